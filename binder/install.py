@@ -1,0 +1,148 @@
+"""Make the environment that the lectures and the tests run in: `.venv`, at the top of this repository.
+
+    python binder/install.py            make it, or bring it up to date, and start nothing
+    python binder/install.py --here     install into the Python that runs this instead (Binder does so)
+    ... --cuda                          take torch's CUDA build, several GB, even if no NVIDIA GPU is found
+
+`python lectures` and `python tests` begin with the same steps. Only the standard library is used, and only
+syntax that an old Python can read, so that this file lives to say in one sentence what is missing.
+"""
+import contextlib
+import hashlib
+import importlib.util
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "rlkit-stamp"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+def environment(arguments):
+    """Make sure that `.venv` is ready, and return the arguments that were not meant for us."""
+    check(sys.version_info)
+    if not ready():
+        with one_at_a_time():
+            if not ready():     # whoever held the lock may have made it meanwhile
+                make_venv()
+                install(PYTHON, cuda="--cuda" in arguments)
+                STAMP.write_text(fingerprint())     # last, so that an interrupted install is taken up again
+    return [argument for argument in arguments if argument != "--cuda"]
+
+
+def check(version):
+    """Stop with one sentence if this Python cannot run the lectures."""
+    if not (3, 11) <= tuple(version[:2]) <= (3, 13):
+        stop("rlkit needs Python 3.11, 3.12 or 3.13 and this is %d.%d.%d: install one of them beside it, and "
+             "start this command with it (for instance python3.13 instead of python)." % tuple(version[:3]))
+
+
+def fingerprint():
+    """What the environment was made from; if any of it changes, the environment is brought up to date."""
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", Path(__file__)]
+    parts = [path.read_bytes() for path in files] + [sys.version.encode(), str(ROOT).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def ready():
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == fingerprint()
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Two installs into one environment would spoil it. SQLite's lock is on every system and dies with us."""
+    with contextlib.closing(sqlite3.connect(str(ROOT / ".venv.lock"), timeout=1800)) as lock:
+        with contextlib.suppress(sqlite3.Error):    # some network drives know no locks: then go without
+            lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def make_venv():
+    """Make `.venv` unless there is a working one of this Python's version."""
+    probe = "import pip, sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
+    if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
+        return
+    if importlib.util.find_spec("ensurepip") is None:
+        stop("this Python cannot make environments because its ensurepip is missing: on Debian and Ubuntu, "
+             "`sudo apt install python3-venv` brings it.")
+    say("making .venv for Python %d.%d; this is done once and takes a few minutes." % sys.version_info[:2])
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
+        stop("no environment could be made in %s; the lines above say why." % VENV)
+
+
+def install(python, cuda=False):
+    """Install rlkit, what it needs and what its tests need, all in the versions of constraints.txt."""
+    version = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
+    # Only on Linux is the torch that pip finds by itself a CUDA build.
+    if sys.platform == "linux" and not cuda and not has_gpu() and not has_torch(python, version):
+        install_cpu_torch(python, version)
+    say("installing rlkit and the packages it needs.")
+    if not pip(python, "install", "-e", ".[test]", "-c", "constraints.txt"):
+        stop("pip could not install the packages; its last lines say why. The same command takes it up again.")
+
+
+def install_cpu_torch(python, version):
+    """Install torch without CUDA, from PyTorch's own index or from where this machine's pip is told to look.
+
+    The `+cpu` in the name is what keeps several GB of CUDA away: the plain name admits both builds, and to
+    learn by a dry run which one it would be, pip downloads the larger one first.
+    """
+    cpu_build = "torch==%s+cpu" % version
+    say("no NVIDIA GPU found: installing torch's CPU build.")
+    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0", cpu_build):
+        return
+    say("that did not work; trying where this machine's pip looks by itself.")
+    if not pip(python, "install", "--no-deps", cpu_build):
+        stop("there is no way from here to the CPU build of torch %s, and the usual one carries several GB of "
+             "CUDA: try again when %s can be reached, or accept the large one with --cuda." % (version, CPU_INDEX))
+
+
+def has_gpu():
+    try:
+        return subprocess.call(["nvidia-smi", "-L"], timeout=30,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def has_torch(python, version):
+    """Is this version there already, in whatever build?"""
+    found = "import importlib.metadata as m; print(m.version('torch'))"
+    answer = subprocess.run([str(python), "-c", found], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return answer.stdout.decode().strip().split("+")[0] == version
+
+
+def pip(python, *arguments):
+    return subprocess.call([str(python), "-m", "pip", *arguments], cwd=str(ROOT)) == 0
+
+
+def run(*arguments, cwd=None):
+    """Run the environment's Python and return its exit code. It hears Ctrl-C itself; SIGTERM is handed on."""
+    process = subprocess.Popen([str(PYTHON), *arguments], cwd=cwd)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def say(sentence):
+    print("rlkit: " + sentence, file=sys.stderr, flush=True)
+
+
+def stop(sentence):
+    sys.exit("rlkit: " + sentence)
+
+
+if __name__ == "__main__":
+    if "--here" in sys.argv:
+        check(sys.version_info)
+        install(sys.executable, cuda="--cuda" in sys.argv)
+    else:
+        environment(sys.argv[1:])

@@ -1,0 +1,170 @@
+"""DQN: Q-learning with a deep network, a replay memory and a target network.
+
+Mnih et al. 2015, Human-level control through deep reinforcement learning; algorithm 1. Each flag changes one line:
+double (van Hasselt et al. 2016), dueling (Wang et al. 2016), prioritized (Schaul et al. 2016), n_step > 1
+(Sutton & Barto, chapter 7; Hessel et al. 2018).
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.envs import Envs, num_discrete_actions
+from rlkit.networks import QNetwork, numpy_twin
+from rlkit.prioritized import PrioritizedReplay
+from rlkit.replay import Replay
+from rlkit.settings import check_settings, choose_device
+from rlkit.training import Progress
+
+
+@dataclass
+class DQN:
+    """Learns Q(s, a) from replayed transitions, and acts ε-greedily on it."""
+
+    env: str | Callable = "CartPole-v1"
+    double: bool = False
+    dueling: bool = False
+    prioritized: bool = False
+    n_step: int = 1
+    gamma: float = 0.99
+    learning_rate: float = 2.5e-4
+    batch_size: int = 32
+    target_period: int = 500  # C, in updates
+    replay_size: int = 50_000  # N, in transitions
+    learning_starts: int = 1_000  # steps before the first update
+    num_envs: int = 1
+    train_period: int = 4  # actions in each environment between updates
+    updates: int = 1  # so many then
+    epsilon_start: float = 1.0
+    epsilon_end: float = 0.1
+    epsilon_steps: int = 10_000
+    huber_delta: float = 1.0  # where the loss turns linear; inf: squared error
+    reward_clip: float = float("inf")  # learns from rewards in ± this
+    max_grad_norm: float = 10.0
+    adam_eps: float = 1e-8
+    alpha: float = 0.6  # prioritized: how much the priority counts
+    beta_start: float = 0.4  # prioritized: how much of the bias is corrected, up to 1
+    beta_steps: int = 100_000
+    hidden: tuple = (64, 64)
+    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: int = 84  # Atari: pixels
+    life_loss: bool = False  # Atari: a lost life counts as terminated
+    actions: tuple | None = None  # keep only these actions
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self):
+        check_settings(self)
+        self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
+        self.num_actions = num_discrete_actions(self.envs)
+        frames = len(self.envs.obs_shape) == 3
+        self.torch_device = choose_device(self.device, frames)
+        scale = self.obs_scale if self.obs_scale is not None else 255.0 if frames else 1.0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.network = QNetwork(
+                self.envs.obs_shape, self.num_actions, self.hidden, self.dueling, self.obs_shift, scale
+            ).to(self.torch_device)  # w
+        self.target = copy.deepcopy(self.network)  # w_T
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), self.learning_rate, eps=self.adam_eps, fused=True
+        )
+        memory = (self.replay_size, self.num_envs, self.envs.obs_shape, self.envs.obs_dtype)
+        memory += (self.n_step, self.gamma, self.seed)
+        self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)
+        self.rng = np.random.default_rng(self.seed)
+        self.fast_q_values = numpy_twin(self.network)
+        self.epsilon = None  # set it to hold ε still, as the explorer does
+        self.step = 0
+        self.num_updates = 0
+
+    def learn(self, total_steps: int) -> Iterator[Progress]:
+        """Algorithm 1; one `yield` for every `train_period` actions in each environment."""
+        while self.step < total_steps:
+            for _ in range(self.train_period):
+                obs = self.envs.obs
+                actions = self.explore(obs)
+                _, rewards, terminated, truncated, valid = self.envs.step(actions)
+                rewards = np.clip(rewards, -self.reward_clip, self.reward_clip)
+                self.replay.add(obs, actions, rewards, terminated, truncated, valid)
+                self.step += self.num_envs
+            metrics = {"epsilon": self.current_epsilon()}
+            if self.step >= self.learning_starts and self.replay.ready():
+                for _ in range(self.updates):
+                    metrics |= self.update()
+            yield Progress(self.step, self.envs.pop_finished(), metrics)
+
+    def explore(self, obs):
+        """With probability ε a random action, otherwise argmax_a Q(s, a; w). `[N, ...]` -> `[N]`."""
+        random = self.rng.random(len(obs)) < self.current_epsilon()
+        actions = self.rng.integers(self.num_actions, size=len(obs))
+        return actions if random.all() else np.where(random, actions, self.act(obs))
+
+    def update(self):
+        """One gradient step on one minibatch; every C of them, w_T = w."""
+        if self.prioritized:
+            beta = F.linear_schedule(self.step, self.beta_start, 1.0, self.beta_steps)
+            batch = self.replay.sample(self.batch_size, beta).to(self.torch_device)
+        else:
+            batch = self.replay.sample(self.batch_size).to(self.torch_device)
+        loss, q, td_error = self.objective(batch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        if self.prioritized:
+            self.replay.update_priorities(batch.slots, td_error.detach().cpu().numpy())
+        self.num_updates += 1
+        if self.num_updates % self.target_period == 0:
+            self.target.load_state_dict(self.network.state_dict())
+        return {"loss": loss.detach(), "q": q.detach().mean()}
+
+    def objective(self, batch):
+        """The loss of a minibatch: the mean of w_i · huber(y_i - Q(s_i, a_i; w))."""
+        q = self.network(batch.obs).gather(1, batch.actions[:, None]).squeeze(1)
+        td_error = self.td_target(batch) - q
+        return (batch.weights * F.huber(td_error, self.huber_delta)).mean(), q, td_error
+
+    @torch.no_grad()
+    def td_target(self, batch):
+        """y = r + γ max_a' Q(s', a'; w_T); when double, w chooses a' and w_T judges it."""
+        q_target = self.target(batch.next_obs)
+        next_q = F.double_q(self.network(batch.next_obs), q_target) if self.double else F.max_q(q_target)
+        return F.td_target(batch.rewards, next_q, batch.terminated, batch.discounts)
+
+    def act(self, obs):
+        """Greedy actions: `[B, ...]` -> `[B]`."""
+        return self.q_values(obs).argmax(-1)
+
+    @torch.no_grad()
+    def q_values(self, obs):
+        """Q(s, · ; w) as NumPy: `[B, ...]` -> `[B, A]`."""
+        if self.fast_q_values:
+            return self.fast_q_values(obs)
+        return self.network(torch.as_tensor(obs, device=self.torch_device)).cpu().numpy()
+
+    def current_epsilon(self):
+        if self.epsilon is not None:
+            return self.epsilon
+        return F.linear_schedule(self.step, self.epsilon_start, self.epsilon_end, self.epsilon_steps)
+
+    def state(self, resume=True):
+        """What a checkpoint holds: w, and with `resume` what it takes to go on learning."""
+        state = {"network": self.network.state_dict(), "step": self.step}
+        if resume:
+            optimizer = self.optimizer.state_dict()
+            state |= {"target": self.target.state_dict(), "optimizer": optimizer, "num_updates": self.num_updates}
+        return state
+
+    def restore(self, state):
+        self.network.load_state_dict(state["network"])
+        self.target.load_state_dict(state.get("target", state["network"]))
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.num_updates = state.get("num_updates", 0)

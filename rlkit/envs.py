@@ -1,0 +1,151 @@
+"""Environments side by side, under one convention for the end of an episode.
+
+Gymnasium's NEXT_STEP autoreset: where an episode ends, `step` returns its true last observation; the next row is a mere
+reset, in which the action does nothing and the reward is 0. Gymnasium does not mark that row. We do: `valid` is False
+there, and whoever learns must leave it out. (In a task of three steps, a fourth of all rows are such resets.)
+"""
+
+import math
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+
+
+class Episode(NamedTuple):
+    total_reward: float  # undiscounted and unclipped
+    length: int  # in actions
+    step: int  # how many steps all environments had taken together when it ended, resets included
+
+
+class Envs:
+    """N copies of an environment that step together.
+
+    `env` is an id known to Gymnasium, or a callable that makes an environment. ALE ids (`"ALE/Pong-v5"`) get the
+    preprocessing of the DQN paper, done in C++ (`rlkit.atari` is its readable twin): no-op starts, the maximum of two
+    frames, every action held for four, grey, `frame_size` x `frame_size`, a stack of four. With `life_loss` a lost
+    life counts as terminated, and the game goes on. `actions` keeps some of the actions, by index.
+    """
+
+    def __init__(self, env, num_envs, seed, frame_size=84, life_loss=False, actions=None):
+        self.settings = dict(env=env, frame_size=frame_size, life_loss=life_loss, actions=actions)
+        self.life_loss = life_loss
+        self.vector = make_vector(env, num_envs, frame_size)
+        self.num_envs = num_envs
+        self.observation_space = check_observations(env, self.vector.single_observation_space)
+        self.obs_shape, self.obs_dtype = self.observation_space.shape, self.observation_space.dtype
+        self.action_space = self.vector.single_action_space
+        self.actions = choose_actions(env, self.action_space, actions)
+        self.obs, info = self.vector.reset(seed=seed)
+        self.lives = info.get("lives", np.zeros(num_envs, int))
+        self.ended = np.zeros(num_envs, bool)
+        self.total_reward = np.zeros(num_envs)
+        self.length = np.zeros(num_envs, int)
+        self.steps = 0
+        self.finished = []
+
+    def step(self, actions):
+        """Actions `[N]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`."""
+        if self.actions is not None:
+            actions = self.actions[actions]
+        self.obs, rewards, terminated, truncated, info = self.vector.step(actions)
+        self.check_numbers(rewards)
+        valid = ~self.ended
+        self.ended = terminated | truncated
+        self.steps += self.num_envs
+        self.total_reward += rewards
+        self.length += valid
+        for i in np.flatnonzero(self.ended):
+            self.finished.append(Episode(float(self.total_reward[i]), int(self.length[i]), self.steps))
+            self.total_reward[i] = self.length[i] = 0
+        if self.life_loss:
+            terminated = terminated | (info["lives"] < self.lives) & valid
+            self.lives = info["lives"]
+        return self.obs, rewards, terminated, truncated, valid
+
+    def pop_finished(self):
+        """The episodes that ended since the last call."""
+        finished, self.finished = self.finished, []
+        return finished
+
+    def again(self, num_envs, seed):
+        """The same kind of environment, afresh: for evaluation."""
+        return Envs(num_envs=num_envs, seed=seed, **self.settings)
+
+    def close(self):
+        self.vector.close()
+
+    def check_numbers(self, rewards):
+        """NaN survives gradient clipping and wins every argmax: stop at the first."""
+        if not math.isfinite(rewards.sum()):
+            i = int(np.flatnonzero(~np.isfinite(rewards))[0])
+            raise ValueError(f"Environment {i} returned the reward {rewards[i]} at step {self.steps}; mend its reward.")
+        if self.obs.dtype != np.uint8 and not math.isfinite(self.obs.sum()):
+            i = int(np.flatnonzero(~np.isfinite(self.obs).reshape(self.num_envs, -1).all(1))[0])
+            raise ValueError(f"Environment {i} returned the observation {self.obs[i]} at step {self.steps}; mend it.")
+
+
+def make_vector(env, num_envs, frame_size):
+    """The fastest vector environment there is for `env`."""
+    if callable(env):
+        return gymnasium.vector.SyncVectorEnv([env] * num_envs)
+    if env.startswith("ALE/"):
+        return make_atari(env, num_envs, frame_size)
+    try:
+        native = gymnasium.spec(env).vector_entry_point is not None and num_envs >= 4  # slower than Sync below that
+        mode = "vector_entry_point" if native else "sync"
+        return gymnasium.make_vec(env, num_envs, vectorization_mode=mode)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise ValueError(f"The environment {env!r} cannot be made: {error}") from None
+
+
+def make_atari(env, num_envs, frame_size):
+    import ale_py  # 0.2 s, and only here: who trains on CartPole never loads it
+    from ale_py.vector_env import AtariVectorEnv
+
+    gymnasium.register_envs(ale_py)
+    try:
+        game = gymnasium.spec(env).kwargs["game"]
+    except gymnasium.error.Error as error:
+        raise ValueError(f"The environment {env!r} cannot be made: {error}") from None
+    return AtariVectorEnv(
+        game,
+        num_envs,
+        img_height=frame_size,
+        img_width=frame_size,
+        noop_max=30,
+        reward_clipping=False,  # the learner clips; the score does not
+        use_fire_reset=False,
+        num_threads=torch.get_num_threads(),  # one torch thread: one emulator thread
+    )
+
+
+def check_observations(env, space):
+    """A vector `[D]` or a stack of byte frames `[stack, H, W]`; no network here takes anything else."""
+    if isinstance(space, Box) and (len(space.shape) == 1 or len(space.shape) == 3 and space.dtype == np.uint8):
+        return space
+    raise ValueError(
+        f"{env} observes {space}; a network here takes a Box of one dimension, or of bytes [frames, height, width]. "
+        "Wrap the environment, for example in gymnasium.wrappers.FlattenObservation."
+    )
+
+
+def choose_actions(env, space, actions):
+    """The chosen actions as an array, or None for all of them."""
+    if actions is None:
+        return None
+    if not isinstance(space, Discrete) or not all(0 <= a < space.n for a in actions):
+        raise ValueError(f"actions={actions} are not all among the actions of {env}: {space}.")
+    return np.array(actions)
+
+
+def num_discrete_actions(envs):
+    """How many actions a Q-network must tell apart."""
+    if not isinstance(envs.action_space, Discrete):
+        raise ValueError(
+            f"{envs.settings['env']} takes continuous actions, {envs.action_space}; DQN chooses by a maximum over "
+            "discrete ones. Take a policy gradient method, or an environment with discrete actions."
+        )
+    return int(envs.action_space.n) if envs.actions is None else len(envs.actions)

@@ -1,0 +1,63 @@
+"""How much memory this process may still take: the machine's and the container's limit, whichever is less."""
+
+import os
+from pathlib import Path
+
+
+def available_memory():
+    """Bytes, or None where the system does not say."""
+    limits = [container_memory(), machine_memory()]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def machine_memory():
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS: all there is, not what is free
+    except (AttributeError, ValueError, OSError):
+        return None  # Windows
+
+
+def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """What the control groups leave, versions 2 and 1. A container's limit shows in neither psutil nor np.zeros."""
+    left = []
+    for group in control_groups(root, own):
+        for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            try:
+                limit, usage = ((group / name).read_text().strip() for name in (limit, usage))
+                stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            except OSError:
+                continue
+            if limit != "max":
+                cache = int(stat.get("inactive_file", 0))  # given back by the system when it is needed
+                left.append(max(0, int(limit) - int(usage) + cache))
+    return min(left, default=None)
+
+
+def control_groups(root, own):
+    """The folders of this process's group and of every group above it."""
+    try:
+        lines = Path(own).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        number, controllers, path = line.split(":", 2)
+        if number == "0" or "memory" in controllers.split(","):
+            top = Path(root) if number == "0" else Path(root, "memory")
+            group = top / path.lstrip("/")
+            yield from (group, *(parent for parent in group.parents if parent.is_relative_to(top)))
+
+
+def require_memory(num_bytes, what, cure):
+    """Refuse before the allocation: np.zeros would succeed, and the system would kill the process much later."""
+    available = available_memory()
+    if available is not None and num_bytes > 0.9 * available:
+        raise ValueError(
+            f"{what} needs {num_bytes / 2**30:.2f} GiB, and this process may take {available / 2**30:.2f} GiB more; "
+            f"use {cure}."
+        )

@@ -1,0 +1,129 @@
+"""Experience replay: a ring of the last observations, each stored once.
+
+Row t holds what was seen *before* the action and what came of it, for N environments side by side. The observation
+after row t is the one in row t + 1, and a stack of four frames is rows t-3 ... t put together again: 84 x 84 pixels
+cost 7 KB a transition instead of 56. The convention of `rlkit.envs` makes this right at the ends of episodes: the row
+after an ending holds the true last observation and is marked `valid = False`, because its action did nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.memory import require_memory
+
+
+@dataclass
+class Batch:
+    """B transitions as tensors. `rewards` is a sum over up to n steps, `discounts` the γ^n for what follows them."""
+
+    obs: torch.Tensor  # [B, ...]
+    actions: torch.Tensor  # [B]
+    rewards: torch.Tensor  # [B]
+    next_obs: torch.Tensor  # [B, ...]
+    terminated: torch.Tensor  # [B]
+    discounts: torch.Tensor  # [B]
+    weights: torch.Tensor  # [B]: importance weights, all 1 when sampled uniformly
+    slots: np.ndarray  # [B]: where they lie, to update their priorities
+
+    def to(self, device):
+        moved = {name: x.to(device) for name, x in vars(self).items() if name != "slots"}
+        return Batch(**moved, slots=self.slots)
+
+
+class Replay:
+    """The last `capacity` transitions of N environments, sampled uniformly.
+
+    A *slot* is row * N + environment. Rows are counted from the first one ever added; row t lies at `t % rows`.
+    """
+
+    def __init__(self, capacity, num_envs, obs_shape, obs_dtype, n_step=1, gamma=0.99, seed=0):
+        self.num_envs, self.n_step, self.gamma = num_envs, n_step, gamma
+        self.stack = obs_shape[0] if len(obs_shape) == 3 else None
+        frame_shape = obs_shape[1:] if self.stack else obs_shape
+        self.history = (self.stack or 1) - 1  # rows needed before a row to rebuild its stack
+        self.rows = capacity // num_envs
+        if self.rows < self.history + n_step + 2:
+            raise ValueError(
+                f"A replay of {capacity} transitions gives {self.rows} rows to each of {num_envs} environments, too few "
+                f"for stacks and {n_step}-step returns; take replay_size >= {num_envs * (self.history + n_step + 2)}."
+            )
+        per_row = num_envs * (int(np.prod(frame_shape)) * np.dtype(obs_dtype).itemsize + 15)
+        require_memory(self.rows * per_row, f"A replay of {capacity} transitions", "a smaller replay_size")
+        self.frames = np.zeros((self.rows, num_envs, *frame_shape), obs_dtype)
+        self.actions = np.zeros((self.rows, num_envs), np.int64)
+        self.rewards = np.zeros((self.rows, num_envs), np.float32)
+        self.terminated = np.zeros((self.rows, num_envs), bool)
+        self.ended = np.zeros((self.rows, num_envs), bool)
+        self.valid = np.zeros((self.rows, num_envs), bool)  # False before the first row: stacks stop there
+        self.added = 0
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return min(self.added, self.rows) * self.num_envs
+
+    def add(self, obs, actions, rewards, terminated, truncated, valid):
+        """One row: what each environment showed, what was done, what came of it. All `[N, ...]`."""
+        row = self.added % self.rows
+        self.frames[row] = obs[:, -1] if self.stack else obs
+        self.actions[row] = actions
+        self.rewards[row] = rewards
+        self.terminated[row] = terminated
+        self.ended[row] = terminated | truncated
+        self.valid[row] = valid
+        self.added += 1
+
+    def complete_rows(self):
+        """The range of rows whose stack and n successors are all still here."""
+        oldest = self.added - self.rows
+        first = oldest + self.history if oldest > 0 else 0
+        return first, self.added - self.n_step
+
+    def ready(self):
+        """Is there anything to sample yet?"""
+        first, last = self.complete_rows()
+        return last > first and bool(self.valid[np.arange(first, last) % self.rows].any())
+
+    def sample(self, batch_size):
+        """Uniform over the valid transitions: draw slots, draw those again that hold a mere reset."""
+        slots = self.draw(batch_size)
+        while (wrong := ~self.valid.flat[slots]).any():
+            slots[wrong] = self.draw(wrong.sum())
+        return self.gather(slots, np.ones(batch_size, np.float32))
+
+    def draw(self, count):
+        first, last = self.complete_rows()
+        rows = self.rng.integers(first, last, count) % self.rows
+        return rows * self.num_envs + self.rng.integers(self.num_envs, size=count)
+
+    def gather(self, slots, weights):
+        """The transitions that start in these slots."""
+        row, env = np.divmod(slots, self.num_envs)
+        steps = (row + np.arange(self.n_step)[:, None]) % self.rows, env  # [n, B]: row t ... t + n - 1
+        rewards, ended = self.rewards[steps], self.ended[steps]
+        returns = F.n_step_returns(rewards, ended, bootstrap=0.0, gamma=self.gamma)[0]
+        length = 1 + np.cumprod(~ended[:-1], axis=0).sum(0)  # steps taken: n, or fewer where the episode ended
+        last = (row + length - 1) % self.rows
+        return Batch(
+            obs=torch.from_numpy(self.observation(row, env)),
+            actions=torch.from_numpy(self.actions[row, env]),
+            rewards=torch.from_numpy(returns),
+            next_obs=torch.from_numpy(self.observation((last + 1) % self.rows, env)),
+            terminated=torch.from_numpy(self.terminated[last, env]),
+            discounts=torch.from_numpy((self.gamma**length).astype(np.float32)),
+            weights=torch.from_numpy(weights),
+            slots=slots,
+        )
+
+    def observation(self, row, env):
+        """The observation of row t, its frame stack rebuilt `[B, stack, H, W]`."""
+        if not self.stack:
+            return self.frames[row, env]
+        rows = (row[:, None] + np.arange(-self.history, 1)) % self.rows  # [B, stack], oldest first
+        stack = self.frames[rows, env[:, None]]
+        # A row that is not valid holds the last observation of the episode before: frames up to it are not ours.
+        ours = np.cumprod(self.valid[rows[:, -2::-1], env[:, None]], axis=1)[:, ::-1]
+        stack[:, :-1] *= ours[..., None, None].astype(np.uint8)
+        return stack
