@@ -12,5 +12,5 @@ import install  # noqa: E402
 if __name__ == "__main__":
     arguments = install.environment(sys.argv[1:])
     # The whole repository is served, so that a reader can open rlkit's files beside a chapter.
-    sys.exit(install.run("-m", "jupyter", "lab", "--ServerApp.root_dir=" + str(ROOT),
+    sys.exit(install.run("-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT),
                          "--LabApp.default_url=/lab/tree/lectures", *arguments))

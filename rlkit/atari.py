@@ -1,20 +1,20 @@
 """What an agent sees of an Atari game: the φ of the DQN paper, to be read.
 
-Source: Mnih et al. 2015 (Nature), Methods, "Preprocessing" and "Training details". One action of the agent goes
+Source: Mnih et al. 2015 (Nature), Methods, "Preprocessing" and "Training details". One action of the agent:
 
-    press   the same button for 4 screens, a fifteenth of a second          AtariGame.step
-    max     of the last two screens, because the console draws some
-            objects only on every second one                                AtariGame.look
-    grey    the luminance of each colour                                    luminance
-    shrink  210 x 160 -> 84 x 84, each new pixel an average                 shrink
-    stack   the last 4 such frames: one frame shows where the ball is,
-            two show its velocity                                           AtariGame.look
+    press   the same button for 4 screens, a fifteenth of a second         AtariGame.step
+    max     of the last two screens, for the console draws some objects
+            only on every second one: they flicker                         AtariGame.look
+    grey    the luminance of each colour                                   luminance
+    shrink  210 x 160 -> 84 x 84, each new pixel an average                shrink
+    stack   the last 4 such frames: one frame tells where the ball is,
+            two tell where it is going                                     AtariGame.look
 
-and what comes out, `[4, 84, 84]` bytes, is the observation φ. A game begins with a random number of no-ops, or every
-episode would begin alike: nothing in the console is random.
+What comes out, `[4, 84, 84]` bytes, is the observation φ. A game begins with a random number of no-ops, or
+every episode would begin alike: nothing in the console is random.
 
-Training uses `ale_py.vector_env.AtariVectorEnv`, which does this in C++ for many games at once (`rlkit.envs`);
-tests/test_atari.py asserts that the two agree, byte for byte. Where ale-py leaves the paper, a comment says so.
+Training uses `ale_py.vector_env.AtariVectorEnv`, the same in C++ for many games at once (`rlkit.envs`);
+tests/test_atari.py asserts that the two agree, byte for byte. Where ale-py leaves the paper, a comment tells.
 """
 
 import functools
@@ -27,7 +27,7 @@ import numpy as np
 def luminance(rgb):
     """Luminance, the brightness that the eye sees: Y = 0.2989 R + 0.5870 G + 0.1140 B.
 
-    ITU-R BT.601, as in ALE's own palette. rgb `[..., 3]`, 0 to 255 -> `[...]`, uint8.
+    ITU-R BT.601, as ALE's own grey in every game but Air Raid. rgb `[..., 3]`, 0 to 255 -> `[...]`, uint8.
 
     >>> luminance(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])).tolist()    # green counts most
     [76, 150, 29]
@@ -36,12 +36,12 @@ def luminance(rgb):
 
 
 def shrink(frame, size):
-    """Area averaging: a new pixel is the mean of the rectangle of old pixels that it covers, each by its share.
+    """Area averaging: a new pixel is the mean of the rectangle of old pixels it covers, each by its share.
 
-    Picking single pixels instead could lose the ball, which is 2 pixels wide. frame `[H, W]` uint8 -> `[size, size]`
-    uint8, for size <= H, W. Equal to OpenCV's INTER_AREA: float32, columns first, summed from left to right.
+    Picking single pixels instead could lose the ball, 2 pixels wide. frame `[H, W]` uint8 -> `[size, size]`
+    uint8, for size <= H, W. Equal to OpenCV's INTER_AREA: in float32, columns first, summed left to right.
 
-    >>> shrink(np.array([[30, 60, 90], [30, 60, 90], [0, 0, 0]], np.uint8), 2).tolist()    # a new pixel is 1.5 wide
+    >>> shrink(np.array([[30, 60, 90], [30, 60, 90], [0, 0, 0]], np.uint8), 2).tolist()
     [[40, 80], [13, 27]]
     """
     columns, across = cover(frame.shape[1], size)
@@ -53,11 +53,11 @@ def shrink(frame, size):
 
 @functools.cache
 def cover(length, size):
-    """Which of `length` old pixels each of `size` new ones covers, and by which share -> two arrays `[k, size]`.
+    """Which of `length` old pixels each of `size` new ones covers, and their shares: two arrays `[k, size]`.
 
     >>> old, share = cover(3, 2)    # a new pixel is 1.5 old ones wide; the middle one is divided between both
-    >>> old.tolist(), share.tolist() == np.float32([[2/3, 1/3], [1/3, 2/3], [0, 0]]).tolist()
-    ([[0, 1], [1, 2], [2, 2]], True)
+    >>> old.tolist(), (3 * share).round().tolist()    # in thirds
+    ([[0, 1], [1, 2], [2, 2]], [[2.0, 1.0], [1.0, 2.0], [0.0, 0.0]])
     """
     edges = np.arange(size + 1) * (length / size)
     left, right = edges[:-1], edges[1:]
@@ -67,11 +67,11 @@ def cover(length, size):
 
 
 class AtariGame:
-    """One Atari game as the DQN agent plays it; equal to `AtariVectorEnv` with one environment and `reset(seed=seed)`.
+    """One Atari game as the DQN agent plays it: `AtariVectorEnv` with one environment and `reset(seed=seed)`.
 
-    An action is an index into `actions`, the buttons that do something in this game. Rewards are the changes of the
-    score: DQN clips them to [-1, 1], but that is for the agent to do, or nobody could read the score. With `life_loss`
-    a lost life counts as terminated and yet the game goes on; `over` says when it is time for `reset`.
+    An action is an index into `actions`, the buttons that do something in this game. Rewards are the changes
+    of the score: DQN clips them to [-1, 1], but in the agent, so that the score can still be read. With
+    `life_loss` a lost life counts as terminated, yet the game goes on; `over` says when to call `reset`.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class AtariGame:
         game="ALE/Pong-v5",  # or the name of its ROM, "pong"
         size=84,  # pixels
         stack=4,  # frames in an observation
-        frameskip=4,  # screens an action is held for
-        noop_max=30,  # at most noop_max - 1 no-ops begin an episode (the paper: noop_max)
+        frameskip=4,  # screens that an action is held for
+        noop_max=30,  # an episode begins with 0 to noop_max - 1 screens of doing nothing
         life_loss=False,
-        fire_reset=False,  # press FIRE first, where the game has it
+        fire_reset=False,  # begin by pressing FIRE, which serves the ball in some games
         max_frames=108_000,  # screens in an episode: half an hour
-        repeat_action_probability=0.0,  # above 0, sticky actions: each screen may see the button before
+        repeat_action_probability=0.0,  # sticky actions: each screen may see the button before
         seed=None,
     ):
         if not 1 <= size <= 160:
@@ -93,34 +93,37 @@ class AtariGame:
         self.life_loss, self.max_frames = life_loss, max_frames
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.ale = ale_py.ALEInterface()
-        self.ale.setInt("random_seed", -1 if seed is None else seed)  # only sticky actions use it
+        self.ale.setInt("random_seed", -1 if seed is None else seed)  # of sticky actions
         self.ale.setFloat("repeat_action_probability", repeat_action_probability)
         self.ale.loadROM(ale_py.roms.get_rom_path(rom_name(game)))
         self.actions = self.ale.getMinimalActionSet()
         self.fire_reset = fire_reset and ale_py.Action.FIRE in self.actions
-        self.random = np.random.RandomState(seed)  # the Mersenne Twister, C++'s std::mt19937
+        self.random = np.random.RandomState(seed)  # the Mersenne Twister, as C++'s std::mt19937
         self.frames = deque(maxlen=stack)
         self.over = True
 
     def reset(self):
         """Start an episode -> obs `[stack, size, size]`, uint8."""
         self.ale.reset_game()
-        noops = int(self.random.randint(2**32, dtype=np.uint32)) * self.noop_max >> 32  # as GNU's C++ library draws
         if self.fire_reset:
             self.ale.act(ale_py.Action.FIRE)
-            noops -= 1
-        for _ in range(noops):
+        for _ in range(self.draw_noops() - self.fire_reset):
             self.ale.act(ale_py.Action.NOOP)
             if self.ale.game_over():
                 self.ale.reset_game()
         self.elapsed, self.over = 0, False
         latest = luminance(self.screen())
         self.screens = [np.zeros_like(latest), latest]
-        self.frames.extend([np.zeros((self.size, self.size), np.uint8)] * self.frames.maxlen)  # nothing came before
+        nothing = np.zeros((self.size, self.size), np.uint8)  # has come before
+        self.frames.extend([nothing] * self.frames.maxlen)
         return self.look()
 
+    def draw_noops(self):
+        """Uniform on 0 ... noop_max - 1, from 32 random bits as the GNU C++ library makes it."""
+        return int(self.random.randint(2**32, dtype=np.uint32)) * self.noop_max >> 32
+
     def step(self, action):
-        """Hold a button for `frameskip` screens -> obs `[stack, size, size]`, reward, terminated, truncated."""
+        """Hold a button for `frameskip` screens -> obs as from `reset`, reward, terminated, truncated."""
         if self.over:
             raise RuntimeError("The game is over: call reset().")
         lives, reward = self.ale.lives(), 0
@@ -129,7 +132,7 @@ class AtariGame:
             self.elapsed += 1
             self.over = self.ale.game_over() or self.elapsed >= self.max_frames
             if self.over:
-                break  # ale-py grabs no more screens then: the last frame of an episode is in part the one before
+                break  # here ale-py takes no screen: the last frame of an episode is partly the one before
             if left < 2:
                 self.screens[-1 - left] = luminance(self.screen())
         lost = 0 < self.ale.lives() < lives
@@ -138,8 +141,8 @@ class AtariGame:
         return self.look(), reward, terminated, truncated
 
     def look(self):
-        """φ: the maximum of the last two screens, shrunk, on top of the frames before -> obs."""
-        # The paper takes the maximum of the colours and greys it; ale-py the maximum of the greys.
+        """φ: the maximum of the last two screens, shrunk, after the frames before -> obs, oldest first."""
+        # The paper takes the maximum of the colours and then the grey; ale-py the maximum of the greys.
         self.screens[-1] = np.maximum(*self.screens)
         self.frames.append(shrink(self.screens[-1], self.size))
         return np.stack(self.frames)
@@ -150,7 +153,7 @@ class AtariGame:
 
     @property
     def lives(self):
-        """Lives left; 0 throughout in games without lives, such as Pong."""
+        """Lives left; always 0 in games without lives, such as Pong."""
         return self.ale.lives()
 
 
@@ -162,6 +165,7 @@ def rom_name(game):
     """
     names = {rom.title().replace("_", ""): rom for rom in ale_py.roms.get_all_rom_ids()}
     name = names.get(game.removeprefix("ALE/").removesuffix("-v5"), game)
-    if name not in names.values() or not ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(name)):
-        raise ValueError(f"There is no Atari game {game!r} for one player; there is 'ALE/Breakout-v5', or 'breakout'.")
+    known = name in names.values()
+    if not known or not ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(name)):  # a game for two
+        raise ValueError(f"There is no Atari game {game!r}; there is 'ALE/Breakout-v5', or 'breakout'.")
     return name

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib
+import math
 import os
 import tempfile
 import time
@@ -69,14 +70,14 @@ def read(path):
 
 
 def checkpoint(path, every=60.0):
-    """A watcher that saves the agent to `path` every so many seconds, and when the run ends."""
+    """A watcher that saves the agent to `path` at once, every so many seconds, and when the run ends."""
     return Checkpoint(writable(path), every)
 
 
 class Checkpoint:
     def __init__(self, path, every):
         self.path, self.every = path, every
-        self.saved = time.monotonic()
+        self.saved = -math.inf  # at once: what cannot be saved shall fail now
 
     def __call__(self, progress, result):
         if time.monotonic() - self.saved > self.every:

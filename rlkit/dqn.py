@@ -166,5 +166,5 @@ class DQN:
         self.target.load_state_dict(state.get("target", state["network"]))
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step = self.envs.steps = state["step"]
         self.num_updates = state.get("num_updates", 0)

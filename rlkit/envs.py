@@ -124,21 +124,24 @@ def make_atari(env, num_envs, frame_size):
 
 def check_observations(env, space):
     """A vector `[D]` or a stack of byte frames `[stack, H, W]`; no network here takes anything else."""
-    if isinstance(space, Box) and (len(space.shape) == 1 or len(space.shape) == 3 and space.dtype == np.uint8):
-        return space
+    if isinstance(space, Box):
+        frames = len(space.shape) == 3 and space.dtype == np.uint8 and min(space.shape[1:]) >= 15  # convolutions fit
+        if frames or len(space.shape) == 1:
+            return space
     raise ValueError(
-        f"{env} observes {space}; a network here takes a Box of one dimension, or of bytes [frames, height, width]. "
-        "Wrap the environment, for example in gymnasium.wrappers.FlattenObservation."
+        f"{env} observes {space}; a network here takes a Box of one dimension, or of bytes [frames, height, width], "
+        "15 pixels or more each way. Wrap the environment, for example in gymnasium.wrappers.FlattenObservation."
     )
 
 
 def choose_actions(env, space, actions):
-    """The chosen actions as an array, or None for all of them."""
+    """The chosen actions as an array, or None for all of them as they are."""
+    start = space.start if isinstance(space, Discrete) else 0
     if actions is None:
-        return None
+        return None if start == 0 else start + np.arange(space.n)
     if not isinstance(space, Discrete) or not all(0 <= a < space.n for a in actions):
         raise ValueError(f"actions={actions} are not all among the actions of {env}: {space}.")
-    return np.array(actions)
+    return start + np.array(actions)
 
 
 def num_discrete_actions(envs):

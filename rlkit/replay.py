@@ -66,6 +66,11 @@ class Replay:
 
     def add(self, obs, actions, rewards, terminated, truncated, valid):
         """One row: what each environment showed, what was done, what came of it. All `[N, ...]`."""
+        if self.stack and self.added == 0 and obs[:, :-1].any():
+            raise ValueError(
+                f"A first observation {obs.shape[1:]} must be one frame after frames of 0, as the replay rebuilds it; "
+                "stack with gymnasium.wrappers.FrameStackObservation(env, 4, padding_type='zero')."
+            )
         row = self.added % self.rows
         self.frames[row] = obs[:, -1] if self.stack else obs
         self.actions[row] = actions
@@ -77,9 +82,7 @@ class Replay:
 
     def complete_rows(self):
         """The range of rows whose stack and n successors are all still here."""
-        oldest = self.added - self.rows
-        first = oldest + self.history if oldest > 0 else 0
-        return first, self.added - self.n_step
+        return max(0, self.added - self.rows + self.history), self.added - self.n_step
 
     def ready(self):
         """Is there anything to sample yet?"""

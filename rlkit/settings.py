@@ -2,26 +2,41 @@
 
 import dataclasses
 import math
+from numbers import Integral, Real
 
+import numpy as np
 import torch
 
 IN_UNIT = {"gamma", "gae_lambda", "epsilon_start", "epsilon_end", "alpha", "beta_start"}
-MAY_BE_ZERO = {"learning_starts", "entropy_coef", "seed", "obs_shift"}
+MAY_BE_ZERO = {"learning_starts", "entropy_coef", "seed"}
+ANY_NUMBER = {"obs_shift"}
 
 
 def check_settings(agent):
-    """Raise one sentence for the first number that cannot be right."""
+    """Raise one sentence for the first number that cannot be right. NumPy's numbers become Python's own."""
     for field in dataclasses.fields(agent):
-        value = getattr(agent, field.name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value = plain(getattr(agent, field.name))
+        setattr(agent, field.name, value)
+        if field.name == "hidden" and not (value and all(isinstance(h, int) and h > 0 for h in value)):
+            raise ValueError(f"hidden={value!r} must be one or more whole numbers above 0, as in hidden=(64, 64).")
+        if field.type in (int, "int", float, "float") and not isinstance(value, Real):
+            raise ValueError(f"{field.name}={value!r} must be a number.")
+        if isinstance(value, bool) or not isinstance(value, Real) or field.name in ANY_NUMBER:
             continue
-        if field.type in (int, "int") and not isinstance(value, int):
+        if field.type in (int, "int") and not isinstance(value, Integral):
             raise ValueError(f"{field.name}={value!r} must be a whole number.")
         if field.name in IN_UNIT:
             if not 0 <= value <= 1:
                 raise ValueError(f"{field.name}={value!r} must lie between 0 and 1.")
         elif math.isnan(value) or value < 0 or value == 0 and field.name not in MAY_BE_ZERO:
             raise ValueError(f"{field.name}={value!r} must be above 0.")
+
+
+def plain(value):
+    """NumPy's numbers and arrays as Python's own: a checkpoint can hold those, and a seed must be one."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 def choose_device(device, frames):

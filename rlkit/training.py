@@ -79,7 +79,7 @@ def train(agent, total_steps, *watchers):
 
 def watch(agent, total_steps, result):
     """The agent's progress, recorded into `result` on the way. Metrics ten times a second: a tensor must be waited for."""
-    began = time.perf_counter()
+    began = time.perf_counter() - result.seconds
     recorded = -math.inf
     for progress in agent.learn(total_steps):
         result.seconds = time.perf_counter() - began
@@ -98,6 +98,7 @@ def in_notebook():
 
 def stop_at(score, window=20):
     """Stop when the mean of the last `window` finished training episodes reaches `score`."""
+    check_positive(window=window)
 
     def watcher(progress, result):
         if progress.finished and len(result.returns) >= window and result.mean_return(window) >= score:

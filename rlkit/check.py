@@ -1,0 +1,40 @@
+"""Compare a function written in the notebook with rlkit's own, and say readably where they part."""
+
+import inspect
+
+import numpy as np
+
+
+def same(mine, reference, cases, tolerance=1e-6):
+    """Call both on every case and assert equal results.
+
+    A case is a dict of keyword arguments of `reference`, passed to `mine` by position, so that names are the
+    writer's own. Raises AssertionError naming the first case, the place and the numbers that differ.
+    """
+    order = list(inspect.signature(reference).parameters)
+    cases = list(cases)
+    assert cases, "There is no case to compare on."
+    for number, case in enumerate(cases):
+        arguments = [case[name] for name in order if name in case]
+        expected = as_array(reference(**case))
+        got = as_array(mine(*arguments))
+        where = f"case {number} of {len(cases)}"
+        if got.shape != expected.shape:
+            raise AssertionError(f"{where}: your result has the shape {got.shape}, rlkit's {expected.shape}.")
+        wrong = ~np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            inputs = "\n".join(f"  {name} = {brief(value)}" for name, value in case.items())
+            raise AssertionError(
+                f"{where}: at {place or 'its only number'} yours is {got[place]:.6g}, rlkit's {expected[place]:.6g}, with\n{inputs}"
+            )
+    print(f"{getattr(mine, '__name__', 'yours')} = rlkit.functional.{reference.__name__} on {len(cases)} cases")
+
+
+def as_array(value):
+    return np.asarray(value.detach() if hasattr(value, "detach") else value, dtype=float)
+
+
+def brief(value):
+    text = np.array2string(as_array(value), precision=3, threshold=12) if not np.isscalar(value) else repr(value)
+    return text.replace("\n", "")

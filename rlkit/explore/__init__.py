@@ -1,0 +1,11 @@
+"""The explorers: one function each, returning a widget.
+
+Inside a file: the model (numbers, no widgets), then the picture (artists that move) and its controls.
+"""
+
+from rlkit.explore.divergence import divergence
+from rlkit.explore.max_bias import max_bias
+from rlkit.explore.panel import predict
+from rlkit.explore.value_estimation import value_estimation
+
+__all__ = ["divergence", "max_bias", "predict", "value_estimation"]

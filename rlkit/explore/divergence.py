@@ -1,0 +1,70 @@
+"""Two states, one weight, no noise, true values 0: and a semi-gradient that runs away."""
+
+import numpy as np
+
+from rlkit import functional as F
+from rlkit.explore.panel import Explorer, slider, steps
+from rlkit.plotting import GREEN, GREY, look, picture
+
+PHI, PHI_NEXT = 1.0, 2.0  # v(s1) = w, v(s2) = 2w, and every sample is s1 -> s2 with reward 0
+
+
+def semi_gradient_run(gamma, learning_rate, updates):
+    """w after each update when the target is held constant in the derivative, but moves with w -> `[updates + 1]`."""
+    return run(lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * w - PHI * w, PHI), learning_rate, updates, 1)
+
+
+def residual_run(gamma, learning_rate, updates):
+    """w when the whole square is differentiated."""
+    return run(
+        lambda w, frozen: F.residual_gradient(gamma * PHI_NEXT * w - PHI * w, PHI, PHI_NEXT, gamma), learning_rate, updates, 1
+    )
+
+
+def target_network_run(gamma, learning_rate, updates, period):
+    """w when the target is computed from a copy w_T, renewed every `period` updates."""
+    return run(lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * frozen - PHI * w, PHI), learning_rate, updates, period)
+
+
+def run(direction, learning_rate, updates, period):
+    history = np.empty(updates + 1)
+    history[0] = w = frozen = 1.0
+    for k in range(1, updates + 1):
+        w = w + learning_rate * direction(w, frozen)
+        if k % period == 0:
+            frozen = w
+        history[k] = w
+    return history
+
+
+def divergence():
+    """|w| over updates for the semi-gradient, the residual gradient and a target network, by γ, α and the period."""
+    figure, ax = picture(width=9)
+    updates = 200
+    x = np.arange(updates + 1)
+    (semi,) = ax.plot(x, np.ones_like(x), **look("semi-gradient"))
+    (residual,) = ax.plot(x, np.ones_like(x), **look("residual gradient"))
+    (target,) = ax.plot(x, np.ones_like(x), color=GREEN, linestyle="-.", label="semi-gradient, target network")
+    ax.axhline(1.0, color=GREY, linewidth=1)
+    ax.set(xlabel="updates", ylabel="|w|  (the true value is 0)", yscale="log", ylim=(1e-6, 1e6))
+    ax.legend(loc="lower left")
+
+    def draw(gamma, learning_rate, period):
+        runs = {
+            semi: semi_gradient_run(gamma, learning_rate, updates),
+            residual: residual_run(gamma, learning_rate, updates),
+            target: target_network_run(gamma, learning_rate, updates, period),
+        }
+        for line, history in runs.items():
+            line.set_ydata(np.maximum(np.abs(history), 1e-30))
+        factor = 1 + learning_rate * (2 * gamma - 1)
+        ends = ", ".join(f"{line.get_label()} {abs(history[-1]):.2g}" for line, history in runs.items())
+        return f"Each semi-gradient update multiplies w by 1 + α(2γ - 1) = {factor:.3f}. |w| after {updates} updates: {ends}."
+
+    return Explorer(
+        figure,
+        draw,
+        gamma=slider("γ, discount", 0.9, 0.0, 0.99, 0.01),
+        learning_rate=slider("α, learning rate", 0.1, 0.01, 0.5, 0.01),
+        period=steps("C, updates between copies", 20, [1, 5, 10, 20, 50, 100]),
+    )

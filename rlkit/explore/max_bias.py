@@ -1,0 +1,62 @@
+"""How much too high is the maximum of noisy estimates, and who is told?"""
+
+import numpy as np
+
+from rlkit import functional as F
+from rlkit.explore.panel import Explorer, slider
+from rlkit.plotting import BLUE, GREEN, GREY, RED, SKY, picture
+
+NAMES = ["single", "lagged copy", "Double, ρ", "independent"]
+COLOURS = [BLUE, SKY, RED, GREEN]
+
+
+def biases(actions, noise, correlation, seed, worlds=4_000):
+    """Mean of the value seen minus the true value (0 for every action), for four ways of estimating -> `[4]`, `[4]`.
+
+    Single: the same estimates select and evaluate. Lagged copy: an older network does both. Double: a second opinion,
+    whose errors have `correlation` with the first's. The second array is the standard error of each.
+    """
+    rng = np.random.default_rng(seed)
+    online, lagged, fresh = rng.standard_normal((3, worlds, actions), dtype=np.float32) * noise
+    second = correlation * online + np.sqrt(1 - correlation**2) * fresh
+    seen = [F.max_q(online), F.max_q(lagged), F.double_q(online, second), F.double_q(online, fresh)]
+    seen = np.array([values.numpy() for values in seen])
+    return seen.mean(1), seen.std(1) / np.sqrt(worlds)
+
+
+def max_bias():
+    """The bias of a maximum, by the number of actions, the noise and the correlation of the second opinion."""
+    figure, (ax, curve) = picture(2, width=10)
+    bars = ax.bar(NAMES, np.zeros(4), color=COLOURS)
+    ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 2.8))
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.tick_params(axis="x", labelrotation=20)
+    labels = [ax.text(i, 0, "", ha="center", va="bottom") for i in range(4)]
+    grid = np.array([1, 2, 3, 5, 8, 10, 15, 20, 30, 50])
+    curve.set(xlabel="number of actions", ylabel="bias, in units of the noise", xscale="log", ylim=(-0.2, 2.6))
+    expected = np.array([np.random.default_rng(0).standard_normal((4_000, n)).max(1).mean() for n in grid])
+    curve.plot(grid, expected, "o-", color=BLUE, label="single")
+    (line,) = curve.plot(grid, expected, "s--", color=RED, label="Double, at this ρ")
+    here = curve.axvline(10, color=GREY, linewidth=1)
+    curve.legend(loc="upper left")
+
+    def draw(actions, noise, correlation, seed):
+        mean, error = biases(actions, noise, correlation, seed)
+        for bar, label, height in zip(bars, labels, mean):
+            bar.set_height(height)
+            label.set_position((bar.get_x() + bar.get_width() / 2, max(height, 0)))
+            label.set_text(f"{height:.2f}")
+        ax.set_ylim(-0.2 * max(noise, 0.5), 2.8 * max(noise, 0.5))
+        line.set_ydata(correlation * expected)
+        here.set_xdata([actions, actions])
+        numbers = ", ".join(f"{name} {m:.2f} ± {e:.2f}" for name, m, e in zip(NAMES, mean, error))
+        return f"{actions} actions, noise {noise:.1f}, ρ = {correlation:.2f}. Bias: {numbers}."
+
+    return Explorer(
+        figure,
+        draw,
+        actions=slider("|A|, actions", 10, 1, 50, 1),
+        noise=slider("σ, noise", 1.0, 0.0, 2.0, 0.1),
+        correlation=slider("ρ, correlation", 0.9, 0.0, 1.0, 0.05),
+        seed=slider("seed", 0, 0, 20, 1),
+    )

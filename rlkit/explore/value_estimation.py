@@ -1,0 +1,113 @@
+"""Monte Carlo against TD(0) on a random walk whose true values are known."""
+
+import numpy as np
+
+from rlkit import functional as F
+from rlkit.explore.panel import Explorer, choice, log_slider, slider
+from rlkit.plotting import GREY, METHODS, look, picture
+
+STATES = 5  # interior states of the walk; it starts in the middle, the right end pays 1, γ = 1
+FEATURES = {
+    "one for each state": np.eye(STATES),
+    "left, middle, right": np.eye(3)[[0, 0, 1, 2, 2]],
+    "a straight line": np.stack([np.ones(STATES), np.linspace(-1, 1, STATES)], axis=1),
+}
+
+
+def true_values():
+    """V(s) is the probability of leaving on the right: 1/6, 2/6, ... 5/6."""
+    return np.arange(1, STATES + 1) / (STATES + 1)
+
+
+def state_weights():
+    """μ(s), the share of time the walk spends in s: expected visits (I - P^T)^-1 e_start, made to sum to 1."""
+    walk = 0.5 * (np.eye(STATES, k=1) + np.eye(STATES, k=-1))
+    visits = np.linalg.solve(np.eye(STATES) - walk.T, np.eye(STATES)[STATES // 2])
+    return visits / visits.sum()
+
+
+def walks(episodes, seeds, seed, longest=150):
+    """Random walks `[episodes, seeds, longest + 1]`: states 0 ... STATES - 1; -1 and STATES are outside.
+
+    Fewer than one in 10^9 walks is longer than `longest`; it is cut there, as if it had ended on the left.
+    """
+    rng = np.random.default_rng(seed)
+    moves = rng.choice([-1, 1], size=(episodes, seeds, longest))
+    start = np.full((episodes, seeds, 1), STATES // 2)
+    return np.concatenate([start, start + np.cumsum(moves, axis=-1)], axis=-1)
+
+
+def learn(features, episodes, learning_rate):
+    """Linear value estimation, w <- w + α (target - v(s,w)) ∇v(s,w), for two targets on the same walks.
+
+    MC: the return of the episode. TD(0): r + v(s',w). -> weights after each episode `[E + 1, 2, seeds, D]`, MC first.
+    """
+    seeds = episodes.shape[1]
+    weights = np.zeros((2, seeds, features.shape[1]))
+    history = [weights]
+    ends = np.zeros((1, features.shape[1]))
+    features = np.concatenate([ends, features, ends])  # the value outside is 0
+    for walk in episodes:
+        outside = (walk < 0) | (walk >= STATES)
+        length = outside.argmax(-1)  # steps until each seed's walk is over
+        returned = walk[np.arange(seeds), length] == STATES  # γ = 1: all steps of an episode have the same return
+        for t in range(length.max()):
+            x, x_next = features[walk[:, t].clip(-1, STATES) + 1], features[walk[:, t + 1].clip(-1, STATES) + 1]
+            reward = walk[:, t + 1] == STATES
+            value, next_value = (weights * x).sum(-1), (weights[1] * x_next).sum(-1)
+            target = np.stack([returned, F.td_target(reward, next_value, outside[:, t + 1], 1.0)])
+            error = (t < length) * (target - value)
+            weights = weights + learning_rate * F.semi_gradient(error[..., None], x)
+        history.append(weights)
+    return np.array(history)
+
+
+def best_fit(features):
+    """The least J(w) that these features allow: weighted least squares against the true values."""
+    root = np.sqrt(state_weights())[:, None]
+    return features @ np.linalg.lstsq(root * features, root[:, 0] * true_values(), rcond=None)[0]
+
+
+def errors(history, features):
+    """J(w) along a run: weights `[E + 1, 2, seeds, D]` -> `[E + 1, 2, seeds]`."""
+    return F.value_error(true_values(), history @ features.T, state_weights())
+
+
+def value_estimation():
+    """J(w) over episodes and the values at the end, for MC and TD(0), by learning rate and features; ten seeds."""
+    figure, (ax, chain) = picture(2, width=10)
+    episodes, seeds = 40, 10
+    x = np.arange(episodes + 1)
+    thin = {m: [ax.plot(x, x, color=METHODS[m][0], linewidth=0.6, alpha=0.5)[0] for _ in range(seeds)] for m in ("MC", "TD")}
+    thick = {m: ax.plot(x, x, **look(m))[0] for m in ("MC", "TD")}
+    (floor,) = ax.plot(x, x, color=GREY, linestyle=":", label="best w for these features")
+    ax.set(xlabel="episodes", ylabel="J(w)", ylim=(0, 0.35))
+    ax.legend(loc="upper right")
+    states = np.arange(1, STATES + 1)
+    chain.plot(states, true_values(), **look("truth"))
+    ends = {m: chain.plot(states, states, marker="o", **look(m))[0] for m in ("MC", "TD")}
+    chain.set(xlabel="state", ylabel="value, mean over the seeds", ylim=(-0.1, 1.2))
+    chain.legend(loc="upper left")
+
+    def draw(learning_rate, features, seed):
+        phi = FEATURES[features]
+        history = learn(phi, walks(episodes, seeds, seed), learning_rate)
+        error = errors(history, phi)
+        numbers = []
+        for i, method in enumerate(("MC", "TD")):
+            for line, seed_error in zip(thin[method], error[:, i].T):
+                line.set_ydata(seed_error)
+            thick[method].set_ydata(np.median(error[:, i], axis=1))
+            ends[method].set_ydata((history[-1, i] @ phi.T).mean(0))
+            numbers.append(f"{method} {np.median(error[-10:, i]):.3g}")
+        least = F.value_error(true_values(), best_fit(phi), state_weights())
+        floor.set_ydata(np.full(len(x), least))
+        return f"α = {learning_rate:.3g}. J(w) over the last ten episodes: {', '.join(numbers)}; least possible {least:.4f}."
+
+    return Explorer(
+        figure,
+        draw,
+        learning_rate=log_slider("α, learning rate", 0.1, -2.5, 0.0),
+        features=choice("x(s), features", "one for each state", list(FEATURES)),
+        seed=slider("seed", 0, 0, 20, 1),
+    )

@@ -1,0 +1,158 @@
+"""Pictures of numbers: pure functions from results to figures, one look for every chapter.
+
+No pyplot: a `Picture` belongs to nobody's global state, shows itself in a notebook, and may be drawn from any thread
+that owns it. Colours are Okabe and Ito's, told apart by colour-blind readers; every method keeps its own, with a line
+style beside it, so that nothing is told by colour alone.
+"""
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image  # comes with matplotlib
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+GREY = "#8A8A8A"
+DPI = 80
+
+METHODS = {  # colour and line style, the same in every chapter
+    "DQN": (BLUE, "-"),
+    "Double DQN": (RED, "--"),
+    "Dueling DQN": (GREEN, "-."),
+    "Prioritized DQN": (PINK, ":"),
+    "n-step DQN": (ORANGE, (0, (5, 1))),
+    "Gorila": (SKY, (0, (3, 1, 1, 1))),
+    "truth": (BLACK, "-"),
+    "MC": (ORANGE, "-"),
+    "TD": (BLUE, "--"),
+    "semi-gradient": (BLUE, "-"),
+    "residual gradient": (RED, "--"),
+    "uniform": (BLUE, "-"),
+    "prioritized": (PINK, ":"),
+}
+
+matplotlib.rcParams.update({  # readable on a projector; the reader's own figures get the same look
+    "font.size": 13,
+    "axes.titlesize": 13,
+    "axes.labelsize": 13,
+    "legend.fontsize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "lines.linewidth": 2.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "axes.axisbelow": True,
+})
+
+
+class Picture(Figure):
+    """A figure that shows itself as a PNG."""
+
+    def _repr_png_(self):
+        return self.png()
+
+    def png(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DPI)
+        return buffer.getvalue()
+
+
+def picture(columns=1, rows=1, width=9.0, height=4.0, **subplots):
+    """A picture and its axes: one, or an array of them."""
+    figure = Picture(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **subplots)
+
+
+class Moving:
+    """A figure that is redrawn for every slider step: axes, ticks and labels are drawn once, the data each time.
+
+    Text is what costs time in a figure. The background is drawn anew only when a limit or a title has changed.
+    """
+
+    def __init__(self, figure):
+        self.figure = figure
+        self.canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once: what is moved by a slider must not push its axes about
+        self.drawn = None
+
+    def png(self):
+        data = [(ax, artist) for ax in self.figure.axes for artist in data_artists(ax)]
+        frame = [(ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center"))) for ax in self.figure.axes]
+        if frame != self.drawn:
+            shown = [artist.get_visible() for _, artist in data]
+            for _, artist in data:
+                artist.set_visible(False)
+            self.canvas.draw()
+            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+            for (_, artist), visible in zip(data, shown):
+                artist.set_visible(visible)
+            self.drawn = frame
+        self.canvas.restore_region(self.background)
+        for ax, artist in data:
+            ax.draw_artist(artist)
+        buffer = io.BytesIO()
+        Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).save(buffer, format="png", compress_level=1)
+        return buffer.getvalue()
+
+
+def data_artists(ax):
+    """What moves, in drawing order: everything but the frame, the axis lines and their labels."""
+    artists = [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
+    legend = ax.get_legend()
+    return sorted(artists, key=lambda artist: artist.get_zorder()) + ([legend] if legend else [])
+
+
+def look(method):
+    """The colour and line style of a method, as keyword arguments."""
+    colour, style = METHODS[method]
+    return {"color": colour, "linestyle": style, "label": method}
+
+
+def smooth(values, window=20):
+    """Mean over the last `window` values, or as many as there are: `[K]` -> `[K]`."""
+    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
+    end = np.arange(1, len(sums))
+    start = np.maximum(end - window, 0)
+    return (sums[end] - sums[start]) / (end - start)
+
+
+def learning_curve(*results, method="DQN", target=None):
+    """Returns of one or several runs: episodes as dots, the mean of the last 20 as a line."""
+    figure, ax = picture()
+    colour, style = METHODS[method]
+    for result in results:
+        ax.plot(result.steps, result.returns, ".", color=colour, alpha=0.25, markersize=4)
+        ax.plot(result.steps, smooth(result.returns), color=colour, linestyle=style)
+    if target is not None:
+        ax.axhline(target, color=GREY, linewidth=1)
+    ax.set(xlabel="agent steps", ylabel="return of an episode")
+    return figure
+
+
+def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 episodes", target=None):
+    """Several methods over several seeds: a thin line each seed, a thick one for the median of the seeds.
+
+    `runs` maps a method to a list of (steps, returns).
+    """
+    figure, ax = picture()
+    for method, seeds in runs.items():
+        colour, style = METHODS[method]
+        end = min(steps[-1] for steps, _ in seeds)
+        grid = np.linspace(0, end, 100)
+        curves = np.array([np.interp(grid, steps, smooth(returns)) for steps, returns in seeds])
+        ax.plot(grid, curves.T, color=colour, linewidth=0.7, alpha=0.5)
+        ax.plot(grid, np.median(curves, axis=0), **look(method))
+    if target is not None:
+        ax.axhline(target, color=GREY, linewidth=1)
+    ax.legend()
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return figure

@@ -1,0 +1,156 @@
+"""Worker processes, supervised: their messages come here, their failures too, and none of them is left behind.
+
+Spawned, not forked: a fork copies torch's locks without the threads that would release them, and hangs. So a worker
+begins by importing torch, for seconds, and what it runs must be importable: a function in a module, not one from a
+notebook's cell. Nothing here knows what is computed.
+"""
+
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from multiprocessing.reduction import ForkingPickler
+
+import torch
+
+GRACE = 1.0  # seconds that a worker has for its end
+
+
+class WorkerError(RuntimeError):
+    """A worker failed; the message holds its traceback, or how it died."""
+
+
+def supervise(work, jobs, idle=0.5):
+    """Run `work(send, *job)` in a process of its own for each of `jobs`, and yield what they `send`, as it arrives.
+
+    None is yielded where nothing came for `idle` seconds: starting takes a while, and whoever waits may want to stop.
+    Ends when all workers have ended; raises WorkerError when one failed. However it ends, be it closed, interrupted
+    or killed, the workers end too: at their next `send`, or else within a second, wherever they are. Send NumPy
+    arrays, not tensors: each of those would travel as a file of shared memory.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    workers = {}  # our end of its pipe -> process; a queue shared by all would stay locked if one died inside it
+    try:
+        for number, job in enumerate(jobs):
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=run, args=(theirs, Later(work, job)), name=f"Worker {number}", daemon=True)
+            workers[ours] = process
+            start(process)
+            theirs.close()  # now only the worker holds it, and when the worker ends, we read the end of the file
+        running = dict(workers)
+        while running:
+            ready = wait([*running, *(process.sentinel for process in running.values())], idle)
+            for pipe, process in list(running.items()):
+                if pipe in ready or process.sentinel in ready:
+                    kind, content = receive(pipe)
+                    if kind == "message":
+                        yield content
+                    elif kind == "failure":
+                        raise WorkerError(f"{process.name} failed:\n\n{content}")
+                    else:
+                        check_exit(process)
+                        del running[pipe]
+            if not ready:
+                yield None
+    finally:
+        for pipe in workers:
+            pipe.close()  # the sign for a worker to end
+        deadline = time.monotonic() + 2 * GRACE
+        for process in workers.values():
+            if process.pid is not None:
+                process.join(max(0.0, deadline - time.monotonic()))
+                process.kill()  # does nothing to one that has ended
+                process.join()
+
+
+def start(process):
+    """Start a worker that hears no interrupt: Ctrl-C reaches the whole process group, and it is meant for the parent."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        return process.start()
+    resource_tracker.ensure_running()  # `start` would start it, which unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: holds while torch is imported
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def receive(pipe):
+    """The next message; a worker's last ones can arrive when it is dead already, so read before judging by that."""
+    try:
+        return pipe.recv() if pipe.poll() else ("end", None)
+    except (EOFError, OSError):  # all was read; OSError: it died in the middle of a message
+        return "end", None
+
+
+def check_exit(process):
+    process.join(GRACE)
+    code = process.exitcode or 0
+    if code < 0:
+        how = f"was killed (exit code {code}: {signal.Signals(-code).name}), perhaps for want of memory"
+        raise WorkerError(f"{process.name} {how}; try fewer workers, or a smaller replay.")
+    if code > 0:
+        raise WorkerError(
+            f"{process.name} ended with exit code {code} and said no more; look at what it printed. (A script may "
+            'start workers only below `if __name__ == "__main__":`, for each worker imports it.)'
+        )
+
+
+class Later:
+    """Pickled as the worker starts, unpickled when `open` asks: if that fails, it is reported like any failure."""
+
+    def __init__(self, *content):
+        self.content = content
+
+    def __getstate__(self):
+        return bytes(ForkingPickler.dumps(self.content))  # tensors in shared memory stay shared
+
+    def __setstate__(self, state):
+        self.open = lambda: pickle.loads(state)
+
+
+def run(pipe, later):
+    """What a worker process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, args=(pipe,), daemon=True).start()
+    torch.set_num_threads(1)  # the other cores are for the other workers
+
+    def send(content, kind="message"):
+        try:
+            pipe.send((kind, content))
+        except (BrokenPipeError, ConnectionResetError):  # the parent has closed its end
+            raise SystemExit from None  # a clean way out: locks are released
+
+    try:
+        work, job = later.open()
+        work(send, *job)
+    except Exception:
+        send(traceback.format_exc(), "failure")
+
+
+def end_with_parent(pipe):
+    """End this process soon after its parent closed the pipe, or died: SIGKILL gives it no time to tell."""
+    wait([pipe, multiprocessing.parent_process().sentinel])  # nothing is ever sent this way: readable means closed
+    time.sleep(GRACE)
+    os._exit(0)
+
+
+def flatten(network):
+    """One flat tensor θ with all parameters of the network, which become views of it: `theta.copy_(other)` sets all."""
+    parameters = list(network.parameters())
+    theta = torch.empty(sum(p.numel() for p in parameters), device=parameters[0].device)
+    for parameter, view in zip(parameters, views(theta, parameters)):
+        parameter.data = view.copy_(parameter.detach())
+    return theta
+
+
+def views(flat, parameters):
+    """A flat tensor cut into pieces of the parameters' shapes and memory formats, in their order."""
+    ends = itertools.accumulate(p.numel() for p in parameters)
+    return [flat.as_strided(p.shape, p.stride(), end - p.numel()) for p, end in zip(parameters, ends)]

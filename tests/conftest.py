@@ -1,0 +1,178 @@
+"""Small environments whose every transition is known, and helpers that several tests share."""
+
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Discrete
+
+from rlkit.dqn import DQN
+
+torch.set_num_threads(1)  # the same numbers on every machine, and no fight over its cores
+
+
+class Counting(gymnasium.Env):
+    """Shows (episode, time) and pays 10 episode + time; episodes end by termination and truncation in turn."""
+
+    def __init__(self, lengths=(3,)):
+        self.observation_space = Box(-np.inf, np.inf, (2,), np.float32)
+        self.action_space = Discrete(2)
+        self.lengths, self.episode = lengths, -1
+
+    def reset(self, *, seed=None, options=None):
+        self.episode, self.time = self.episode + 1, 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.time += 1
+        over = self.time >= self.lengths[self.episode % len(self.lengths)]
+        odd = self.episode % 2 == 1
+        return self.look(), 10.0 * self.episode + self.time, over and not odd, over and odd, {}
+
+    def look(self):
+        return np.array([self.episode, self.time], np.float32)
+
+
+class Frames(gymnasium.Env):
+    """Stacks of four 16 x 16 byte frames, 0 before the first, as AtariVectorEnv's; no frame is shown twice in 250."""
+
+    def __init__(self, lengths=(1, 2, 7, 3, 5)):
+        self.observation_space = Box(0, 255, (4, 16, 16), np.uint8)
+        self.action_space = Discrete(3)
+        self.lengths, self.episode, self.shown = lengths, -1, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.episode, self.time = self.episode + 1, 0
+        self.obs = np.zeros((4, 16, 16), np.uint8)
+        return self.look(), {}
+
+    def step(self, action):
+        self.time += 1
+        over = self.time >= self.lengths[self.episode % len(self.lengths)]
+        return self.look(), float(action), over and self.episode % 2 == 0, over and self.episode % 2 == 1, {}
+
+    def look(self):
+        self.shown += 1
+        self.obs = np.roll(self.obs, -1, axis=0)
+        self.obs[-1] = 1 + self.shown % 250
+        return self.obs.copy()
+
+
+class Chain(gymnasium.Env):
+    """Five states in a row: left or right, 1 for leaving it on the right. Truncated after six steps."""
+
+    def __init__(self):
+        self.observation_space = Box(0, 1, (5,), np.float32)
+        self.action_space = Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.state, self.time = int(self.np_random.integers(5)), 0
+        return np.eye(5, dtype=np.float32)[self.state], {}
+
+    def step(self, action):
+        self.time += 1
+        left = self.state + (1 if action else -1)
+        self.state = min(max(left, 0), 4)
+        return np.eye(5, dtype=np.float32)[self.state], float(left == 5), left == 5, self.time == 6, {}
+
+
+class Row(NamedTuple):
+    """What `Envs` showed before a step, and what came of it."""
+
+    obs: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    valid: np.ndarray
+
+
+def play(envs, steps, seed=0, right=0.5):
+    """Random actions -> rows, copied out of the environment's reach."""
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        obs = envs.obs.copy()
+        actions = rng.integers(envs.action_space.n, size=envs.num_envs)
+        if right != 0.5:
+            actions = (rng.random(envs.num_envs) < right).astype(int)
+        yield Row(obs, actions, *(np.copy(x) for x in envs.step(actions)[1:]))
+
+
+def literal_transition(rows, t, i, n_step, gamma):
+    """The n-step transition of environment i from row t, one reward at a time, as (obs, action, ...)."""
+    total, discount = 0.0, 1.0
+    for last in range(t, t + n_step):
+        total += discount * rows[last].rewards[i]
+        discount *= gamma
+        if rows[last].terminated[i] or rows[last].truncated[i]:
+            break
+    start, end = rows[t], rows[last]
+    return start.obs[i], start.actions[i], total, rows[last + 1].obs[i], end.terminated[i], discount
+
+
+def assert_as_literal(replay, batch, rows):
+    """Every transition of `batch` is the one that the rows tell of."""
+    for b, slot in enumerate(batch.slots):
+        row, i = divmod(int(slot), replay.num_envs)
+        t = len(rows) - 1 - (len(rows) - 1 - row) % replay.rows  # the last time that this row of the ring was written
+        assert rows[t].valid[i], f"slot {slot} holds a mere reset"
+        got = (batch.obs, batch.actions, batch.rewards, batch.next_obs, batch.terminated, batch.discounts)
+        want = literal_transition(rows, t, i, replay.n_step, replay.gamma)
+        for name, x, y in zip("obs action reward next_obs terminated discount".split(), got, want):
+            np.testing.assert_allclose(x[b].numpy(), y, rtol=1e-6, err_msg=f"{name} of slot {slot} = row {t}, env {i}")
+
+
+def complete_slots(replay):
+    """The slots that may be sampled: valid, with all of their past and future still here."""
+    first, last = replay.complete_rows()
+    rows = np.arange(first, last) % replay.rows
+    return {row * replay.num_envs + i for row in rows.tolist() for i in np.flatnonzero(replay.valid[row]).tolist()}
+
+
+def surprise(counts, expected):
+    """How many standard deviations chi-square lies above its mean: below 5 unless the frequencies are wrong."""
+    freedom = len(counts) - 1
+    return (((counts - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
+
+
+def tiny(env="CartPole-v1", **changes):
+    """A DQN that starts to learn at once and costs little."""
+    settings = {"learning_starts": 50, "replay_size": 400, "batch_size": 16, "target_period": 20, "hidden": (16,)}
+    return DQN(env, **{**settings, "epsilon_steps": 500, "learning_rate": 1e-3, **changes})
+
+
+def learn(agent, total_steps):
+    """Run `agent.learn` to the end -> all returns."""
+    return [episode.total_reward for progress in agent.learn(total_steps) for episode in progress.finished]
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def one_line(error):
+    """The message of a caught exception, which must be one line and no mere name."""
+    message = str(error.value)
+    assert "\n" not in message and len(message.split()) >= 5 and message.endswith("."), message
+    return message
+
+
+@pytest.fixture
+def short_cartpole():
+    """A maker of ids: CartPole, native vector version and all, truncated after so many steps."""
+    made = []
+
+    def make(steps):
+        spec = gymnasium.spec("CartPole-v1")
+        made.append(f"CartPole{steps}-v0")
+        gymnasium.register(
+            made[-1], spec.entry_point, max_episode_steps=steps, vector_entry_point=spec.vector_entry_point
+        )
+        return made[-1]
+
+    yield make
+    for name in made:
+        del gymnasium.registry[name]

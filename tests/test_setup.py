@@ -1,0 +1,256 @@
+"""The repository as a stranger finds it: what install.py decides, which versions it takes, what is committed."""
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(ROOT.glob("lectures/*.ipynb"))
+
+
+def load(path):
+    """A script that is in no package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.parent.name + "_" + path.stem.strip("_"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """install.py on a Linux machine with no GPU and no torch, where whatever pip is asked for succeeds."""
+    module = load(ROOT / "binder" / "install.py")
+    module.asked = []
+    monkeypatch.setattr(module.sys, "platform", "linux")
+    monkeypatch.setattr(module, "has_gpu", lambda: False)
+    monkeypatch.setattr(module, "has_torch", lambda python, version: False)
+    monkeypatch.setattr(module, "pip", lambda python, *arguments: module.asked.append(arguments) or True)
+    return module
+
+
+def is_cpu_torch(arguments):
+    return any(re.fullmatch(r"torch==[\d.]+\+cpu", argument) for argument in arguments)
+
+
+# --- what install.py decides ---
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
+def test_supported_pythons_pass(install, version):
+    install.check(version)
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 13), (3, 14, 0), (4, 0, 0)])
+def test_other_pythons_are_told_what_was_found_and_what_to_do(install, version):
+    with pytest.raises(SystemExit) as stopped:
+        install.check(version)
+    sentence = str(stopped.value)
+    assert ".".join(map(str, version)) in sentence
+    assert "3.11, 3.12 or 3.13" in sentence and "\n" not in sentence
+
+
+def test_a_python_without_ensurepip_is_told_the_cure(install, monkeypatch, tmp_path):
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "none")
+    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="python3-venv"):
+        install.make_venv()
+
+
+def test_install_is_readable_by_an_old_python(install):
+    import ast
+    ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt", "install.py", "Python", "folder"])
+def test_fingerprint_changes_with_whatever_the_environment_was_made_from(install, monkeypatch, tmp_path, changed):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        for name in ("pyproject.toml", "constraints.txt", "install.py"):
+            (tmp_path / folder / name).write_text(name)
+    monkeypatch.setattr(install, "ROOT", tmp_path / "here")
+    monkeypatch.setattr(install, "__file__", str(tmp_path / "here" / "install.py"))
+    before = install.fingerprint()
+    assert install.fingerprint() == before
+    if changed == "Python":
+        monkeypatch.setattr(install.sys, "version", "3.12.99")
+    elif changed == "folder":
+        monkeypatch.setattr(install, "ROOT", tmp_path / "there")
+    else:
+        (tmp_path / "here" / changed).write_text("something else")
+    assert install.fingerprint() != before
+
+
+def test_environment_installs_once_and_again_after_an_interruption(install, monkeypatch, tmp_path):
+    python, stamp = tmp_path / "python", tmp_path / "stamp"
+    monkeypatch.setattr(install, "PYTHON", python)
+    monkeypatch.setattr(install, "STAMP", stamp)
+    monkeypatch.setattr(install, "make_venv", python.touch)
+    monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
+    monkeypatch.setattr(install, "pip", lambda *_: sys.exit("interrupted"))
+    with pytest.raises(SystemExit):
+        install.environment([])
+    assert not stamp.exists()
+    monkeypatch.setattr(install, "pip", lambda *_: install.asked.append("pip") or True)
+    assert install.environment(["--cuda", "-k", "gae"]) == ["-k", "gae"]
+    assert install.asked == ["pip"]
+    assert install.environment([]) == []
+    assert install.asked == ["pip"]
+
+
+def test_without_a_gpu_the_cpu_build_comes_first_and_from_its_own_index(install):
+    install.install("python")
+    torch, everything = install.asked
+    assert is_cpu_torch(torch) and install.CPU_INDEX in torch
+    assert "--retries" in torch and "--timeout" in torch and "--no-deps" in torch
+    assert everything == ("install", "-e", ".[test]", "-c", "constraints.txt")
+
+
+def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_build(install, monkeypatch):
+    monkeypatch.setattr(install, "pip", lambda python, *a: install.asked.append(a) or "--index-url" not in a)
+    install.install("python")
+    _, own, everything = install.asked
+    assert is_cpu_torch(own) and "--index-url" not in own
+    assert everything[1] == "-e"
+
+
+def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch):
+    monkeypatch.setattr(install, "pip", lambda python, *a: install.asked.append(a) and False)
+    with pytest.raises(SystemExit, match="--cuda"):
+        install.install("python")
+    assert len(install.asked) == 2 and all(map(is_cpu_torch, install.asked))
+
+
+@pytest.mark.parametrize("case", ["a GPU", "--cuda", "torch is there", "darwin", "win32"])
+def test_otherwise_pip_finds_the_right_torch_by_itself(install, monkeypatch, case):
+    monkeypatch.setattr(install, "has_gpu", lambda: case == "a GPU")
+    monkeypatch.setattr(install, "has_torch", lambda python, version: case == "torch is there")
+    if case in ("darwin", "win32"):
+        monkeypatch.setattr(install.sys, "platform", case)
+    install.install("python", cuda=case == "--cuda")
+    assert [arguments[1] for arguments in install.asked] == ["-e"]
+
+
+def test_a_gpu_is_found_by_asking_the_driver(monkeypatch):
+    module = load(ROOT / "binder" / "install.py")
+    for answer, expected in [(0, True), (9, False), (OSError(), False),
+                             (subprocess.TimeoutExpired("nvidia-smi", 30), False)]:
+        def call(*_, answer=answer, **__):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        monkeypatch.setattr(module.subprocess, "call", call)
+        assert module.has_gpu() is expected
+
+
+def test_has_torch_knows_any_build_of_a_version():
+    module = load(ROOT / "binder" / "install.py")
+    import torch
+    version = torch.__version__.split("+")[0]
+    assert module.has_torch(sys.executable, version)
+    assert not module.has_torch(sys.executable, version + "9")
+
+
+def test_a_program_gets_its_exit_code_through(install, monkeypatch):
+    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(install.signal, "signal", lambda *_: None)
+    assert install.run("-c", "import sys; sys.exit(7)") == 7
+
+
+# --- python tests ---
+
+def test_python_tests_lints_tests_and_runs_every_lecture():
+    legs = load(ROOT / "tests" / "__main__.py").legs([])
+    assert [leg[0] for leg in legs] == ["ruff", "pytest"] + ["pytest"] * bool(NOTEBOOKS)
+    if NOTEBOOKS:
+        assert {"lectures/" + path.name for path in NOTEBOOKS} <= set(legs[-1])
+
+
+def test_python_tests_hands_its_arguments_to_pytest():
+    legs = load(ROOT / "tests" / "__main__.py").legs
+    assert legs(["-k", "gae"]) == [["pytest", "-k", "gae"]]
+    assert "tests/nbval_sanitize.cfg" in legs(["--nbval", "lectures/02_dqn.ipynb"])[0]
+
+
+def test_the_first_failure_is_the_exit_code_and_an_interruption_ends_it(monkeypatch):
+    module = load(ROOT / "tests" / "__main__.py")
+    monkeypatch.setattr(module.install, "environment", lambda arguments: arguments)
+    monkeypatch.setattr(module, "legs", lambda _: [["a"], ["b"], ["c"]])
+    for codes, expected, runs in [([0, 0, 0], 0, 3), ([0, 1, 4], 1, 3), ([0, 2, 0], 2, 2)]:
+        answers = iter(codes)
+        monkeypatch.setattr(module.install, "run", lambda *_, answers=answers, **__: next(answers))
+        assert module.main([]) == expected
+        assert len(list(answers)) == 3 - runs
+
+
+# --- the versions ---
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_constraints_satisfy_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = {canonicalize_name(name): version for name, version in pins().items()}
+    for line in project["dependencies"] + project["optional-dependencies"]["test"]:
+        requirement = Requirement(line)
+        assert requirement.specifier, f"{line}: no bound"
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_constraints_are_exact_versions_that_every_index_knows():
+    for name, version in pins().items():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[0-9][0-9a-z.]*", version), name
+
+
+# --- what is committed ---
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lectures_are_committed_executed(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    ids = [cell.get("id") for cell in notebook["cells"]]
+    assert all(ids) and len(set(ids)) == len(ids)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "".join(cell["source"]).strip():
+            assert cell["execution_count"], f"not executed: {''.join(cell['source'])[:80]}"
+            assert all(out["output_type"] != "error" for out in cell["outputs"]), "".join(cell["source"])[:80]
+
+
+# The brackets keep this file from finding itself.
+HOSTS = r"py[p]i\.org|python[h]osted\.org|registry\.np[m]js|deb\.deb[i]an\.org"
+PATHS = r"(?<![\w.~}])/(w[o]rk|f[a]rm|ro[o]t|t[m]p|h[o]me|Us[e]rs)/|[A-Z]:\\\\?Us[e]rs"
+
+
+def committed():
+    """The text files of the repository; where there is no Git, the files in its folders."""
+    try:
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        paths = [ROOT / line for line in listing.splitlines()]
+    except (OSError, subprocess.CalledProcessError):
+        folders = ("rlkit", "lectures", "tests", "binder", ".ci", ".github")
+        paths = [*ROOT.glob("*"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    suffixes = {"", ".py", ".md", ".toml", ".txt", ".cfg", ".cff", ".yml", ".json", ".csv", ".ipynb"}
+    return [path for path in paths if path.is_file() and path.suffix in suffixes and "__pycache__" not in path.parts]
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    found = []
+    for path in committed():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if match := re.search(f"{HOSTS}|{PATHS}", line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match.group()}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permission")
+@pytest.mark.parametrize("name", [".ci/run", "binder/postBuild"])
+def test_scripts_are_executable(name):
+    assert os.access(ROOT / name, os.X_OK)
