@@ -2,8 +2,9 @@
 
 Nair et al. 2015, Massively Parallel Methods for Deep Reinforcement Learning; algorithm 1 in "bundled" mode, where a
 worker is an actor, its own replay memory and a learner. Nobody waits for anybody: a gradient is a little stale when it
-arrives, and no run can be repeated exactly. Where we leave the paper: the server steps with Adam instead of AdaGrad; it
-sets θ⁻ itself, for all workers at once; and ε falls with the steps of all workers, not with the server's updates.
+arrives, and no run can be repeated exactly. Where we leave the paper: the server steps with Adam instead of AdaGrad and
+sets θ⁻ itself, for all workers at once; a learner does not drop gradients of exceptional losses, for the norm of all is
+clipped; ε falls with the steps of all workers, as in `rlkit.dqn`.
 """
 
 import math
@@ -35,7 +36,7 @@ class Shared(NamedTuple):
 class Gradient(NamedTuple):
     """From a learner to the server."""
 
-    values: np.ndarray | None  # as flat as θ; None: the learner dropped it
+    values: np.ndarray  # as flat as θ
     version: int  # of the θ that it was computed with
     loss: float
     q: float
@@ -45,7 +46,7 @@ class Experience(NamedTuple):
     """From an actor to the server: what it did, not what it saw."""
 
     steps: int
-    finished: list
+    finished: list  # episodes
 
 
 @dataclass
@@ -54,8 +55,7 @@ class Gorila:
 
     env: str | Callable = "CartPole-v1"
     num_workers: int = 2
-    max_staleness: int = 20  # the server drops gradients that are older, in updates
-    max_deviation: float = 5.0  # a learner drops a loss so many standard deviations above its mean
+    max_staleness: int = 20  # in updates: the server drops older gradients
     double: bool = False
     dueling: bool = False
     n_step: int = 1
@@ -86,57 +86,139 @@ class Gorila:
 
     def __post_init__(self):
         check_settings(self)
-        self.server = DQN(**self.dqn_settings())  # neither acts nor replays: it holds w, w_T, the optimiser, counters
+        self.server = DQN(**self.dqn_settings())  # neither acts nor replays: it keeps w, w_T, optimiser and counters
         self.envs, self.network = self.server.envs, self.server.network
         self.theta, self.theta_target = flat_weights(self.server)
-        self.gradient = torch.zeros_like(self.theta)
-        parameters = list(self.network.parameters())
-        for parameter, view in zip(parameters, views(self.gradient, parameters)):
-            parameter.grad = view
-        self.shared = Shared(
-            *(torch.zeros(self.theta.numel()).share_memory_() for _ in range(2)),
-            *(torch.zeros((), dtype=torch.int64).share_memory_() for _ in range(2)),
-        )
-        self.num_stale = self.num_outliers = 0  # gradients dropped
-        self.staleness = 0.0  # running mean
-
-    @property
-    def step(self):
-        return self.server.step
+        self.shared = Shared(*(torch.zeros(len(self.theta)) for _ in range(2)), torch.tensor(0), torch.tensor(0))
+        for tensor in self.shared:
+            tensor.share_memory_()
+        self.staleness = 0.0  # of the gradients that arrived: a running mean
+        self.num_dropped = 0
 
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Algorithm 1 from the server's side: take what comes, from whomever; a `yield` for each report of an actor.
 
-        Every call starts the workers anew, in seconds, with empty replay memories; all else goes on where it was.
+        Each call starts its workers, which takes seconds, with empty replay memories. All else goes on where it was.
         """
         if self.step >= total_steps:
             return
         self.publish()
-        metrics, began, updates_before = {}, time.perf_counter(), self.server.num_updates
+        metrics, began, updates_before = {}, None, self.server.num_updates
         with closing(supervise(bundle, [self.job(i) for i in range(self.num_workers)])) as messages:
             for message in messages:
                 finished = []
                 if isinstance(message, Gradient):
-                    metrics |= self.update(message)
+                    began = began or time.perf_counter()
+                    metrics = self.update(message)
                     continue
                 if isinstance(message, Experience):
                     self.server.step += message.steps
                     self.shared.step.fill_(self.step)
                     finished = [episode._replace(step=self.step) for episode in message.finished]
-                speed = (self.server.num_updates - updates_before) / (time.perf_counter() - began)
-                yield Progress(self.step, finished, metrics | {"updates_per_second": speed})
+                if began:
+                    updates = self.server.num_updates - updates_before
+                    metrics["updates_per_second"] = updates / (time.perf_counter() - began)
+                yield Progress(self.step, finished, metrics | {"epsilon": self.server.current_epsilon()})
                 if self.step >= total_steps:
                     break
 
     def update(self, gradient):
-        """The parameter server: one step along a worker's gradient, unless it is too old; every N steps, θ⁻ = θ."""
-        if gradient.values is None:
-            self.num_outliers += 1
-        else: 
-            staleness = self.server.num_updates - gradient.version
-            self.staleness += 0.01 * (staleness - self.staleness)
-            if staleness > self.max_staleness:
-                self.num_stale += 1
-            else:
-                self.apply(gradient.values)
+        """The parameter server: a step along one worker's gradient, unless it is too old; every N of them, θ⁻ = θ."""
+        staleness = self.server.num_updates - gradient.version
+        self.staleness += 0.01 * (staleness - self.staleness)
+        if staleness > self.max_staleness:
+            self.num_dropped += 1
+        else:
+            parameters = list(self.network.parameters())
+            flat = torch.from_numpy(gradient.values).to(self.theta.device)
+            for parameter, view in zip(parameters, views(flat, parameters)):
+                parameter.grad = view
+            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            self.server.optimizer.step()
+            self.server.num_updates += 1
+            if self.server.num_updates % self.target_period == 0:
+                self.theta_target.copy_(self.theta)
+            self.publish()
+        metrics = {"loss": gradient.loss, "q": gradient.q}
+        return metrics | {"staleness": self.staleness, "dropped": self.num_dropped}
+
+    def publish(self):
+        self.shared.theta.copy_(self.theta)
+        self.shared.theta_target.copy_(self.theta_target)
+        self.shared.num_updates.fill_(self.server.num_updates)  # last: see `bundle`
+        self.shared.step.fill_(self.step)
+
+    def job(self, number):
+        """What worker `number` is given. Its seed depends on the step: another call of `learn` brings other games."""
+        seed = np.random.SeedSequence([self.seed, number, self.step]).generate_state(1)[0] // 2
+        settings = self.dqn_settings() | {"seed": int(seed), "replay_size": self.replay_size // self.num_workers}
+        return settings, self.shared, self.learning_starts // self.num_workers
+
+    def dqn_settings(self):
+        return {field.name: getattr(self, field.name) for field in fields(DQN) if hasattr(self, field.name)}
+
+    def act(self, obs):
+        """Greedy actions: `[B, ...]` -> `[B]`."""
+        return self.server.act(obs)
+
+    def q_values(self, obs):
+        """Q(s, · ; w) as NumPy: `[B, ...]` -> `[B, A]`."""
+        return self.server.q_values(obs)
+
+    @property
+    def step(self):
+        return self.server.step
+
+    def state(self, resume=True):
+        return self.server.state(resume)
+
+    def restore(self, state):
+        self.server.restore(state)
+
+
+def bundle(send, settings, shared, learning_starts):
+    """Algorithm 1 from a worker's side: a whole DQN, but its `update` sends the gradient instead of following it."""
+    dqn = DQN(**settings)
+    theta, theta_target = flat_weights(dqn)
+
+    def fetch():
+        """θ' = θ, θ'⁻ = θ⁻ -> their version.
+
+        The server may write while we read; then some weights are from before its step and some from after. No single
+        number is torn, a step is small, and asynchronous learning lives with worse (Hogwild, Niu et al. 2011): so no
+        lock. Read first and written last, the version makes a gradient never younger than it is.
+        """
+        version = int(shared.num_updates)
+        theta.copy_(shared.theta)
+        theta_target.copy_(shared.theta_target)
+        dqn.step = int(shared.step)
+        return version
+
+    def update():
+        if len(dqn.replay) >= learning_starts:  # DQN asks all workers' steps, but the replay is this one's own
+            version = fetch()
+            values, loss, q = gradient(dqn, dqn.replay.sample(dqn.batch_size).to(dqn.torch_device))
+            send(Gradient(values, version, loss, q))
         return {}
+
+    dqn.update = update
+    fetch()
+    for progress in dqn.learn(math.inf):
+        send(Experience(dqn.train_period * dqn.num_envs, progress.finished))
+
+
+def gradient(dqn, batch):
+    """The gradient of DQN's objective, as flat as θ; the loss; the mean Q."""
+    loss, q, _ = dqn.objective(batch)
+    parameters = list(dqn.network.parameters())
+    flat = torch.empty(sum(p.numel() for p in parameters))
+    for view, part in zip(views(flat, parameters), torch.autograd.grad(loss, parameters)):
+        view.copy_(part)
+    return flat.numpy(), loss.item(), q.mean().item()
+
+
+def flat_weights(dqn):
+    """θ and θ⁻, of which the weights of the DQN's networks are views from now on."""
+    theta, theta_target = flatten(dqn.network), flatten(dqn.target)
+    dqn.fast_q_values = numpy_twin(dqn.network)  # had views of the old weights
+    return theta, theta_target

@@ -17,7 +17,8 @@ def check_settings(agent):
     for field in dataclasses.fields(agent):
         value = plain(getattr(agent, field.name))
         setattr(agent, field.name, value)
-        if field.name == "hidden" and not (value and all(isinstance(h, int) and h > 0 for h in value)):
+        widths = value if isinstance(value, tuple) else ()
+        if field.name == "hidden" and not (widths and all(isinstance(h, int) and h > 0 for h in widths)):
             raise ValueError(f"hidden={value!r} must be one or more whole numbers above 0, as in hidden=(64, 64).")
         if field.type in (int, "int", float, "float") and not isinstance(value, Real):
             raise ValueError(f"{field.name}={value!r} must be a number.")

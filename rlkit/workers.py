@@ -20,6 +20,7 @@ from multiprocessing.reduction import ForkingPickler
 import torch
 
 GRACE = 1.0  # seconds that a worker has for its end
+IMPORTABLE = "Define it at the top level of a .py file: a worker imports what it needs, and a notebook has no file."
 
 
 class WorkerError(RuntimeError):
@@ -70,7 +71,7 @@ def supervise(work, jobs, idle=0.5):
 
 
 def start(process):
-    """Start a worker that hears no interrupt: Ctrl-C reaches the whole process group, and it is meant for the parent."""
+    """Start a worker that hears no interrupt: Ctrl-C goes to the whole process group, but is meant for the parent."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         return process.start()
     resource_tracker.ensure_running()  # `start` would start it, which unblocks the signal
@@ -109,10 +110,19 @@ class Later:
         self.content = content
 
     def __getstate__(self):
-        return bytes(ForkingPickler.dumps(self.content))  # tensors in shared memory stay shared
+        try:
+            return bytes(ForkingPickler.dumps(self.content))  # tensors in shared memory stay shared
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            raise ValueError(f"A worker cannot be given this: {error}. {IMPORTABLE}") from error
 
     def __setstate__(self, state):
-        self.open = lambda: pickle.loads(state)
+        self.pickled = state
+
+    def open(self):
+        try:
+            return pickle.loads(self.pickled)
+        except (AttributeError, ImportError) as error:
+            raise ImportError(f"A worker cannot find this: {error}. {IMPORTABLE}") from error
 
 
 def run(pipe, later):

@@ -14,7 +14,7 @@ torch.set_num_threads(1)  # the same numbers on every machine, and no fight over
 
 
 class Counting(gymnasium.Env):
-    """Shows (episode, time) and pays 10 episode + time; episodes end by termination and truncation in turn."""
+    """Shows (episode, time), pays 10 episode + time; episodes end by termination and truncation in turn."""
 
     def __init__(self, lengths=(3,)):
         self.observation_space = Box(-np.inf, np.inf, (2,), np.float32)
@@ -36,7 +36,7 @@ class Counting(gymnasium.Env):
 
 
 class Frames(gymnasium.Env):
-    """Stacks of four 16 x 16 byte frames, 0 before the first, as AtariVectorEnv's; no frame is shown twice in 250."""
+    """Stacks of four 16 x 16 byte frames, 0 before the first, as AtariVectorEnv's; all differ."""
 
     def __init__(self, lengths=(1, 2, 7, 3, 5)):
         self.observation_space = Box(0, 255, (4, 16, 16), np.uint8)
@@ -115,33 +115,36 @@ def literal_transition(rows, t, i, n_step, gamma):
 
 def assert_as_literal(replay, batch, rows):
     """Every transition of `batch` is the one that the rows tell of."""
-    for b, slot in enumerate(batch.slots):
-        row, i = divmod(int(slot), replay.num_envs)
-        t = len(rows) - 1 - (len(rows) - 1 - row) % replay.rows  # the last time that this row of the ring was written
+    wanted = []
+    for slot in batch.slots.tolist():
+        row, i = divmod(slot, replay.num_envs)
+        t = len(rows) - 1 - (len(rows) - 1 - row) % replay.rows  # the last time that it was written
         assert rows[t].valid[i], f"slot {slot} holds a mere reset"
-        got = (batch.obs, batch.actions, batch.rewards, batch.next_obs, batch.terminated, batch.discounts)
-        want = literal_transition(rows, t, i, replay.n_step, replay.gamma)
-        for name, x, y in zip("obs action reward next_obs terminated discount".split(), got, want):
-            np.testing.assert_allclose(x[b].numpy(), y, rtol=1e-6, err_msg=f"{name} of slot {slot} = row {t}, env {i}")
+        wanted.append(literal_transition(rows, t, i, replay.n_step, replay.gamma))
+    for name, want in zip(("obs", "actions", "rewards", "next_obs", "terminated", "discounts"), zip(*wanted)):
+        got, want = getattr(batch, name).numpy(), np.stack(want)
+        assert np.allclose(got, want, rtol=1e-6), f"{name} of slots {batch.slots}: {got}, not {want}"
 
 
 def complete_slots(replay):
     """The slots that may be sampled: valid, with all of their past and future still here."""
     first, last = replay.complete_rows()
     rows = np.arange(first, last) % replay.rows
-    return {row * replay.num_envs + i for row in rows.tolist() for i in np.flatnonzero(replay.valid[row]).tolist()}
+    slots = rows[:, None] * replay.num_envs + np.arange(replay.num_envs)
+    return set(slots[replay.valid[rows]].tolist())
 
 
 def surprise(counts, expected):
-    """How many standard deviations chi-square lies above its mean: below 5 unless the frequencies are wrong."""
+    """By how many standard deviations chi-square exceeds its mean: below 5 if the frequencies fit."""
     freedom = len(counts) - 1
     return (((counts - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
 
 
 def tiny(env="CartPole-v1", **changes):
     """A DQN that starts to learn at once and costs little."""
-    settings = {"learning_starts": 50, "replay_size": 400, "batch_size": 16, "target_period": 20, "hidden": (16,)}
-    return DQN(env, **{**settings, "epsilon_steps": 500, "learning_rate": 1e-3, **changes})
+    settings = {"learning_starts": 50, "replay_size": 400, "batch_size": 16, "target_period": 20}
+    settings |= {"hidden": (16,), "epsilon_steps": 500, "learning_rate": 1e-3}
+    return DQN(env, **{**settings, **changes})
 
 
 def learn(agent, total_steps):

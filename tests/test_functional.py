@@ -1,4 +1,4 @@
-"""Every equation against an oracle that is not itself: hand numbers, limits, a slow literal twin, another library."""
+"""Every equation against an oracle that is not itself: hand numbers, limits, slow literal twins, autograd."""
 
 import doctest
 import inspect
@@ -18,9 +18,9 @@ def rng():
 
 @pytest.fixture
 def mdp(rng):
-    """Four states, three actions: policy, transition, reward."""
-    policy = rng.dirichlet(np.ones(3), size=4)
-    return {"policy": policy, "transition": rng.dirichlet(np.ones(4), size=(4, 3)), "reward": rng.normal(size=(4, 3))}
+    """Four states, three actions."""
+    policy, transition = rng.dirichlet(np.ones(3), size=4), rng.dirichlet(np.ones(4), size=(4, 3))
+    return {"policy": policy, "transition": transition, "reward": rng.normal(size=(4, 3))}
 
 
 def test_every_function_has_a_doctest_and_all_pass():
@@ -30,7 +30,7 @@ def test_every_function_has_a_doctest_and_all_pass():
     assert doctest.testmod(F).failed == 0
 
 
-# Exact values -------------------------------------------------------------------------------------------------------
+# Exact values -----------------------------------------------------------------------------------------------
 
 
 def literal_action_value(values, transition, reward, gamma, s, a):
@@ -78,7 +78,7 @@ def test_bellman_optimality_contracts_to_the_values_of_its_greedy_policy(mdp, rn
     assert all((F.policy_values(np.eye(3)[actions], *tables) <= best + 1e-9).all() for actions in policies)
 
 
-# Estimating values --------------------------------------------------------------------------------------------------
+# Estimating values ------------------------------------------------------------------------------------------
 
 
 def test_value_error_weighs_the_states():
@@ -101,12 +101,13 @@ def test_n_step_returns_are_the_double_sum_over_time(rng, gamma):
                     break
             else:
                 expected[t, i] += gamma ** (20 - t) * bootstrap[i]
-    np.testing.assert_allclose(F.n_step_returns(rewards, ended, bootstrap, gamma), expected, atol=1e-12)
-    np.testing.assert_allclose(F.n_step_returns(rewards, ended.astype(float), bootstrap, gamma), expected, atol=1e-12)
+    for mask in (ended, ended.astype(float)):
+        np.testing.assert_allclose(F.n_step_returns(rewards, mask, bootstrap, gamma), expected, atol=1e-12)
 
 
 def test_n_step_returns_do_not_round_to_whole_numbers():
-    assert F.n_step_returns(np.array([[1], [1]]), np.zeros((2, 1), int), np.array([0]), 0.5).tolist() == [[1.5], [1.0]]
+    ones, zeros = np.ones((2, 1), int), np.zeros((2, 1), int)
+    assert F.n_step_returns(ones, zeros, zeros[0], 0.5).tolist() == [[1.5], [1.0]]
 
 
 def test_semi_and_residual_gradient_are_autograds_of_minus_half_the_squared_error():
@@ -122,7 +123,7 @@ def test_semi_and_residual_gradient_are_autograds_of_minus_half_the_squared_erro
     torch.testing.assert_close(F.residual_gradient(error.detach(), gradient, next_gradient, gamma), full)
 
 
-# Q-learning with deep networks --------------------------------------------------------------------------------------
+# Q-learning with deep networks ------------------------------------------------------------------------------
 
 
 def test_max_q_and_double_q_are_their_loops():
@@ -170,7 +171,7 @@ def test_dueling_has_the_value_as_its_mean_and_ignores_a_shift_of_the_advantages
     np.testing.assert_allclose(F.dueling(torch.tensor(value), torch.tensor(advantages)).numpy(), q)
 
 
-# Acting and replaying -----------------------------------------------------------------------------------------------
+# Acting and replaying ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start, end", [(1.0, 0.1), (0.4, 1.0)])
@@ -201,7 +202,8 @@ def test_priority_probabilities_go_from_uniform_to_proportional():
 def test_importance_weights_undo_the_prioritized_sampling(rng):
     probabilities, x = rng.dirichlet(np.ones(10)), rng.normal(size=10)
     weights = F.importance_weights(probabilities, 10, 1.0)
-    np.testing.assert_allclose((probabilities * weights * x).sum() / (probabilities * weights).sum(), x.mean())
+    corrected = probabilities * weights
+    np.testing.assert_allclose((corrected * x).sum() / corrected.sum(), x.mean())
     assert weights.max() == 1 and weights.argmax() == probabilities.argmin()
     np.testing.assert_allclose(F.importance_weights(probabilities, 10, 0.0), 1)
     np.testing.assert_allclose(F.importance_weights(np.full(4, 0.1), 10, 0.7), 1)

@@ -210,6 +210,29 @@ def test_constraints_are_exact_versions_that_every_index_knows():
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[0-9][0-9a-z.]*", version), name
 
 
+# --- what the README says ---
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_torch_line_of_the_readme_is_the_pinned_version():
+    assert f"torch=={pins()['torch']}+cpu --index-url {load(ROOT / 'binder' / 'install.py').CPU_INDEX} " in README
+
+
+def test_the_map_of_the_readme_names_every_file_of_rlkit():
+    block = README.split("```\nrlkit/\n")[1].split("```")[0]
+    named = {line.split()[0].rstrip("/") for line in block.splitlines()}
+    files = {path.name for path in (ROOT / "rlkit").glob("*.py")} - {"__init__.py"}
+    assert named == files | {path.parent.name for path in (ROOT / "rlkit").glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(name):
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert not missing
+
+
 # --- what is committed ---
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

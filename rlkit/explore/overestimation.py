@@ -2,6 +2,7 @@
 
 import gymnasium
 import numpy as np
+import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
@@ -32,3 +33,25 @@ def estimates_and_returns(agent, episodes=10, seed=1_000_000, horizon=500, tail=
 
 def unlimited(env_id, steps):
     return lambda: gymnasium.make(env_id, max_episode_steps=steps)
+
+
+def button_noise(agent, steps=300):
+    """The errors of Q where they can be read off: among actions that do the same -> (σ online, ρ online to target).
+
+    With `actions` = (0, 0, 0, 0, 0, 1, 1, 1, 1, 1) five actions are one and the same push, so their true values are
+    equal and every difference between them is an error of the network. States: those of an ε-greedy episode.
+    """
+    kinds = np.asarray(agent.envs.settings["actions"])
+    envs = agent.envs.again(8, seed=2_000_000)
+    rng = np.random.default_rng(0)
+    observed = []
+    for _ in range(steps // 8):
+        observed.append(envs.obs)
+        random = rng.random(8) < 0.2
+        envs.step(np.where(random, rng.integers(len(kinds), size=8), agent.act(envs.obs)))
+    envs.close()
+    obs = torch.as_tensor(np.concatenate(observed))
+    with torch.no_grad():
+        online, target = (network(obs).numpy() for network in (agent.network, agent.target))
+    errors = [np.concatenate([q[:, kinds == k] - q[:, kinds == k].mean(1, keepdims=True) for k in set(kinds)]) for q in (online, target)]
+    return float(errors[0].std()), float(np.corrcoef(errors[0].ravel(), errors[1].ravel())[0, 1])

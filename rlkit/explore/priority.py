@@ -1,0 +1,68 @@
+"""What prioritized replay draws, and what its importance weights put right."""
+
+import numpy as np
+
+from rlkit import functional as F
+from rlkit.explore.panel import Explorer, slider
+from rlkit.plotting import BLUE, GREY, PINK, RED, picture
+
+SIZE, BATCH = 100, 32
+
+
+def td_errors(seed):
+    """A replay memory's TD errors, sorted by size: most are small, a few are large `[SIZE]`."""
+    rng = np.random.default_rng(seed)
+    errors = rng.standard_t(df=2, size=SIZE) + 0.3
+    return errors[np.argsort(-np.abs(errors))]
+
+
+def weighted_means(errors, alpha, beta, seed, batches=3_000):
+    """Estimates of the mean TD error from prioritized minibatches, each with its own importance weights `[batches]`.
+
+    The weights are not divided by their maximum here: that only rescales the learning rate.
+    """
+    probabilities = F.priority_probabilities(np.abs(errors) + 1e-6, alpha)
+    rng = np.random.default_rng(seed + 1)
+    drawn = rng.choice(SIZE, size=(batches, BATCH), p=probabilities)
+    return ((SIZE * probabilities[drawn]) ** -beta * errors[drawn]).mean(1)
+
+
+def priority():
+    """Probabilities and weights over a memory, and the bias of what is estimated, by α and β."""
+    figure, (ax, estimates) = picture(2, width=10)
+    rank = np.arange(SIZE)
+    (drawn,) = ax.plot(rank, rank, color=PINK, label="P(i), drawn")
+    (counted,) = ax.plot(rank, rank, color=BLUE, linestyle="--", label="P(i) w(i), counted")
+    ax.axhline(1 / SIZE, color=GREY, linewidth=1, label="uniform")
+    ax.set(xlabel="transitions, from large |δ| to small", ylabel="probability", yscale="log", ylim=(1e-4, 1))
+    ax.legend(loc="upper right")
+    bins = np.linspace(-1.5, 2.5, 41)
+    bars = estimates.bar(bins[:-1], np.zeros(40), width=np.diff(bins), align="edge", color=PINK, alpha=0.6)
+    truth = estimates.axvline(0, color=BLUE, linewidth=2, label="mean of δ over the memory")
+    mean = estimates.axvline(0, color=RED, linestyle="--", label="mean of the estimates")
+    estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.3))
+    estimates.legend(loc="upper left")
+
+    def draw(alpha, beta, seed):
+        errors = td_errors(seed)
+        probabilities = F.priority_probabilities(np.abs(errors) + 1e-6, alpha)
+        shares = probabilities * (SIZE * probabilities) ** -beta
+        drawn.set_ydata(probabilities)
+        counted.set_ydata(shares / shares.sum())
+        means = weighted_means(errors, alpha, beta, seed)
+        for bar, height in zip(bars, np.histogram(means, bins)[0] / len(means)):
+            bar.set_height(height)
+        truth.set_xdata([errors.mean()] * 2)
+        mean.set_xdata([means.mean()] * 2)
+        return (
+            f"α = {alpha:.2f}, β = {beta:.2f}: the largest |δ| is drawn {probabilities[0] * SIZE:.1f} times as often as "
+            f"uniformly. Bias of the mean δ: {means.mean() - errors.mean():+.3f}; spread of a batch's estimate {means.std():.3f}."
+        )
+
+    return Explorer(
+        figure,
+        draw,
+        alpha=slider("α, prioritization", 0.6, 0.0, 1.0, 0.05),
+        beta=slider("β, correction", 0.4, 0.0, 1.0, 0.05),
+        seed=slider("seed", 0, 0, 20, 1),
+    )

@@ -1,0 +1,77 @@
+"""How often to renew the target network, from runs that were made before; and one that is made now."""
+
+import ipywidgets as widgets
+import numpy as np
+
+from rlkit.explore.panel import Explorer, steps, switch
+from rlkit.plotting import BLUE, GREY, RED, picture
+from rlkit.presets import preset
+from rlkit.sweeps import PERIODS, SEEDS, curve, stored
+
+CEILING = 100  # a reward of 1 a step for ever, at γ = 0.99: no CartPole value can be higher
+
+
+class TargetNetworkExplorer(Explorer):
+    """The stored runs under the sliders, and a button that makes one more with the same settings."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.run_button = widgets.Button(
+            description="Run it now", tooltip="Train one more agent with these settings: about ten seconds"
+        )
+        self.run_button.on_click(lambda _: self.run_now())
+        self.children = [*self.children[:-2], self.run_button, *self.children[-2:]]
+        self.fresh = None
+
+    def run_now(self):
+        """Train one agent as the stored ones were, with a seed of its own, and draw it over them."""
+        self.run_button.disabled = True
+        self.say("training ...")
+        period, aliased = self.controls["period"].value, self.controls["aliased"].value
+        agent = preset("dqn-cartpole-plain", seed=100, target_period=period)
+        if aliased:
+            agent.target = agent.network
+        self.fresh = curve(agent, 30_000)
+        self.run_button.disabled = False
+        self.refresh()
+        self.fresh = None
+
+
+def target_network():
+    """Returns and Q-values of DQN on CartPole-v1 by the period C, with the aliased network as a switch."""
+    runs, how = stored("target_network")
+    figure, (ax, values) = picture(2, width=10)
+    lines = {}
+    for axes, key in ((ax, "returns"), (values, "q")):
+        seeds = [axes.plot([0, 1], [0, 0], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in SEEDS]
+        (median,) = axes.plot([0, 1], [0, 0], color=BLUE, label="median of the seeds")
+        (fresh,) = axes.plot([0, 1], [0, 0], color=RED, linestyle="--", label="run now")
+        lines[key] = (seeds, median, fresh)
+    ax.set(xlabel="agent steps", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30_000))
+    values.set(xlabel="agent steps", ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30_000))
+    values.axhline(CEILING, color=GREY, linewidth=1, label="no true value is higher")
+    values.legend(loc="upper left")
+    explorer = None
+
+    def draw(period, aliased):
+        chosen = runs["aliased"] if aliased else runs[str(period)]
+        fresh_run = explorer.fresh if explorer is not None else None
+        for key, (seeds, median, fresh) in lines.items():
+            for line, run in zip(seeds, chosen):
+                line.set_data(run["steps"], run[key])
+            median.set_data(chosen[0]["steps"], np.median([run[key] for run in chosen], axis=0))
+            fresh.set_visible(fresh_run is not None)
+            if fresh_run:
+                fresh.set_data(fresh_run["steps"], fresh_run[key])
+        name = "target network = online network, whatever C is" if aliased else f"C = {period} updates"
+        ends = [run["returns"][-1] for run in chosen]
+        q = np.median([run["q"][-1] for run in chosen])
+        return f"{name}: return at the end, seed by seed: {', '.join(f'{r:.0f}' for r in ends)}; median of the mean Q: {q:.0f}."
+
+    explorer = TargetNetworkExplorer(
+        figure,
+        draw,
+        period=steps("C, updates between copies", 16, list(PERIODS)),
+        aliased=switch("alias: w_T is w (a bug)"),
+    )
+    return explorer

@@ -1,0 +1,116 @@
+"""The experiments that take minutes: run once, kept as small JSON files with the package, remade by one command.
+
+    python -m rlkit.sweeps target_network
+
+Each file says how it was made: the command, the seeds, the machine, the date and the seconds.
+"""
+
+import datetime
+import json
+import platform
+import sys
+import time
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rlkit.explore.overestimation import button_noise, estimates_and_returns
+from rlkit.presets import preset
+from rlkit.training import train
+
+SEEDS = range(5)
+PERIODS = (1, 4, 16, 64, 256, 1024)
+BUTTONS = (0,) * 5 + (1,) * 5  # CartPole with ten buttons, five push left and five push right
+
+
+def variants():
+    """Each of DQN's variants alone, and all together, on CartPole-v1 with the same budget and settings."""
+    flags = {
+        "DQN": {},
+        "Double DQN": {"double": True},
+        "Dueling DQN": {"dueling": True},
+        "Prioritized DQN": {"prioritized": True},
+        "n-step DQN": {"n_step": 5},
+        "all of them": {"double": True, "dueling": True, "prioritized": True, "n_step": 5},
+    }
+    return {name: [curve(preset("dqn-cartpole-plain", seed=seed, **flag), 40_000) for seed in SEEDS] for name, flag in flags.items()}
+
+
+def target_network():
+    """DQN on CartPole-v1 with the target network renewed every C updates, and with the two networks being one."""
+    runs = {str(period): [target_run(seed, period) for seed in SEEDS] for period in PERIODS}
+    runs["aliased"] = [target_run(seed, 16, aliased=True) for seed in SEEDS]
+    return runs
+
+
+def target_run(seed, period, aliased=False, total_steps=30_000):
+    """One run: returns, and the mean Q-value of its minibatches."""
+    agent = preset("dqn-cartpole-plain", seed=seed, target_period=period)
+    if aliased:
+        agent.target = agent.network
+    return curve(agent, total_steps)
+
+
+def curve(agent, total_steps):
+    """Steps, returns and mean Q-values of a run, thinned to 60 points each."""
+    result = train(agent, total_steps)
+    points = np.linspace(0, total_steps, 60).astype(int)
+    smooth = [np.mean([r for s, r in zip(result.steps, result.returns) if s <= p][-20:] or [result.returns[0]]) for p in points]
+    q = np.interp(points, result.metric_steps["q"], result.metrics["q"])
+    return {"steps": points.tolist(), "returns": np.round(smooth, 1).tolist(), "q": np.round(q, 2).tolist()}
+
+
+def overestimation():
+    """DQN and Double DQN on CartPole-v1 with two buttons and with ten: claimed and true values along the run."""
+    runs = {}
+    for task, actions in (("2 actions", None), ("10 actions", BUTTONS)):
+        for name, double in (("DQN", False), ("Double DQN", True)):
+            runs[f"{name}, {task}"] = [overestimation_run(seed, double, actions) for seed in SEEDS]
+    return runs
+
+
+def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
+    agent = replace(preset("dqn-cartpole-plain", num_envs=8), double=double, actions=actions, seed=seed, train_period=4,
+                    updates=1, batch_size=64, learning_rate=1e-3, target_period=20, epsilon_end=0.05, replay_size=10_000)  # fmt: skip
+    rows = []
+    for step in np.linspace(0, total_steps, points + 1).astype(int)[1:]:
+        for _ in agent.learn(int(step)):
+            pass
+        claimed, true = estimates_and_returns(agent)
+        sigma, rho = button_noise(agent) if actions else (None, None)
+        rows.append({"step": agent.step, "claimed": claimed, "true": true, "sigma": sigma, "rho": rho})
+    return rows
+
+
+SWEEPS = {sweep.__name__: sweep for sweep in (variants, target_network, overestimation)}
+
+
+def stored(name):
+    """The results of a sweep as they were shipped, and how they were made -> (runs, how)."""
+    content = json.loads(resources.files("rlkit").joinpath(f"data/{name}.json").read_text())
+    return content["runs"], content["how"]
+
+
+def main(name):
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    runs = SWEEPS[name]()
+    how = {
+        "command": f"python -m rlkit.sweeps {name}",
+        "seeds": list(SEEDS),
+        "machine": f"{platform.machine()}, one thread, torch {torch.__version__}",
+        "date": datetime.date.today().isoformat(),
+        "seconds": round(time.perf_counter() - began),
+    }
+    path = Path(__file__).parent / "data" / f"{name}.json"
+    path.write_text(json.dumps({"how": how, "runs": runs}))
+    print(path, how)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in SWEEPS:
+        sys.exit(f"usage: python -m rlkit.sweeps {' | '.join(SWEEPS)}")
+    main(sys.argv[1])

@@ -1,0 +1,281 @@
+"""A checkpoint is the same agent again, or an error that says what is wrong; never half a file."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import Chain, learn, one_line, tiny, weights
+
+from rlkit.checkpoint import checkpoint, load, read, save
+from rlkit.training import evaluate, train
+
+module = sys.modules["rlkit.checkpoint"]  # rlkit.checkpoint is also the name of the watcher
+
+
+@pytest.fixture
+def trained():
+    flags = {"double": True, "dueling": True, "prioritized": True, "n_step": 2}
+    agent = tiny(**flags, obs_scale=(2.4, 3.0, 0.2, 3.0), seed=4)
+    learn(agent, 200)
+    return agent
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "agent.pt"
+
+
+def files(path):
+    return sorted(file.name for file in path.parent.iterdir())
+
+
+# The round trip ---------------------------------------------------------------------------------------------
+
+
+def test_a_loaded_agent_acts_the_same_and_has_the_same_settings(trained, path):
+    assert save(trained, path) == path
+    loaded = load(path)
+    assert repr(loaded) == repr(trained)
+    assert weights(loaded.network).equal(weights(trained.network))
+    assert weights(loaded.target).equal(weights(trained.target))
+    assert not weights(loaded.target).equal(weights(loaded.network))
+    assert (loaded.step, loaded.num_updates) == (trained.step, trained.num_updates)
+    assert evaluate(loaded, 3, seed=1).tolist() == evaluate(trained, 3, seed=1).tolist()
+    assert files(path) == ["agent.pt"]
+
+
+def test_a_loaded_agent_takes_the_same_next_updates(trained, path):
+    save(trained, path)
+    loaded = load(str(path))
+    loaded.replay = trained.replay  # the replay itself is not saved
+    batch = trained.replay.sample(64)
+    trained.replay.sample = lambda *arguments: batch
+    for agent in (trained, loaded):
+        for _ in range(10):
+            agent.update()
+    assert trained.num_updates % trained.target_period < 10  # the target followed on the way
+    assert weights(loaded.network).equal(weights(trained.network))
+
+
+def test_a_loaded_agent_goes_on_and_counts_from_where_it_was(trained, path):
+    save(trained, path)
+    loaded = load(path)
+    result = train(loaded, 400)
+    assert loaded.step == 400 and min(result.steps) > 200 and max(result.steps) <= 400
+    assert loaded.num_updates == trained.num_updates + 50
+
+
+def test_saving_and_loading_again_changes_nothing(trained, path):
+    save(trained, path)
+    save(load(path), path.with_name("again.pt"))
+    assert read(path)["state"].keys() == read(path.with_name("again.pt"))["state"].keys()
+    assert module.checksum(read(path)) == module.checksum(read(path.with_name("again.pt")))
+
+
+def test_without_resume_the_file_is_small_and_acts_the_same(trained, path):
+    save(trained, path)
+    size = path.stat().st_size
+    save(trained, path, resume=False)
+    assert path.stat().st_size < 0.5 * size
+    loaded = load(path)
+    assert weights(loaded.network).equal(weights(trained.network))
+    assert weights(loaded.target).equal(weights(trained.network))
+    assert loaded.step == trained.step
+    train(loaded, 300)
+
+
+def test_settings_can_be_changed_on_loading(trained, path):
+    save(trained, path)
+    loaded = load(path, num_envs=4, device="cpu", learning_rate=0.1)
+    assert (loaded.num_envs, loaded.learning_rate, loaded.double) == (4, 0.1, True)
+    assert weights(loaded.network).equal(weights(trained.network))
+
+
+def test_the_file_holds_tensors_and_plain_values_only(path):
+    save(tiny(learning_rate=np.float64(1e-3), seed=np.int64(3), obs_scale=np.ones(4, np.float32)), path)
+    content = torch.load(path, weights_only=True)
+    assert {"format", "sha256", "algorithm", "settings", "state"} == set(content)
+    assert content["settings"]["obs_scale"] == (1.0, 1.0, 1.0, 1.0)
+    assert load(path).seed == 3
+
+
+def test_an_agent_saved_from_a_network_that_learned_more_is_another_file(trained, path):
+    before = module.checksum(trained.state())
+    with torch.no_grad():
+        next(trained.network.parameters()).view(-1)[0] += 1e-6
+    assert module.checksum(trained.state()) != before
+
+
+# Damage -----------------------------------------------------------------------------------------------------
+
+
+def same(one, two):
+    if isinstance(one, dict):
+        return isinstance(two, dict) and same([*one.items()], [*two.items()])
+    if isinstance(one, torch.Tensor):
+        return isinstance(two, torch.Tensor) and one.dtype == two.dtype and one.equal(two)
+    if isinstance(one, list | tuple):
+        return isinstance(two, list | tuple) and len(one) == len(two) and all(map(same, one, two))
+    return one == two
+
+
+def test_a_flipped_byte_is_noticed_or_harmless(path):
+    save(tiny(hidden=(8,)), path, resume=False)
+    whole, content = path.read_bytes(), read(path)
+    noticed = 0
+    positions = {*range(64, 2000, 97), *range(0, len(whole), len(whole) // 60)}
+    for position in sorted(positions):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        try:
+            assert same(read(path), content), f"byte {position} of {len(whole)} changed the agent silently"
+        except ValueError as error:
+            assert str(path) in str(error)
+            noticed += 1
+    assert len(positions) > 60 and noticed > 10
+
+
+def test_a_flipped_bit_in_the_weights_is_called_damage(path):
+    agent = tiny(hidden=(8,))
+    save(agent, path, resume=False)
+    whole = path.read_bytes()
+    weight = weights(agent.network)[:8].numpy().tobytes()
+    assert whole.count(weight) == 1
+    path.write_bytes(whole.replace(weight, bytes([weight[0] ^ 1]) + weight[1:]))
+    with pytest.raises(ValueError, match="damaged: its checksum") as error:
+        load(path)
+    one_line(error)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_cut_short_is_noticed(path, part):
+    save(tiny(hidden=(8,)), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(ValueError, match="not a whole checkpoint") as error:
+        load(path)
+    assert str(path) in one_line(error)
+
+
+def test_foreign_files_are_noticed(path):
+    for content in (torch.ones(3), {"weight": torch.ones(3)}, [1, 2], {"sha256": "0", "format": "rlkit-1"}):
+        torch.save(content, path)
+        with pytest.raises(ValueError, match="not a whole checkpoint|damaged") as error:
+            load(path)
+        one_line(error)
+    path.write_text("notes on deep reinforcement learning\n")
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        load(path)
+
+
+def test_a_file_that_would_run_code_is_refused_unread(path):
+    class Evil:
+        def __reduce__(self):
+            return print, ("this ran",)
+
+    torch.save({"sha256": Evil(), "format": "rlkit-1"}, path)
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        load(path)
+
+
+def test_an_algorithm_of_another_version_is_named(trained, path):
+    trained.__class__ = type("Rainbow", (type(trained),), {})
+    save(trained, path)
+    with pytest.raises(ValueError, match="holds a 'Rainbow'") as error:
+        load(path)
+    one_line(error)
+
+
+def test_missing_files_and_folders_are_named(trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*missing\.pt"):
+        load(tmp_path / "missing.pt")
+    for wrong in (tmp_path / "no" / "folder.pt", tmp_path):
+        for attempt in (lambda path: save(trained, path), checkpoint):
+            with pytest.raises(ValueError, match="Nothing can be written") as error:
+                attempt(wrong)
+            assert str(wrong) in one_line(error)
+
+
+# Saving -----------------------------------------------------------------------------------------------------
+
+
+def test_an_environment_made_by_a_function_is_refused_at_the_start_of_the_run(path):
+    with pytest.raises(ValueError, match=r"gymnasium\.register") as error:
+        save(tiny(Chain), path)
+    one_line(error)
+    agent = tiny(Chain)
+    with pytest.raises(ValueError, match=r"gymnasium\.register"):
+        train(agent, 10_000, checkpoint(path))
+    assert agent.step == 4 and files(path) == []
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["torch.save", "os.fsync", "os.replace"])
+def test_a_failed_save_leaves_the_old_file_and_no_other(trained, path, monkeypatch, where, error):
+    save(trained, path)
+    old = path.read_bytes()
+
+    def fail(*arguments):
+        raise error
+
+    library, name = where.split(".")
+    monkeypatch.setattr(getattr(module, library), name, fail)
+    with pytest.raises(type(error)):
+        save(trained, path)
+    assert path.read_bytes() == old and files(path) == ["agent.pt"]
+
+
+KILLED = """
+import sys
+from rlkit.checkpoint import save
+from rlkit.dqn import DQN
+agent = DQN(hidden=(512, 512), replay_size=100)
+while True:
+    save(agent, sys.argv[1])
+    print(flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_kill_during_a_save_leaves_a_whole_file(path, trained):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
+    process.stdout.readline()  # the first file is there: from here on it saves and saves
+    for delay in np.linspace(0.0, 0.02, 12):
+        process.send_signal(signal.SIGSTOP)  # frozen in the middle of something: what would a kill leave?
+        assert read(path)["algorithm"] == "DQN"
+        process.send_signal(signal.SIGCONT)
+        time.sleep(delay)
+    process.kill()
+    process.communicate()
+    assert read(path)["algorithm"] == "DQN"
+    save(trained, path)
+    assert load(path).step == trained.step
+
+
+# The watcher ------------------------------------------------------------------------------------------------
+
+
+def test_the_watcher_saves_at_once_now_and_then_and_at_the_end(path, monkeypatch):
+    now, saved = [100.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "save", lambda agent, path: saved.append(agent.step))
+
+    def clock(progress, result):
+        now[0] += 4.0
+
+    train(tiny(), 40, clock, checkpoint(path, every=10.0))
+    assert saved == [4, 16, 28, 40, 40]
+
+
+def test_an_interrupted_run_is_saved(path):
+    def press(progress, result):
+        if progress.step == 100:
+            raise KeyboardInterrupt
+
+    train(tiny(), 400, checkpoint(path), press)
+    assert load(path).step == 100

@@ -1,0 +1,172 @@
+"""rlkit.gorila: its parts against DQN's, and a run of two workers."""
+
+import copy
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Discrete
+
+from rlkit.dqn import DQN
+from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights, gradient
+from rlkit.training import evaluate, stop_at, train
+
+FIELDS = {"double": True, "dueling": True, "n_step": 3, "batch_size": 16, "hidden": (8, 8), "target_period": 3}
+
+
+class Match(gymnasium.Env):
+    """Four rounds of: say the sign you are shown. At the top level, so that a worker can import it."""
+
+    observation_space, action_space = Box(-1, 1, (1,), np.float32), Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.rounds = 0
+        return self.show(), {}
+
+    def step(self, action):
+        self.rounds += 1
+        reward = float((self.sign > 0) == action)
+        return self.show(), reward, self.rounds == 4, False, {}
+
+    def show(self):
+        self.sign = self.np_random.choice([-1, 1])
+        return np.array([self.sign], np.float32)
+
+
+def played(**fields):
+    """A DQN with something in its replay memory, and a batch of that."""
+    dqn = DQN(Match, **FIELDS, **fields)
+    for _ in dqn.learn(200):
+        pass
+    return dqn, dqn.replay.sample(16)
+
+
+def fake_gradient(agent, version, value=1.0):
+    return Gradient(np.full(len(agent.theta), value, np.float32), version, loss=0.0, q=0.0)
+
+
+def test_a_workers_gradient_is_dqns():
+    dqn, batch = played()
+    dqn.objective(batch)[0].backward()
+    expected = torch.cat([p.grad.flatten() for p in dqn.network.parameters()])
+    flat_weights(dqn)
+    values, loss, q = gradient(dqn, batch)
+    assert torch.equal(torch.from_numpy(values), expected)
+    assert loss == dqn.objective(batch)[0].item() and np.isfinite(q)
+
+
+def test_the_servers_step_is_dqns(monkeypatch):
+    """The same batch through worker and server, or through DQN.update: the same weights, three times, with a sync."""
+    dqn, batch = played(max_grad_norm=0.1)
+    monkeypatch.setattr(dqn.replay, "sample", lambda size: batch)
+    agent = Gorila(Match, max_grad_norm=0.1, **FIELDS)
+    agent.network.load_state_dict(dqn.network.state_dict())
+    agent.server.target.load_state_dict(dqn.target.state_dict())
+    worker = DQN(Match, **FIELDS)
+    theta, theta_target = flat_weights(worker)
+    for version in range(3):
+        agent.publish()
+        theta.copy_(agent.shared.theta)
+        theta_target.copy_(agent.shared.theta_target)
+        agent.update(Gradient(*gradient(worker, batch)[:1], version, 0.0, 0.0))
+        dqn.update()
+    for ours, theirs in ((agent.network, dqn.network), (agent.server.target, dqn.target)):
+        for name, weights in ours.state_dict().items():
+            torch.testing.assert_close(weights, theirs.state_dict()[name])
+
+
+def test_theta_is_the_network():
+    dqn, _ = played()
+    other, _ = played(seed=1)
+    obs = np.array([[-1.0], [1.0]], np.float32)
+    theta, theta_target = flat_weights(dqn)
+    other_theta, _ = flat_weights(other)
+    assert not np.allclose(dqn.q_values(obs), other.q_values(obs))
+    theta.copy_(other_theta)  # θ' = θ
+    assert np.array_equal(dqn.q_values(obs), other.q_values(obs))  # the fast way, in NumPy
+    assert torch.equal(dqn.network(torch.from_numpy(obs)), other.network(torch.from_numpy(obs)))
+    assert not torch.equal(theta_target, theta)
+
+
+def test_the_server_drops_what_is_too_old():
+    agent = Gorila(Match, max_staleness=2, **FIELDS)
+    agent.server.num_updates = 10
+    before = agent.theta.clone()
+    assert agent.update(fake_gradient(agent, version=7))["dropped"] == 1
+    assert torch.equal(agent.theta, before) and agent.server.num_updates == 10
+    assert agent.update(fake_gradient(agent, version=8))["dropped"] == 1
+    assert not torch.equal(agent.theta, before) and agent.server.num_updates == 11
+
+
+def test_the_server_publishes_and_syncs_the_target():
+    agent = Gorila(Match, **FIELDS)
+    first = agent.theta.clone()
+    for version in range(3):
+        assert torch.equal(agent.theta_target, first)
+        agent.update(fake_gradient(agent, version))
+        assert torch.equal(agent.shared.theta, agent.theta)
+        assert agent.shared.num_updates == version + 1
+    assert torch.equal(agent.theta_target, agent.theta)  # target_period=3
+    assert torch.equal(agent.shared.theta_target, agent.theta)
+
+
+def test_a_worker_follows_the_server():
+    """A worker in this process: its gradients name the version it read, its actor hears the common step count."""
+    agent = Gorila(Match, num_workers=1, learning_starts=100, **FIELDS)
+    agent.server.num_updates, agent.server.step = 7, 5_000
+    agent.publish()
+    sent = []
+
+    class Enough(Exception):
+        pass
+
+    def send(message):
+        sent.append(message)
+        if len(sent) == 100:
+            raise Enough
+
+    with pytest.raises(Enough):
+        bundle(send, *agent.job(0))
+    kinds = [type(message) for message in sent]
+    assert kinds[:25] == [Experience] * 24 + [Gradient]  # after 100 steps of its own, whatever the others have taken
+    assert {message.version for message in sent if isinstance(message, Gradient)} == {7}
+    assert all(message.steps == 4 for message in sent if isinstance(message, Experience))
+    assert all(tensor.is_shared() for tensor in agent.shared)
+
+
+def test_workers_differ_and_calls_differ():
+    agent = Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS)
+    settings = [agent.job(i)[0] for i in range(3)]
+    assert len({s["seed"] for s in settings}) == 3
+    assert settings == [Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS).job(i)[0] for i in range(3)]
+    agent.server.step = 1_000
+    assert agent.job(0)[0]["seed"] != settings[0]["seed"]
+    assert settings[0]["replay_size"] == 3_000
+
+
+def test_state_round_trip():
+    agent = Gorila(Match, **FIELDS)
+    agent.update(fake_gradient(agent, version=0))
+    other = Gorila(Match, seed=1, **FIELDS)
+    other.restore(copy.deepcopy(agent.state()))
+    for trained in (agent, other):
+        trained.update(fake_gradient(trained, version=1, value=2.0))  # the optimiser's averages came along
+    assert torch.equal(other.theta, agent.theta)
+    assert other.server.num_updates == 2
+
+
+def test_two_workers_learn_together():
+    agent = Gorila(
+        Match, learning_rate=1e-2, batch_size=32, target_period=20, learning_starts=200, epsilon_steps=1_000,
+        epsilon_end=0.0, gamma=0.5, hidden=(16, 16), train_period=8,
+    )  # fmt: skip
+    result = train(agent, 100_000, stop_at(4.0))
+    assert result.stopped == "reached 4.0"
+    assert result.steps == sorted(result.steps)
+    assert result.steps[-1] == agent.step == result.step
+    assert result.metrics["updates_per_second"][-1] > 0
+    assert result.metrics["staleness"][-1] >= 0
+    assert (evaluate(agent, 5) == 4).all()
+    assert list(agent.learn(agent.step)) == []  # nothing left to do: no worker starts

@@ -1,0 +1,199 @@
+"""`train`, its watchers, its result and `evaluate`, seen from outside."""
+
+import math
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import Counting, learn, one_line, tiny, weights
+from gymnasium.spaces import Box, Discrete
+
+from rlkit.envs import Episode
+from rlkit.training import Progress, Result, evaluate, stop_at, time_limit, train
+
+
+class Steady:
+    """An "agent" whose n-th iteration ends one episode with return n."""
+
+    step = 0
+
+    def learn(self, total_steps):
+        while self.step < total_steps:
+            self.step += 10
+            metrics = {"loss": torch.tensor(float(self.step))}
+            yield Progress(self.step, [Episode(self.step / 10, 10, self.step)], metrics)
+
+
+# Result -----------------------------------------------------------------------------------------------------
+
+
+def test_a_result_holds_every_episode_of_the_run():
+    result = train(tiny(Counting), 40)  # three steps and a reset: ten episodes
+    assert result.returns == [30 * episode + 6 for episode in range(10)]
+    assert result.steps == [3 + 4 * episode for episode in range(10)]
+    assert (result.step, result.stopped) == (40, "")
+    assert result.seconds > 0
+    assert all(isinstance(x, int | float) for x in (*result.returns, *result.steps))
+
+
+def test_the_steps_of_several_environments_are_counted_together():
+    result = train(tiny(Counting, num_envs=2), 40)
+    assert result.steps == [6, 6, 14, 14, 22, 22, 30, 30, 38, 38]
+    assert sorted(result.returns) == result.returns == [6, 6, 36, 36, 66, 66, 96, 96, 126, 126]
+
+
+def test_metrics_are_numbers_beside_the_steps_at_which_they_were_taken():
+    agent = Steady()
+    result = train(agent, 1000)
+    assert result.agent is agent
+    assert 1 <= len(result.metrics["loss"]) <= 100
+    assert result.metrics["loss"] == result.metric_steps["loss"]
+    assert isinstance(result.metrics["loss"][0], float)
+
+
+def test_training_again_goes_on_where_it_stopped():
+    agent, whole = tiny(), tiny()
+    first, second, all_of_it = train(agent, 200), train(agent, 400), train(whole, 400)
+    assert first.returns + second.returns == all_of_it.returns
+    assert first.steps + second.steps == all_of_it.steps
+    assert agent.step == 400
+    assert train(agent, 400).returns == []
+
+
+def test_the_mean_return_is_that_of_the_last_episodes():
+    result = Result(returns=[0.0, 1.0, 2.0, 6.0])
+    assert (result.mean_return(2), result.mean_return()) == (4.0, 2.25)
+    assert math.isnan(Result().mean_return())
+    assert "no episode" in repr(Result()) and "2.2" in repr(result)
+
+
+# Watchers ---------------------------------------------------------------------------------------------------
+
+
+def test_stop_at_waits_for_a_whole_window_and_stops_at_once():
+    result = train(Steady(), 10_000, stop_at(48.0, window=5))  # (46 + ... + 50) / 5
+    assert result.returns == list(range(1, 51))
+    assert result.stopped == "reached 48.0"
+    assert len(train(Steady(), 10_000, stop_at(0.0, window=7)).returns) == 7
+    assert len(train(Steady(), 10_000, stop_at(0.0)).returns) == 20
+
+
+def test_a_time_limit_stops_the_run():
+    result = train(Steady(), math.inf, time_limit(0.05))
+    assert 0.05 <= result.seconds < 5
+    assert "0.05 s" in result.stopped
+
+
+def test_a_watcher_sees_every_progress_and_is_told_of_the_end():
+    class Watcher:
+        steps, finished = (), 0
+
+        def __call__(self, progress, result):
+            assert result.step == progress.step and result.returns[-1] == progress.finished[-1].total_reward
+            self.steps += (progress.step,)
+
+        def finish(self, result):
+            self.finished += 1
+
+    watcher = Watcher()
+    train(Steady(), 50, watcher)
+    assert (watcher.steps, watcher.finished) == ((10, 20, 30, 40, 50), 1)
+    with pytest.raises(ZeroDivisionError):
+        train(Steady(), 50, watcher, lambda progress, result: 1 / 0)
+    assert watcher.finished == 2
+
+
+# An interrupt -----------------------------------------------------------------------------------------------
+
+
+class Interrupting(Counting):
+    """Somebody presses the stop button in the 101st step."""
+
+    pressed = 0
+
+    def step(self, action):
+        type(self).pressed += 1
+        if self.pressed == 101:
+            raise KeyboardInterrupt
+        return super().step(action)
+
+
+def test_an_interrupt_returns_what_there_is_and_training_goes_on():
+    Interrupting.pressed = 0
+    agent = tiny(Interrupting)
+    first = train(agent, 300)
+    assert first.stopped == "interrupted"
+    assert first.returns == [30 * episode + 6 for episode in range(33)]  # a hundred steps of three
+    assert first.step == agent.step - agent.step % 4 == 132  # with the resets
+    second = train(agent, 300)
+    assert second.stopped == "" and second.step == agent.step >= 300
+    assert second.returns[0] == 30 * 33 + 6  # the episode that was cut in two is whole in the end
+    assert second.returns == [30 * (33 + episode) + 6 for episode in range(len(second.returns))]
+    assert torch.isfinite(weights(agent.network)).all()
+
+
+def test_an_interrupt_between_iterations_is_as_good():
+    def press(progress, result):
+        if progress.step == 100:
+            raise KeyboardInterrupt
+
+    agent = tiny()
+    first = train(agent, 400, press)
+    assert (first.stopped, first.step) == ("interrupted", 100)
+    assert first.returns + train(agent, 400).returns == learn(tiny(), 400)
+
+
+# Evaluation -------------------------------------------------------------------------------------------------
+
+
+class Luck(gymnasium.Env):
+    """Seed s lasts 1 + s % 5 steps the first time, and every later episode one; each step pays 1."""
+
+    def __init__(self):
+        self.observation_space, self.action_space = Box(0, 1, (1,), np.float32), Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        self.left = 1 if seed is None else 1 + seed % 5
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.left -= 1
+        return np.zeros(1, np.float32), 1.0, self.left == 0, False, {}
+
+
+def test_evaluation_is_not_biased_to_short_episodes():
+    assert evaluate(tiny(Luck), episodes=10, seed=0).tolist() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
+
+
+def test_evaluation_is_greedy_repeatable_and_leaves_the_training_alone():
+    agent, undisturbed = tiny(num_envs=4, epsilon_end=1.0), tiny(num_envs=4, epsilon_end=1.0)
+    agent.act = lambda obs: (obs[:, 2] + obs[:, 3] > 0).astype(int)  # push to where the pole falls
+    returns = evaluate(agent, 6, seed=3)
+    assert returns.shape == (6,) and returns.min() > 100
+    assert returns.tolist() == evaluate(agent, 6, seed=3).tolist() != evaluate(agent, 6, seed=4).tolist()
+    del agent.act
+    assert learn(agent, 400) == learn(undisturbed, 400)
+
+
+@pytest.mark.parametrize("num_envs", [1, 8])
+def test_evaluation_gives_the_score_before_clipping(num_envs):
+    agent = tiny(Counting, reward_clip=0.5, num_envs=num_envs)
+    assert evaluate(agent, 3).tolist() == [6.0, 6.0, 6.0]
+
+
+# What is refused --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [0, -1, math.nan, "many", None])
+def test_numbers_that_must_be_above_zero_are_named(wrong):
+    calls = {
+        "total_steps": lambda: train(Steady(), wrong),
+        "episodes": lambda: evaluate(Steady(), wrong),
+        "seconds": lambda: time_limit(wrong),
+        "window": lambda: stop_at(1.0, window=wrong),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError) as error:
+            call()
+        assert f"{name}={wrong!r}" in one_line(error)

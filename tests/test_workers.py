@@ -1,0 +1,208 @@
+"""rlkit.workers: what arrives, what fails, and that nobody is left behind however it ends."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.networks import QNetwork
+from rlkit.workers import WorkerError, flatten, supervise
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+pids = []  # of the workers of a test
+
+
+@pytest.fixture(autouse=True)
+def nobody_left():
+    pids.clear()
+    yield
+    assert multiprocessing.active_children() == []
+    assert not any(alive(pid) for pid in pids)
+
+
+def alive(pid):
+    if os.name == "nt":  # there, asking would end it
+        return False
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"  # dead, and its new parent has not asked for its exit code yet
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # not Linux
+        return not Path("/proc/self/stat").exists()
+
+
+def received(work, jobs):
+    """All messages of workers that tell their process id first, kept in `pids`."""
+    messages = []
+    for message in supervise(work, jobs):
+        if isinstance(message, dict):
+            pids.append(message["pid"])
+        elif message is not None:
+            messages.append(message)
+            yield message
+
+
+# What the workers do: at the top level of a module, so that they can import it
+
+
+def count(send, name, numbers):
+    os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else None  # to be ignored
+    send({"pid": os.getpid()})
+    send((name, "threads", torch.get_num_threads()))
+    for number in range(numbers):
+        send((name, number, np.full(50_000, number)))  # more than a pipe holds
+
+
+def fail(send, how):
+    send({"pid": os.getpid()})
+    if how == "stuck":
+        time.sleep(1000)
+    send("last words")
+    if how == "raise":
+        raise ValueError("no such state")
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def for_ever(send):
+    send({"pid": os.getpid()})
+    while True:
+        send("again")
+
+
+# What the parent sees
+
+
+def test_messages_arrive_in_order_and_whole():
+    messages = []
+    thread = threading.Thread(target=lambda: messages.extend(received(count, [("a", 3), ("b", 5)])))
+    thread.start()  # as `Run` does: there no signal handler can be set
+    thread.join()
+    assert len(pids) == 2
+    assert [value for _, what, value in messages if what == "threads"] == [1, 1]
+    arrays = [(name, what, value) for name, what, value in messages if what != "threads"]
+    assert all((value == what).all() for _, what, value in arrays)
+    assert [what for name, what, _ in arrays if name == "a"] == [0, 1, 2]
+    assert [what for name, what, _ in arrays if name == "b"] == [0, 1, 2, 3, 4]
+
+
+def test_an_exception_brings_its_traceback_and_ends_the_others():
+    with pytest.raises(WorkerError, match=r"(?s)^Worker 1 failed.*in fail\n.*ValueError: no such state"):
+        list(received(fail, [("stuck",), ("raise",)]))
+
+
+@pytest.mark.parametrize(
+    "how, sentence",
+    [
+        ("exit", "Worker 0 ended with exit code 3 and said no more"),
+        pytest.param("kill", r"Worker 0 was killed \(exit code -9: SIGKILL\), perhaps for want of memory", marks=posix),
+    ],
+)
+def test_a_dead_worker_is_named_after_its_last_words(how, sentence):
+    messages = []
+    with pytest.raises(WorkerError, match=sentence):
+        messages.extend(received(fail, [(how,)]))
+    assert messages == ["last words"]
+
+
+def test_closing_early_ends_the_workers():
+    messages = received(for_ever, [()])
+    assert next(messages) == "again"
+    messages.close()
+    assert len(pids) == 1
+
+
+def test_closing_before_they_have_started():
+    messages = supervise(for_ever, [()], idle=0.01)
+    assert next(messages) is None
+    assert len(multiprocessing.active_children()) == 1
+    messages.close()
+
+
+def test_an_interrupt_ends_the_workers():
+    with pytest.raises(KeyboardInterrupt):
+        for _ in received(for_ever, [()]):
+            signal.raise_signal(signal.SIGINT)
+    assert len(pids) == 1
+
+
+def test_a_function_that_no_worker_can_import(monkeypatch):
+    with pytest.raises(ValueError, match="A worker cannot be given this.*top level of a .py file"):
+        next(supervise(lambda send: None, [()]))
+
+    def from_a_cell(send):
+        pass
+
+    from_a_cell.__module__, from_a_cell.__qualname__ = "__main__", "from_a_cell"
+    monkeypatch.setattr(sys.modules["__main__"], "from_a_cell", from_a_cell, raising=False)
+    with pytest.raises(WorkerError, match="(?s)A worker cannot find this.*from_a_cell.*top level of a .py file"):
+        list(supervise(from_a_cell, [()]))
+
+
+PARENT = """
+import sys
+from test_workers import for_ever, supervise
+if __name__ == "__main__":
+    try:
+        for message in supervise(for_ever, [()], idle=0.05):
+            print("starting", flush=True)  # the test now interrupts the whole process group
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    for message in supervise(for_ever, [()]):
+        if isinstance(message, dict):
+            print(message["pid"], flush=True)  # the test now kills this process
+"""
+
+
+@posix
+def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_nobody(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as parent:
+        assert parent.stdout.readline() == "starting\n"
+        os.killpg(parent.pid, signal.SIGINT)
+        lines = iter(parent.stdout.readline, "")
+        assert next(line for line in lines if line != "starting\n") == "interrupted\n"
+        worker = int(next(lines))
+        assert alive(worker)
+        parent.kill()
+        assert "Traceback" not in parent.stderr.read()  # ends when the last process that holds it has ended
+    pids.append(worker)
+    deadline = time.monotonic() + 30
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+# One flat tensor
+
+
+@pytest.mark.parametrize("obs_shape, dueling", [((4,), True), ((4, 42, 42), False), ((4, 84, 84), True)])
+def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
+    network = QNetwork(obs_shape, 3, (32, 32), dueling)
+    obs = torch.rand(2, *obs_shape)
+    before, strides = network(obs), [p.stride() for p in network.parameters()]
+    theta = flatten(network)
+    assert torch.equal(network(obs), before)
+    assert [p.stride() for p in network.parameters()] == strides  # convolutions keep their fast memory format
+    assert len(theta) == sum(p.numel() for p in network.parameters())
+    theta.zero_()
+    assert not network(obs).any()
