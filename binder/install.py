@@ -7,6 +7,7 @@
 `python lectures` and `python tests` begin with the same steps. Only the standard library is used, and only
 syntax that an old Python can read, so that this file lives to say in one sentence what is missing.
 """
+
 import contextlib
 import hashlib
 import importlib.util
@@ -30,18 +31,20 @@ def environment(arguments):
     check(sys.version_info)
     if not ready():
         with one_at_a_time():
-            if not ready():     # whoever held the lock may have made it meanwhile
+            if not ready():  # whoever held the lock may have made it meanwhile
                 make_venv()
                 install(PYTHON, cuda="--cuda" in arguments)
-                STAMP.write_text(fingerprint())     # last, so that an interrupted install is taken up again
+                STAMP.write_text(fingerprint())  # last, so that an interrupted install is taken up again
     return [argument for argument in arguments if argument != "--cuda"]
 
 
 def check(version):
     """Stop with one sentence if this Python cannot run the lectures."""
     if not (3, 11) <= tuple(version[:2]) <= (3, 13):
-        stop("rlkit needs Python 3.11, 3.12 or 3.13 and this is %d.%d.%d: install one of them beside it, and "
-             "start this command with it (for instance python3.13 instead of python)." % tuple(version[:3]))
+        stop(
+            "rlkit needs Python 3.11, 3.12 or 3.13 and this is %d.%d.%d: install one of them beside it, and "
+            "start this command with it (for instance python3.13 instead of python)." % tuple(version[:3])
+        )
 
 
 def fingerprint():
@@ -59,7 +62,7 @@ def ready():
 def one_at_a_time():
     """Two installs into one environment would spoil it. SQLite's lock is on every system and dies with us."""
     with contextlib.closing(sqlite3.connect(str(ROOT / ".venv.lock"), timeout=1800)) as lock:
-        with contextlib.suppress(sqlite3.Error):    # some network drives know no locks: then go without
+        with contextlib.suppress(sqlite3.Error):  # some network drives know no locks: then go without
             lock.execute("BEGIN EXCLUSIVE")
         yield
 
@@ -70,8 +73,10 @@ def make_venv():
     if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
         return
     if importlib.util.find_spec("ensurepip") is None:
-        stop("this Python cannot make environments because its ensurepip is missing: on Debian and Ubuntu, "
-             "`sudo apt install python3-venv` brings it.")
+        stop(
+            "this Python cannot make environments because its ensurepip is missing: on Debian and Ubuntu, "
+            "`sudo apt install python3-venv` brings it."
+        )
     say("making .venv for Python %d.%d; this is done once and takes a few minutes." % sys.version_info[:2])
     if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
         stop("no environment could be made in %s; the lines above say why." % VENV)
@@ -100,14 +105,17 @@ def install_cpu_torch(python, version):
         return
     say("that did not work; trying where this machine's pip looks by itself.")
     if not pip(python, "install", "--no-deps", cpu_build):
-        stop("there is no way from here to the CPU build of torch %s, and the usual one carries several GB of "
-             "CUDA: try again when %s can be reached, or accept the large one with --cuda." % (version, CPU_INDEX))
+        stop(
+            "there is no way from here to the CPU build of torch %s, and the usual one carries several GB of "
+            "CUDA: try again when %s can be reached, or accept the large one with --cuda." % (version, CPU_INDEX)
+        )
 
 
 def has_gpu():
     try:
-        return subprocess.call(["nvidia-smi", "-L"], timeout=30,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+        return (
+            subprocess.call(["nvidia-smi", "-L"], timeout=30, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 

@@ -2,6 +2,7 @@
 
 Other arguments go to JupyterLab: `python lectures --no-browser --port 9000`.
 """
+
 import sys
 from pathlib import Path
 
@@ -12,5 +13,12 @@ import install  # noqa: E402
 if __name__ == "__main__":
     arguments = install.environment(sys.argv[1:])
     # The whole repository is served, so that a reader can open rlkit's files beside a chapter.
-    sys.exit(install.run("-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT),
-                         "--LabApp.default_url=/lab/tree/lectures", *arguments))
+    sys.exit(
+        install.run(
+            "-m",
+            "jupyterlab",
+            "--ServerApp.root_dir=" + str(ROOT),
+            "--LabApp.default_url=/lab/tree/lectures",
+            *arguments,
+        )
+    )

@@ -25,9 +25,8 @@ def same(mine, reference, cases, tolerance=1e-6):
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             inputs = "\n".join(f"  {name} = {brief(value)}" for name, value in case.items())
-            raise AssertionError(
-                f"{where}: at {place or 'its only number'} yours is {got[place]:.6g}, rlkit's {expected[place]:.6g}, with\n{inputs}"
-            )
+            numbers = f"yours is {got[place]:.6g}, rlkit's {expected[place]:.6g}"
+            raise AssertionError(f"{where}: at {place or 'its only number'} {numbers}, with\n{inputs}")
     print(f"{getattr(mine, '__name__', 'yours')} = rlkit.functional.{reference.__name__} on {len(cases)} cases")
 
 

@@ -62,7 +62,8 @@ def read(path):
         claimed, form = content.pop("sha256"), content.pop("format")
     except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
         raise ValueError(
-            f"{path} is not a whole checkpoint of rlkit ({type(error).__name__}); it was cut short, or another program wrote it."
+            f"{path} is not a whole checkpoint of rlkit ({type(error).__name__}); "
+            "it was cut short, or another program wrote it."
         ) from error
     if form != FORMAT or checksum(content) != claimed:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")

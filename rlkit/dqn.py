@@ -71,9 +71,7 @@ class DQN:
                 self.envs.obs_shape, self.num_actions, self.hidden, self.dueling, self.obs_shift, scale
             ).to(self.torch_device)  # w
         self.target = copy.deepcopy(self.network)  # w_T
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), self.learning_rate, eps=self.adam_eps, fused=True
-        )
+        self.optimizer = torch.optim.Adam(self.network.parameters(), self.learning_rate, eps=self.adam_eps, fused=True)
         memory = (self.replay_size, self.num_envs, self.envs.obs_shape, self.envs.obs_dtype)
         memory += (self.n_step, self.gamma, self.seed)
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)

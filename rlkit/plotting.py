@@ -25,6 +25,7 @@ METHODS = {  # colour and line style, the same in every chapter
     "Dueling DQN": (GREEN, "-."),
     "Prioritized DQN": (PINK, ":"),
     "n-step DQN": (ORANGE, (0, (5, 1))),
+    "all of them": (BLACK, (0, (1, 1))),
     "Gorila": (SKY, (0, (3, 1, 1, 1))),
     "truth": (BLACK, "-"),
     "MC": (ORANGE, "-"),
@@ -35,21 +36,23 @@ METHODS = {  # colour and line style, the same in every chapter
     "prioritized": (PINK, ":"),
 }
 
-matplotlib.rcParams.update({  # readable on a projector; the reader's own figures get the same look
-    "font.size": 13,
-    "axes.titlesize": 13,
-    "axes.labelsize": 13,
-    "legend.fontsize": 12,
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
-    "lines.linewidth": 2.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "axes.axisbelow": True,
-})
+matplotlib.rcParams.update(
+    {  # readable on a projector; the reader's own figures get the same look
+        "font.size": 13,
+        "axes.titlesize": 13,
+        "axes.labelsize": 13,
+        "legend.fontsize": 12,
+        "xtick.labelsize": 11,
+        "ytick.labelsize": 11,
+        "lines.linewidth": 2.0,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "legend.frameon": False,
+        "axes.axisbelow": True,
+    }
+)
 
 
 class Picture(Figure):
@@ -86,7 +89,10 @@ class Moving:
 
     def png(self):
         data = [(ax, artist) for ax in self.figure.axes for artist in data_artists(ax)]
-        frame = [(ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center"))) for ax in self.figure.axes]
+        frame = [
+            (ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center")))
+            for ax in self.figure.axes
+        ]
         if frame != self.drawn:
             shown = [artist.get_visible() for _, artist in data]
             for _, artist in data:
@@ -138,21 +144,48 @@ def learning_curve(*results, method="DQN", target=None):
     return figure
 
 
-def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 episodes", target=None):
+def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 episodes", target=None, smoothed=False):
     """Several methods over several seeds: a thin line each seed, a thick one for the median of the seeds.
 
-    `runs` maps a method to a list of (steps, returns).
+    `runs` maps a method to a list of (steps, returns), one return an episode, or already `smoothed`.
     """
     figure, ax = picture()
     for method, seeds in runs.items():
         colour, style = METHODS[method]
         end = min(steps[-1] for steps, _ in seeds)
         grid = np.linspace(0, end, 100)
-        curves = np.array([np.interp(grid, steps, smooth(returns)) for steps, returns in seeds])
+        curves = np.array(
+            [np.interp(grid, steps, returns if smoothed else smooth(returns)) for steps, returns in seeds]
+        )
         ax.plot(grid, curves.T, color=colour, linewidth=0.7, alpha=0.5)
         ax.plot(grid, np.median(curves, axis=0), **look(method))
     if target is not None:
         ax.axhline(target, color=GREY, linewidth=1)
     ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+def claims(runs):
+    """Claimed and true values of greedy policies along training, a pair of axes for each task.
+
+    `runs` is the sweep `overestimation`: "method, task" -> one list of rows for each seed.
+    """
+    tasks = sorted({name.split(", ")[1] for name in runs}, key=lambda task: int(task.split()[0]))
+    figure, axes = picture(len(tasks), width=10, sharey=True)
+    for ax, task in zip(axes, tasks):
+        for method in ("DQN", "Double DQN"):
+            seeds = runs[f"{method}, {task}"]
+            steps = [row["step"] for row in seeds[0]]
+            colour, style = METHODS[method]
+            for key, line, marker in (("claimed", style, "o"), ("true", ":", "x")):
+                values = np.array([[row[key] for row in rows] for rows in seeds])
+                ax.plot(steps, values.T, color=colour, linewidth=0.5, alpha=0.4, linestyle=line)
+                ax.plot(
+                    steps, np.median(values, 0), color=colour, linestyle=line, marker=marker, label=f"{method}, {key}"
+                )
+        ax.set(title=f"CartPole, {task}", xlabel="agent steps", ylim=(0, 160))
+        ax.axhline(100, color=GREY, linewidth=1)
+    axes[0].set_ylabel("discounted value, mean over states")
+    axes[1].legend(loc="upper left", ncols=2, fontsize=10)
     return figure

@@ -6,6 +6,7 @@ A preset is a function that returns an agent; its docstring says what it is good
 from math import inf
 
 from rlkit.dqn import DQN
+from rlkit.gorila import Gorila
 
 
 def dqn_cartpole(**changes):
@@ -20,6 +21,11 @@ def dqn_cartpole(**changes):
 def dqn_cartpole_plain(**changes):
     """CartPole-v1 as plainly as it still learns within a minute: one-step DQN with the same budget as dqn-cartpole."""
     return DQN(**dict(FAST_CARTPOLE) | changes)
+
+
+def gorila_cartpole(**changes):
+    """CartPole-v1 with two worker processes and a parameter server, each worker with half of dqn-cartpole's work."""
+    return Gorila(**dict(FAST_CARTPOLE, double=True, n_step=5) | changes)
 
 
 def dqn_pong_small(**changes):
@@ -64,7 +70,14 @@ ATARI_2015 = dict(
 
 PRESETS = {
     make.__name__.replace("_", "-"): make
-    for make in (dqn_cartpole, dqn_cartpole_plain, dqn_pong_small, dqn_atari_2015, double_dqn_atari_2016)
+    for make in (
+        dqn_cartpole,
+        dqn_cartpole_plain,
+        gorila_cartpole,
+        dqn_pong_small,
+        dqn_atari_2015,
+        double_dqn_atari_2016,
+    )
 }
 
 

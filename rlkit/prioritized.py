@@ -61,14 +61,16 @@ class PrioritizedReplay(Replay):
     def add(self, *row):
         super().add(*row)
         first, last = self.complete_rows()
-        self.set_row(last - 1, self.largest**self.alpha * self.valid[(last - 1) % self.rows])
-        if first > 0:
-            self.set_row(first - 1, 0.0)
-        self.set_row(self.added - 1, 0.0)  # what stood here was overwritten; its turn comes n rows later
-
-    def set_row(self, row, values):
-        if row >= 0:
-            self.tree[row % self.rows * self.num_envs + np.arange(self.num_envs)] = values
+        newest = self.largest**self.alpha * self.valid[(last - 1) % self.rows]  # its n successors are here now
+        nothing = np.zeros(self.num_envs)
+        rows = {
+            first - 1: nothing,  # its stack begins to be overwritten
+            last - 1: newest,
+            self.added - 1: nothing,  # what stood here is gone; its own turn comes n rows later
+        }
+        rows = {row: values for row, values in rows.items() if row >= 0}
+        slots = np.array(list(rows))[:, None] % self.rows * self.num_envs + np.arange(self.num_envs)
+        self.tree[slots.ravel()] = np.concatenate(list(rows.values()))
 
     def sample(self, batch_size, beta=1.0):
         """One draw from each of `batch_size` equal parts of the total (PER 2016, appendix B.2.1)."""

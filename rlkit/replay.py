@@ -45,10 +45,11 @@ class Replay:
         frame_shape = obs_shape[1:] if self.stack else obs_shape
         self.history = (self.stack or 1) - 1  # rows needed before a row to rebuild its stack
         self.rows = capacity // num_envs
-        if self.rows < self.history + n_step + 2:
+        needed = num_envs * (self.history + n_step + 2)
+        if capacity < needed:
             raise ValueError(
-                f"A replay of {capacity} transitions gives {self.rows} rows to each of {num_envs} environments, too few "
-                f"for stacks and {n_step}-step returns; take replay_size >= {num_envs * (self.history + n_step + 2)}."
+                f"A replay of {capacity} transitions is too small for stacks and {n_step}-step returns in {num_envs} "
+                f"environments; take replay_size >= {needed}."
             )
         per_row = num_envs * (int(np.prod(frame_shape)) * np.dtype(obs_dtype).itemsize + 15)
         require_memory(self.rows * per_row, f"A replay of {capacity} transitions", "a smaller replay_size")

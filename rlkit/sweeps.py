@@ -10,14 +10,13 @@ import json
 import platform
 import sys
 import time
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from rlkit.explore.overestimation import button_noise, estimates_and_returns
+from rlkit.overestimation import button_noise, estimates_and_returns
 from rlkit.presets import preset
 from rlkit.training import train
 
@@ -36,7 +35,10 @@ def variants():
         "n-step DQN": {"n_step": 5},
         "all of them": {"double": True, "dueling": True, "prioritized": True, "n_step": 5},
     }
-    return {name: [curve(preset("dqn-cartpole-plain", seed=seed, **flag), 40_000) for seed in SEEDS] for name, flag in flags.items()}
+    return {
+        name: [curve(preset("dqn-cartpole-plain", seed=seed, **flag), 40_000) for seed in SEEDS]
+        for name, flag in flags.items()
+    }
 
 
 def target_network():
@@ -58,7 +60,10 @@ def curve(agent, total_steps):
     """Steps, returns and mean Q-values of a run, thinned to 60 points each."""
     result = train(agent, total_steps)
     points = np.linspace(0, total_steps, 60).astype(int)
-    smooth = [np.mean([r for s, r in zip(result.steps, result.returns) if s <= p][-20:] or [result.returns[0]]) for p in points]
+    smooth = [
+        np.mean([r for s, r in zip(result.steps, result.returns) if s <= p][-20:] or [result.returns[0]])
+        for p in points
+    ]
     q = np.interp(points, result.metric_steps["q"], result.metrics["q"])
     return {"steps": points.tolist(), "returns": np.round(smooth, 1).tolist(), "q": np.round(q, 2).tolist()}
 
@@ -73,8 +78,9 @@ def overestimation():
 
 
 def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
-    agent = replace(preset("dqn-cartpole-plain", num_envs=8), double=double, actions=actions, seed=seed, train_period=4,
-                    updates=1, batch_size=64, learning_rate=1e-3, target_period=20, epsilon_end=0.05, replay_size=10_000)  # fmt: skip
+    changes = dict(train_period=4, updates=2, batch_size=64, learning_rate=1e-3, target_period=10)
+    changes |= dict(epsilon_end=0.05, replay_size=10_000)
+    agent = preset("dqn-cartpole-plain", double=double, actions=actions, seed=seed, **changes)
     rows = []
     for step in np.linspace(0, total_steps, points + 1).astype(int)[1:]:
         for _ in agent.learn(int(step)):

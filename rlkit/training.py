@@ -78,7 +78,7 @@ def train(agent, total_steps, *watchers):
 
 
 def watch(agent, total_steps, result):
-    """The agent's progress, recorded into `result` on the way. Metrics ten times a second: a tensor must be waited for."""
+    """The agent's progress, recorded into `result` on the way; metrics 10 times a second, as reading a tensor waits."""
     began = time.perf_counter() - result.seconds
     recorded = -math.inf
     for progress in agent.learn(total_steps):

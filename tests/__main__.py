@@ -3,6 +3,7 @@
 With arguments only pytest runs, and gets them: `python tests -k gae`, or one lecture against its stored
 outputs, `python tests --nbval lectures/02_dqn.ipynb`. Paths start at the top of the repository.
 """
+
 import sys
 from pathlib import Path
 
@@ -10,8 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "binder"))
 import install  # noqa: E402
 
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300",
-         "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
+NBVAL = [
+    "--nbval",
+    "--nbval-current-env",
+    "--nbval-cell-timeout",
+    "300",
+    "--nbval-sanitize-with",
+    "tests/nbval_sanitize.cfg",
+]
 INTERRUPTED = 2
 
 

@@ -78,13 +78,20 @@ def test_the_gradient_flows_into_the_online_network_only_and_not_through_the_tar
         torch.testing.assert_close(p.grad, gradient)
 
 
-def test_an_update_takes_the_clipped_gradient_once():
-    agent = tiny(max_grad_norm=1e-3, learning_starts=10**6, learning_rate=0.01)
+def test_an_update_takes_the_clipped_gradient_of_its_own_batch_alone():
+    agent = tiny(max_grad_norm=1e-3, learning_starts=10**6)
     learn(agent, 100)
-    for _ in range(3):  # a gradient that was not zeroed would grow
-        agent.update()
-        norm = math.sqrt(sum(float(p.grad.square().sum()) for p in agent.network.parameters()))
-        assert norm == pytest.approx(1e-3, rel=1e-3)
+    batch = agent.replay.sample(16)
+    agent.replay.sample = lambda *arguments: batch
+    parameters = list(agent.network.parameters())
+    gradients = torch.autograd.grad(agent.objective(batch)[0], parameters)
+    norm = torch.cat([g.flatten() for g in gradients]).norm()
+    assert norm > 0.01
+    for p in parameters:
+        p.grad = torch.ones_like(p)  # what an earlier batch left
+    agent.update()
+    for p, gradient in zip(parameters, gradients):
+        torch.testing.assert_close(p.grad, gradient * 1e-3 / norm, rtol=1e-3, atol=1e-8)
 
 
 def test_prioritized_updates_write_the_errors_back():
@@ -199,8 +206,14 @@ def test_no_agent_touches_the_random_numbers_of_others():
     learn(tiny(**VARIANTS[1]), 200)
     after = torch.random.get_rng_state(), np.random.get_state()[1], random.getstate()
     assert before[0].equal(after[0]) and (before[1] == after[1]).all() and before[2] == after[2]
-    torch.manual_seed(3), np.random.seed(3)
-    assert weights(tiny().network).equal(weights(tiny().network))
+
+
+def test_the_first_weights_come_from_the_agents_seed_alone():
+    torch.manual_seed(3)
+    one, other = tiny(seed=1), tiny(seed=2)
+    torch.manual_seed(4)
+    assert weights(tiny(seed=1).network).equal(weights(one.network))
+    assert not weights(other.network).equal(weights(one.network))
 
 
 @pytest.mark.parametrize("flags", VARIANTS, ids=["plain", "everything"])

@@ -77,9 +77,7 @@ def cartpole(obs, action):
 
 
 @pytest.mark.parametrize("num_envs", [1, 3, 8])
-@pytest.mark.parametrize(
-    "limit, right, truncates, terminates", [(7, 0.5, 1, 0), (12, 0.8, 1, 1), (500, 0.5, 0, 1)]
-)
+@pytest.mark.parametrize("limit, right, truncates, terminates", [(7, 0.5, 1, 0), (12, 0.8, 1, 1), (500, 0.5, 0, 1)])
 def test_replayed_transitions_obey_the_physics_of_cartpole(
     short_cartpole, num_envs, limit, right, truncates, terminates
 ):
@@ -166,9 +164,7 @@ def test_actions_are_chosen_by_index(start):
     assert tiny(lambda: Actions(start=start), actions=(3, 1)).num_actions == 2
 
 
-@pytest.mark.parametrize(
-    "env, actions", [("CartPole-v1", (2,)), ("CartPole-v1", (-1,)), ("Pendulum-v1", (0,))]
-)
+@pytest.mark.parametrize("env, actions", [("CartPole-v1", (2,)), ("CartPole-v1", (-1,)), ("Pendulum-v1", (0,))])
 def test_actions_that_are_not_there_are_refused(env, actions):
     with pytest.raises(ValueError, match=env) as error:
         Envs(env, 1, seed=0, actions=actions)

@@ -1,4 +1,5 @@
 """The repository as a stranger finds it: what install.py decides, which versions it takes, what is committed."""
+
 import importlib.util
 import json
 import os
@@ -42,6 +43,7 @@ def is_cpu_torch(arguments):
 
 # --- what install.py decides ---
 
+
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
 def test_supported_pythons_pass(install, version):
     install.check(version)
@@ -65,6 +67,7 @@ def test_a_python_without_ensurepip_is_told_the_cure(install, monkeypatch, tmp_p
 
 def test_install_is_readable_by_an_old_python(install):
     import ast
+
     ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
@@ -139,12 +142,18 @@ def test_otherwise_pip_finds_the_right_torch_by_itself(install, monkeypatch, cas
 
 def test_a_gpu_is_found_by_asking_the_driver(monkeypatch):
     module = load(ROOT / "binder" / "install.py")
-    for answer, expected in [(0, True), (9, False), (OSError(), False),
-                             (subprocess.TimeoutExpired("nvidia-smi", 30), False)]:
+    for answer, expected in [
+        (0, True),
+        (9, False),
+        (OSError(), False),
+        (subprocess.TimeoutExpired("nvidia-smi", 30), False),
+    ]:
+
         def call(*_, answer=answer, **__):
             if isinstance(answer, Exception):
                 raise answer
             return answer
+
         monkeypatch.setattr(module.subprocess, "call", call)
         assert module.has_gpu() is expected
 
@@ -152,6 +161,7 @@ def test_a_gpu_is_found_by_asking_the_driver(monkeypatch):
 def test_has_torch_knows_any_build_of_a_version():
     module = load(ROOT / "binder" / "install.py")
     import torch
+
     version = torch.__version__.split("+")[0]
     assert module.has_torch(sys.executable, version)
     assert not module.has_torch(sys.executable, version + "9")
@@ -164,6 +174,7 @@ def test_a_program_gets_its_exit_code_through(install, monkeypatch):
 
 
 # --- python tests ---
+
 
 def test_python_tests_lints_tests_and_runs_every_lecture():
     legs = load(ROOT / "tests" / "__main__.py").legs([])
@@ -190,6 +201,7 @@ def test_the_first_failure_is_the_exit_code_and_an_interruption_ends_it(monkeypa
 
 
 # --- the versions ---
+
 
 def pins():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -234,6 +246,7 @@ def test_links_lead_somewhere(name):
 
 
 # --- what is committed ---
+
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_lectures_are_committed_executed(path):

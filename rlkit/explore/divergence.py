@@ -17,13 +17,18 @@ def semi_gradient_run(gamma, learning_rate, updates):
 def residual_run(gamma, learning_rate, updates):
     """w when the whole square is differentiated."""
     return run(
-        lambda w, frozen: F.residual_gradient(gamma * PHI_NEXT * w - PHI * w, PHI, PHI_NEXT, gamma), learning_rate, updates, 1
+        lambda w, frozen: F.residual_gradient(gamma * PHI_NEXT * w - PHI * w, PHI, PHI_NEXT, gamma),
+        learning_rate,
+        updates,
+        1,
     )
 
 
 def target_network_run(gamma, learning_rate, updates, period):
     """w when the target is computed from a copy w_T, renewed every `period` updates."""
-    return run(lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * frozen - PHI * w, PHI), learning_rate, updates, period)
+    return run(
+        lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * frozen - PHI * w, PHI), learning_rate, updates, period
+    )
 
 
 def run(direction, learning_rate, updates, period):
@@ -59,7 +64,7 @@ def divergence():
             line.set_ydata(np.maximum(np.abs(history), 1e-30))
         factor = 1 + learning_rate * (2 * gamma - 1)
         ends = ", ".join(f"{line.get_label()} {abs(history[-1]):.2g}" for line, history in runs.items())
-        return f"Each semi-gradient update multiplies w by 1 + α(2γ - 1) = {factor:.3f}. |w| after {updates} updates: {ends}."
+        return f"Each semi-gradient update multiplies w by 1 + α(2γ - 1) = {factor:.3f}. |w| at the end: {ends}."
 
     return Explorer(
         figure,

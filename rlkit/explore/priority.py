@@ -40,8 +40,8 @@ def priority():
     bars = estimates.bar(bins[:-1], np.zeros(40), width=np.diff(bins), align="edge", color=PINK, alpha=0.6)
     truth = estimates.axvline(0, color=BLUE, linewidth=2, label="mean of δ over the memory")
     mean = estimates.axvline(0, color=RED, linestyle="--", label="mean of the estimates")
-    estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.3))
-    estimates.legend(loc="upper left")
+    estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.25))
+    estimates.legend(loc="upper right", fontsize=10)
 
     def draw(alpha, beta, seed):
         errors = td_errors(seed)
@@ -55,8 +55,9 @@ def priority():
         truth.set_xdata([errors.mean()] * 2)
         mean.set_xdata([means.mean()] * 2)
         return (
-            f"α = {alpha:.2f}, β = {beta:.2f}: the largest |δ| is drawn {probabilities[0] * SIZE:.1f} times as often as "
-            f"uniformly. Bias of the mean δ: {means.mean() - errors.mean():+.3f}; spread of a batch's estimate {means.std():.3f}."
+            f"α = {alpha:.2f}, β = {beta:.2f}: the largest |δ| is drawn {probabilities[0] * SIZE:.1f} times as often "
+            f"as uniformly. Bias of the mean δ: {means.mean() - errors.mean():+.3f}; "
+            f"spread of a batch's estimate {means.std():.3f}."
         )
 
     return Explorer(

@@ -65,7 +65,9 @@ def replay():
     (line,) = worth.plot(sizes, sizes, color=ORANGE, label="the last B steps")
     (ideal,) = worth.plot(sizes, sizes, ":", color=GREY, label="B independent samples")
     (here,) = worth.plot([32, 32], [0.1, 300], color=GREY, linewidth=1)
-    worth.set(xlabel="buffer size N", ylabel="worth, in independent samples", xscale="log", yscale="log", ylim=(0.3, 300))
+    worth.set(
+        xlabel="buffer size N", ylabel="worth, in independent samples", xscale="log", yscale="log", ylim=(0.3, 300)
+    )
     worth.legend(loc="upper left")
 
     def draw(buffer_size, batch_size, seed):

@@ -64,9 +64,9 @@ def target_network():
             if fresh_run:
                 fresh.set_data(fresh_run["steps"], fresh_run[key])
         name = "target network = online network, whatever C is" if aliased else f"C = {period} updates"
-        ends = [run["returns"][-1] for run in chosen]
         q = np.median([run["q"][-1] for run in chosen])
-        return f"{name}: return at the end, seed by seed: {', '.join(f'{r:.0f}' for r in ends)}; median of the mean Q: {q:.0f}."
+        ends = ", ".join(f"{run['returns'][-1]:.0f}" for run in chosen)
+        return f"{name}: return at the end, seed by seed: {ends}; median of the mean Q: {q:.0f}."
 
     explorer = TargetNetworkExplorer(
         figure,

@@ -78,7 +78,9 @@ def value_estimation():
     figure, (ax, chain) = picture(2, width=10)
     episodes, seeds = 40, 10
     x = np.arange(episodes + 1)
-    thin = {m: [ax.plot(x, x, color=METHODS[m][0], linewidth=0.6, alpha=0.5)[0] for _ in range(seeds)] for m in ("MC", "TD")}
+    thin = {
+        m: [ax.plot(x, x, color=METHODS[m][0], linewidth=0.6, alpha=0.5)[0] for _ in range(seeds)] for m in ("MC", "TD")
+    }
     thick = {m: ax.plot(x, x, **look(m))[0] for m in ("MC", "TD")}
     (floor,) = ax.plot(x, x, color=GREY, linestyle=":", label="best w for these features")
     ax.set(xlabel="episodes", ylabel="J(w)", ylim=(0, 0.35))
@@ -102,7 +104,8 @@ def value_estimation():
             numbers.append(f"{method} {np.median(error[-10:, i]):.3g}")
         least = F.value_error(true_values(), best_fit(phi), state_weights())
         floor.set_ydata(np.full(len(x), least))
-        return f"α = {learning_rate:.3g}. J(w) over the last ten episodes: {', '.join(numbers)}; least possible {least:.4f}."
+        numbers = ", ".join(numbers)
+        return f"α = {learning_rate:.3g}. J(w) over the last ten episodes: {numbers}; least possible {least:.4f}."
 
     return Explorer(
         figure,

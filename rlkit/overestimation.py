@@ -53,5 +53,8 @@ def button_noise(agent, steps=300):
     obs = torch.as_tensor(np.concatenate(observed))
     with torch.no_grad():
         online, target = (network(obs).numpy() for network in (agent.network, agent.target))
-    errors = [np.concatenate([q[:, kinds == k] - q[:, kinds == k].mean(1, keepdims=True) for k in set(kinds)]) for q in (online, target)]
+    errors = [
+        np.concatenate([q[:, kinds == k] - q[:, kinds == k].mean(1, keepdims=True) for k in set(kinds)])
+        for q in (online, target)
+    ]
     return float(errors[0].std()), float(np.corrcoef(errors[0].ravel(), errors[1].ravel())[0, 1])
