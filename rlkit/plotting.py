@@ -9,6 +9,7 @@ import io
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
@@ -51,6 +52,7 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "legend.frameon": False,
         "axes.axisbelow": True,
+        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY]),
     }
 )
 

@@ -23,7 +23,7 @@ class TargetNetworkExplorer(Explorer):
         self.children = [*self.children[:-2], self.run_button, *self.children[-2:]]
         self.fresh = None
 
-    def run_now(self):
+    def run_now(self, total_steps=30_000):
         """Train one agent as the stored ones were, with a seed of its own, and draw it over them."""
         self.run_button.disabled = True
         self.say("training ...")
@@ -31,7 +31,7 @@ class TargetNetworkExplorer(Explorer):
         agent = preset("dqn-cartpole-plain", seed=100, target_period=period)
         if aliased:
             agent.target = agent.network
-        self.fresh = curve(agent, 30_000)
+        self.fresh = curve(agent, total_steps)
         self.run_button.disabled = False
         self.refresh()
         self.fresh = None
