@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import math
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -28,17 +27,15 @@ def save(agent, path, resume=True):
         )
     content = {"algorithm": type(agent).__name__, "settings": settings, "state": agent.state(resume)}
     content = {"format": FORMAT, "sha256": checksum(content), **content}
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".tmp", delete=False) as file:
-        try:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            file.close()
-            os.unlink(file.name)
-            raise
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -113,7 +113,9 @@ class DQN:
         loss, q, td_error = self.objective(batch)
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+        if not norm.isfinite():
+            raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
         self.optimizer.step()
         if self.prioritized:
             self.replay.update_priorities(batch.slots, td_error.detach().cpu().numpy())
@@ -164,5 +166,7 @@ class DQN:
         self.target.load_state_dict(state.get("target", state["network"]))
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
+            for group in self.optimizer.param_groups:  # the settings win over what was saved with the moments
+                group["lr"], group["eps"] = self.learning_rate, self.adam_eps
         self.step = self.envs.steps = state["step"]
         self.num_updates = state.get("num_updates", 0)

@@ -92,9 +92,9 @@ class Recording:
     def __repr__(self):
         return "Recording of a game"  # the same on every machine
 
-    @property
+    @functools.cached_property
     def frames(self):
-        """The screens in red, green, blue: `[T, H, W, 3]` uint8, 100 KB each."""
+        """The screens in red, green, blue: `[T, H, W, 3]` uint8, 100 KB each, made when first asked for."""
         return self.palette[self.screens]
 
     def show(self, start=0, stop=None, fps=STEPS_PER_SECOND):

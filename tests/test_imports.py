@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "rlkit").rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
 DRIVERS = ("checkpoint", "memory", "settings", "training", "workers")  # know no RL
-PICTURES = ("live", "plotting", "explore")
+PICTURES = ("live", "plotting", "video", "explore")
 
 
 def imports(module, everywhere=True):

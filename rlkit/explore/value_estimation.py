@@ -110,7 +110,7 @@ def value_estimation():
     return Explorer(
         figure,
         draw,
-        learning_rate=log_slider("α, learning rate", 0.1, -2.5, 0.0),
+        learning_rate=log_slider("α, learning rate", 10**-0.5, -2.5, 0.0),
         features=choice("x(s), features", "one for each state", list(FEATURES)),
         seed=slider("seed", 0, 0, 20, 1),
     )

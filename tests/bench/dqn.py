@@ -1,11 +1,11 @@
 """What DQN costs here, and beside Stable-Baselines3 where that is installed. A script, not a test: nothing is asserted.
 
-    python tests/bench/dqn.py [cartpole] [atari] [memory] [priority] [explorers] [--seeds 5] [--peer-limit 180] [--quick]
+    python tests/bench/dqn.py [cartpole] [atari] [memory] [priority] [explorers] [--seeds 5] [--peer-limit 180]
 
-All five parts when none is named; `--quick` only shows that they work. Times are CPU seconds of one torch thread. They
-drift by 1.7x with the load of the machine, so believe the ratios: what is compared takes turns within one run.
+All five parts when none is named; `--quick` runs just enough to see that they work. Times are CPU seconds of one torch
+thread. They drift by 1.7x with the load of the machine, so believe the ratios: what is compared takes turns in one run.
 
-The peer does not belong into the lectures' environment. Give it one of its own:
+The peer does not belong in the lectures' environment. Give it one of its own:
 
     python -m venv /tmp/bench
     /tmp/bench/bin/pip install -e . stable-baselines3 opencv-python-headless -c constraints.txt
@@ -106,7 +106,7 @@ def describe(run):
 
 
 def seconds(cost, limit=None):
-    return f"{cost:.1f}" if cost < inf else f"not in {limit} s" if limit else "not solved"
+    return f"{cost:.1f}" if cost < inf else f"not in {limit:g} s" if limit else "not solved"
 
 
 def atari(args):
@@ -160,19 +160,17 @@ def peer_atari():
 def memory(args):
     """Replay memory for stacks of 4 frames of 84 x 84 bytes."""
     count = 5_000 if args.quick else 100_000
-    rows = []
+    sizes, peaks = {}, {}
     for kind in (Replay, PrioritizedReplay):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:  # its peak is nobody else's
-            size, before, peak = alone.submit(fill, kind, count).result()
-        rows.append([kind.__name__, f"{size:,.0f}", f"{peak / 2**20:,.0f}", f"{(peak - before) / 2**20:,.0f}"])
-    ours = size
+            sizes[kind.__name__], *peaks[kind.__name__] = alone.submit(fill, kind, count).result()
     for optimized in (False, True):
-        size = peer_bytes(optimized)
-        rows.append([f"SB3, optimize_memory_usage={optimized}", MISSING if size is None else f"{size:,.0f}", "", ""])
-        if size:
-            rows[-1].append(f"{size / ours:.1f}")
-    head = ["", "bytes a transition", f"MiB, peak of a process with {count:,}", "MiB above its start", "ratio"]
-    table(memory.__doc__, head, rows)
+        sizes[f"SB3, optimize_memory_usage={optimized}"] = peer_bytes(optimized)
+    rows = []
+    for name, size in sizes.items():
+        ratio = [f"{size:,.0f}", f"{size / sizes['Replay']:.2f} x"] if size else [MISSING]
+        rows.append([name, *ratio, *(f"{peak / 2**20:,.0f}" for peak in peaks.get(name, []))])
+    table(memory.__doc__, ["", "bytes a transition", "", "MiB, empty process", f"peak with {count:,}"], rows)
 
 
 def fill(kind, count):
@@ -224,7 +222,8 @@ def priority(args):
     for size in (10_000, 100_000) if args.quick else (10_000, 100_000, 1_000_000):
         memories = [filled(kind, size) for kind in (Replay, PrioritizedReplay)]
         for batch in (32, 256):
-            cost = {name: [] for name in (calls := ways_to_draw(*memories, batch))}
+            calls = ways_to_draw(*memories, batch)
+            cost = {name: [] for name in calls}
             for _ in range(2 if args.quick else 7):
                 for name, call in calls.items():
                     cost[name].append(microseconds(call))
@@ -341,11 +340,9 @@ PARTS = {part.__name__: part for part in (cartpole, atari, memory, priority, exp
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all of them when none is named")
+    parser.add_argument("parts", nargs="*", default="all", choices=["all", *PARTS])
     parser.add_argument("--seeds", type=int, default=5, help="cartpole: seeds 0, 1, ...")
-    parser.add_argument(
-        "--peer-limit", type=float, default=180, help="cartpole: CPU seconds for each of the peer's runs"
-    )
+    parser.add_argument("--peer-limit", type=float, default=180, help="cartpole: CPU seconds for a seed of SB3")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and sizes, one seed")
     args = parser.parse_args()
     args.seeds = 1 if args.quick else args.seeds
@@ -353,7 +350,7 @@ def main():
     sb3 = installed("stable_baselines3")
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
     print(f"torch {torch.__version__}, Stable-Baselines3 {sb3.__version__ if sb3 else MISSING}; load {load}")
-    for name in args.parts or PARTS:
+    for name in PARTS if "all" in args.parts else args.parts:
         PARTS[name](args)
 
 

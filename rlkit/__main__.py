@@ -1,0 +1,312 @@
+"""Train, evaluate and film agents from a shell: for what takes longer than a cell of a notebook should."""
+
+import argparse
+import ast
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+import shlex
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import torch
+
+import rlkit
+from rlkit.checkpoint import checkpoint, load, read, save, writable
+from rlkit.presets import PRESETS, preset
+from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
+
+ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
+EVERY = 60.0  # seconds between two checkpoints
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+
+
+def main(arguments=None):
+    """Run one command -> its exit code: 0, or 2 after one sentence on stderr that says what was wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = parser().parse_args(arguments)
+    args.command_line = shlex.join(["python", "-m", "rlkit", *arguments])
+    try:
+        check_positive(threads=args.threads)
+        torch.set_num_threads(args.threads)
+        return args.run(args)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        if not is_a_sentence(error):
+            raise
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+
+
+def is_a_sentence(error):
+    """Is it meant for the user? A ValueError that came from elsewhere is a fault of ours and keeps its traceback."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, OSError) or Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parent)
+
+
+# train ------------------------------------------------------------------------------------------------------
+
+
+def run_train(args):
+    watchers = [Lines()]
+    if args.stop_at is not None:
+        watchers.append(stop_at(args.stop_at))
+    if args.minutes is not None:
+        check_positive(minutes=args.minutes)
+        watchers.append(time_limit(60 * args.minutes))
+    check_positive(steps=args.steps)
+    agent = make_agent(args)
+    if agent.step >= args.steps:
+        raise ValueError(f"{args.resume} has taken {agent.step} steps already; give more in all with --steps.")
+    path = checkpoint_path(args, agent)
+    report = Report(path.with_suffix(".json"), agent, args)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell mutes the one after `&`; a shutdown sends the other
+        signal.signal(number, signal.default_int_handler)
+    print(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}", flush=True)
+    result = train(agent, args.steps, *watchers, checkpoint(path, EVERY), report)
+    if result.stopped == "interrupted":
+        again = f"python -m rlkit train --resume {shlex.quote(str(path))}"
+        print(f"Interrupted after {agent.step} steps, and saved; go on with: {again}")
+        return INTERRUPTED
+    if args.small:
+        save(agent, path, resume=False)
+    print(f"{result}; saved in {path}")
+    return 0
+
+
+def make_agent(args):
+    """The agent of a preset, an algorithm or a checkpoint, with the settings that were asked for."""
+    if sum(source is not None for source in (args.algorithm, args.preset, args.resume)) != 1:
+        names = ", ".join(ALGORITHMS)
+        raise ValueError(f"Name one of these three: an algorithm ({names}), a --preset, a checkpoint to --resume.")
+    changes = dict(args.settings)
+    changes |= {name: value for name in ("env", "seed") if (value := getattr(args, name)) is not None}
+    if args.algorithm and args.algorithm not in ALGORITHMS:
+        raise ValueError(f"There is no algorithm {args.algorithm!r}; there are {', '.join(ALGORITHMS)}.")
+    try:
+        if args.algorithm:
+            agent = ALGORITHMS[args.algorithm](**changes)
+        else:
+            agent = preset(args.preset, **changes) if args.preset else load(args.resume, **changes)
+    except TypeError as error:  # what a call says of a setting that is unknown or of another kind
+        unknown = re.search(r"unexpected keyword argument ('\w+')", str(error))
+        if not unknown:
+            raise ValueError(f"A setting has a value of the wrong kind: {error}.") from error
+        raise ValueError(f"There is no setting {unknown[1]}; `python -m rlkit train --help` lists all.") from error
+    for field in dataclasses.fields(agent):  # `double=no` would be a string, and true
+        if field.type in (bool, "bool") and not isinstance(getattr(agent, field.name), bool):
+            raise ValueError(f"{field.name}={getattr(agent, field.name)!r} must be True or False.")
+    return agent
+
+
+def checkpoint_path(args, agent):
+    """Where to save: as told, into the file that is resumed, or `runs/`; never over another run."""
+    name = f"{args.preset or args.algorithm}-{agent.env.removeprefix('ALE/')}-seed{agent.seed}.pt".replace("/", "-")
+    path = Path(args.out or args.resume or Path("runs", name))
+    if path.suffix != ".pt":
+        raise ValueError(f"--out must end in .pt, unlike {path}; the results go beside it and end in .json.")
+    if path.exists() and not (args.resume and path.samefile(args.resume)):
+        raise ValueError(f"There is a run in {path} already; go on with it by --resume {path}, or name another --out.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return writable(path)
+
+
+def agent_device(agent):
+    return next(agent.network.parameters()).device
+
+
+class Lines:
+    """Prints a line of progress: often at first, then every minute, so that a log of a week can still be read."""
+
+    def __init__(self):
+        self.due = 1.0
+        self.seconds, self.step = 0.0, None
+
+    def __call__(self, progress, result):
+        self.step = progress.step if self.step is None else self.step  # a resumed agent does not begin at 0
+        if result.seconds >= self.due:
+            speed = (progress.step - self.step) / (result.seconds - self.seconds)
+            mean = f"{result.mean_return():9.2f}" if result.returns else "        -"
+            print(
+                f"{progress.step:11,} steps {speed:8,.0f} step/s {len(result.returns):7,} episodes   "
+                f"last-20 mean {mean}   {result.seconds:7,.0f} s",
+                flush=True,
+            )
+            self.seconds, self.step = result.seconds, progress.step
+            self.due = result.seconds + min(EVERY, max(2.0, result.seconds / 20))
+
+
+class Report:
+    """Writes what a run gave, and how it was made, as JSON beside its checkpoint and as often.
+
+    A resumed run adds to what it finds there; its command comes after the earlier one.
+    """
+
+    def __init__(self, path, agent, args):
+        self.path = path
+        earlier = Path(args.resume).with_suffix(".json") if args.resume else None
+        earlier = json.loads(earlier.read_text(encoding="utf-8")) if earlier and earlier.is_file() else {}
+        kept = sum(step <= agent.step for step in earlier.get("steps", []))  # it may be younger than the checkpoint
+        self.steps, self.returns = earlier.get("steps", [])[:kept], earlier.get("returns", [])[:kept]
+        self.seconds = earlier.get("seconds", 0.0)
+        settings = {field.name: plain(getattr(agent, field.name)) for field in dataclasses.fields(agent) if field.init}
+        packages = ("torch", "numpy", "gymnasium", "ale-py")
+        self.made = {
+            "algorithm": type(agent).__name__,
+            "command": " && ".join([*filter(None, [earlier.get("command")]), args.command_line]),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()}; used: {agent_device(agent)}",
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version(), "rlkit": rlkit.__version__}
+            | {name: importlib.metadata.version(name) for name in packages},
+            "seed": agent.seed,
+            "settings": settings,
+        }
+        self.written = -math.inf
+
+    def __call__(self, progress, result):
+        if time.monotonic() - self.written > EVERY:
+            self.finish(result)
+            self.written = time.monotonic()
+
+    def finish(self, result):
+        content = self.made | {
+            "stopped": result.stopped,
+            "step": result.agent.step,
+            "seconds": round(self.seconds + result.seconds, 1),
+            "steps": self.steps + result.steps,
+            "returns": self.returns + result.returns,
+        }
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
+        beside = self.path.with_name(self.path.name + ".tmp")  # moved into place, so that nobody reads half of it
+        beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
+        os.replace(beside, self.path)
+
+
+def plain(value):
+    """JSON knows no infinity."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def processor():
+    """The name of the processor, which `platform` does not know on Linux."""
+    try:
+        return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
+        return platform.processor() or platform.machine()
+
+
+# eval and watch ---------------------------------------------------------------------------------------------
+
+
+def run_eval(args):
+    agent = load_to_play(args.file)
+    returns = evaluate(agent, args.episodes, args.seed)
+    seeds = f"seeds {args.seed} to {args.seed + args.episodes - 1}"
+    print(f"{args.episodes} greedy episodes of {agent.env}, {seeds}, after {agent.step} steps of training")
+    ordered = sorted(returns)
+    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    print(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
+    print("returns:", *(f"{value:g}" for value in returns))
+    return 0
+
+
+def run_watch(args):
+    from rlkit.video import check_ending, play  # loads matplotlib, which training must not
+
+    path = writable(args.out or f"{Path(args.file).stem}.gif")
+    check_ending(path)
+    agent = load_to_play(args.file)
+    recording = play(agent, args.steps, args.seed)
+    recording.show(0, len(recording), args.fps).save(path)
+    ended = "" if recording.over else ", not to the end"
+    print(f"{path}: {len(recording)} steps of {agent.env}{ended}, return {recording.rewards.sum():g}")
+    return 0
+
+
+def load_to_play(path):
+    """The agent without the memory that only learning needs: the papers' takes 7 GB."""
+    settings = read(path)["settings"]
+    smaller = {"num_envs": 1, "replay_size": min(10_000, settings.get("replay_size", 0))}
+    return load(path, **{name: value for name, value in smaller.items() if name in settings})
+
+
+# The command line -------------------------------------------------------------------------------------------
+
+
+def parser():
+    plain_text = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser("python -m rlkit", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="train | eval | watch")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--threads", type=int, default=1, help="of torch and of the emulator (default: %(default)s)")
+
+    command = commands.add_parser(
+        "train", parents=[common], formatter_class=plain_text, epilog=overview(), help="let an agent learn",
+        description="Let an agent learn. Ctrl-C saves it and ends; --resume goes on.",
+    )  # fmt: skip
+    command.set_defaults(run=run_train)
+    command.add_argument("algorithm", nargs="?", help=" or ".join(ALGORITHMS))
+    command.add_argument("--preset", metavar="NAME", help="complete settings instead of an algorithm's defaults")
+    command.add_argument("--resume", metavar="FILE", help="go on with this checkpoint; its replay memory begins empty")
+    command.add_argument("--env", help="an id of Gymnasium, such as ALE/Pong-v5")
+    command.add_argument("--seed", type=int)
+    command.add_argument("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting,
+                         default=[], help="other settings, as in --set double=True hidden=256,")  # fmt: skip
+    command.add_argument("--steps", type=int, default=1_000_000, help="in all (default: 1_000_000)")
+    command.add_argument("--stop-at", type=float, metavar="SCORE", help="end when the last 20 episodes' mean is this")
+    command.add_argument("--minutes", type=float, help="end after so many minutes")
+    command.add_argument("--out", metavar="FILE", help="a name.pt (default: the one that is resumed, or one in runs/)")
+    command.add_argument("--small", action="store_true", help="in the end save only what it takes to act")
+
+    command = commands.add_parser("eval", parents=[common], help="the returns of greedy episodes")
+    command.set_defaults(run=run_eval)
+    command.add_argument("file", help="a checkpoint")
+    command.add_argument("--episodes", type=int, default=30, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1_000_000, help="of the first episode (default: %(default)s)")
+
+    command = commands.add_parser("watch", parents=[common], help="a video of one greedy episode of an Atari game")
+    command.set_defaults(run=run_watch)
+    command.add_argument("file", help="a checkpoint")
+    command.add_argument("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
+    command.add_argument("--seed", type=int, default=1_000_000, help="(default: %(default)s)")
+    command.add_argument("--steps", type=int, default=2_000, help="actions at most (default: %(default)s)")
+    command.add_argument("--fps", type=float, default=15, help="15 is the speed of the game (default: %(default)s)")
+    return top
+
+
+def setting(text):
+    """`gamma=0.9` -> ("gamma", 0.9). What is no value of Python is a word, as in `env=CartPole-v1`."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    if value.lower() in ("true", "false", "none"):
+        value = value.title()
+    for read_as in (ast.literal_eval, float, str):  # float: inf is no literal
+        try:
+            return name, read_as(value)
+        except (ValueError, SyntaxError):
+            continue
+
+
+def overview():
+    """Presets and settings, for --help."""
+    lines = ["presets:", *(f"  {name:22}{make.__doc__.splitlines()[0]}" for name, make in PRESETS.items())]
+    for name, algorithm in ALGORITHMS.items():
+        lines += ["", f"settings of {name} and their defaults:"]
+        lines += [f"  {field.name}={field.default}" for field in dataclasses.fields(algorithm) if field.init]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Recordings hold what the agent saw and thought; their pictures hold what the recordings hold."""
+
+import functools
+import io
+import struct
+import sys
+
+import numpy as np
+import pytest
+from conftest import one_line, tiny
+from PIL import Image
+
+from rlkit import preset, save
+from rlkit.__main__ import main
+from rlkit.atari import AtariGame
+from rlkit.video import BLUE, GREY, RED, Recording, Video, ink, number, play
+
+
+@pytest.fixture(scope="module")
+def agent():
+    """Untrained: it plays badly at once."""
+    return preset("dqn-pong-small", replay_size=2_000, num_envs=1)
+
+
+@pytest.fixture(scope="module")
+def recording(agent):
+    return play(agent, 80, seed=3)
+
+
+def made_up(q_values, rewards=None, names=("NOOP", "UP"), height=210):
+    """A recording of nothing, with these Q-values."""
+    q_values = np.array(q_values, np.float32)
+    steps = len(q_values)
+    rewards = np.zeros(steps) if rewards is None else np.array(rewards)
+    screens = np.full((steps, height, 160), 2, np.uint8)
+    palette = np.zeros((256, 3), np.uint8)
+    return Recording(screens, palette, None, q_values, q_values.argmax(1), rewards, tuple(names), True)
+
+
+# play -------------------------------------------------------------------------------------------------------
+
+
+def test_shapes_and_kinds(recording):
+    assert len(recording) == 80 and not recording.over
+    assert recording.screens.shape == (80, 210, 160) and recording.screens.dtype == np.uint8
+    assert recording.frames.shape == (80, 210, 160, 3) and recording.frames.dtype == np.uint8
+    assert recording.stacks.shape == (80, 4, 42, 42) and recording.stacks.dtype == np.uint8
+    assert recording.q_values.shape == (80, 3)
+    assert recording.actions.shape == recording.rewards.shape == (80,)
+    assert recording.names == ("NOOP", "RIGHT", "LEFT")  # the three that the preset keeps
+    assert repr(recording) == "Recording of a game"
+
+
+def test_q_values_are_those_of_the_stacks_and_choose_the_actions(agent, recording):
+    assert np.allclose(recording.q_values, agent.q_values(recording.stacks), atol=1e-5)
+    assert (recording.actions == recording.q_values.argmax(1)).all()
+
+
+def test_the_same_actions_show_the_same_screens_stacks_and_rewards(recording):
+    game = AtariGame("ALE/Pong-v5", 42, seed=3)
+    obs, frames = game.reset(), recording.frames
+    for t, action in enumerate(recording.actions):
+        assert (frames[t] == game.screen()).all()
+        assert (recording.stacks[t] == obs).all()
+        obs, reward, *_ = game.step((0, 2, 3)[action])
+        assert recording.rewards[t] == reward
+    assert recording.rewards.sum() == -1  # it misses the first ball
+
+
+def test_the_same_seed_gives_the_same_recording_and_video(agent, recording):
+    again, other = play(agent, 80, seed=3), play(agent, 80, seed=4)
+    for name, value in vars(recording).items():
+        assert np.array_equal(value, getattr(again, name)), name
+    assert not np.array_equal(recording.screens, other.screens)
+    assert again.show(0, 20)._repr_png_() == recording.show(0, 20)._repr_png_()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="C++ draws other no-ops elsewhere")
+def test_it_is_the_episode_that_evaluate_counts(agent, recording):
+    envs = agent.envs.again(1, seed=3)
+    for t in range(len(recording)):
+        assert (envs.obs[0] == recording.stacks[t]).all()
+        assert agent.act(envs.obs)[0] == recording.actions[t]
+        assert envs.step(agent.act(envs.obs))[1][0] == recording.rewards[t]
+    envs.close()
+
+
+def test_a_recording_ends_with_the_game(agent, monkeypatch):
+    monkeypatch.setattr("rlkit.video.AtariGame", functools.partial(AtariGame, max_frames=100))
+    recording = play(agent, 80)
+    assert len(recording) == 25 and recording.over
+
+
+def test_all_actions_of_a_game_with_lives():
+    agent = tiny("ALE/Breakout-v5", frame_size=20, life_loss=True)
+    recording = play(agent, 5)
+    assert recording.names == ("NOOP", "FIRE", "RIGHT", "LEFT")
+    assert recording.q_values.shape == (5, 4) and recording.stacks.shape == (5, 4, 20, 20)
+
+
+def test_whom_nobody_can_film_is_told_so(agent):
+    for mistake in (lambda: play(tiny()), lambda: play(agent, 0), lambda: play(agent, 2.5)):
+        with pytest.raises(ValueError) as error:
+            mistake()
+        one_line(error)
+    with pytest.raises(ValueError, match="Only Atari games.*CartPole-v1"):
+        play(tiny())
+
+
+# Frames -----------------------------------------------------------------------------------------------------
+
+
+def test_the_left_of_a_frame_is_the_screen_twice_as_large(recording):
+    video, frames = recording.show(10, 20), recording.frames
+    for t in (0, 9):
+        rgb = np.asarray(video.image(t).convert("RGB"))
+        assert rgb.shape == (420, 720, 3)
+        assert (rgb[::2, :320:2] == frames[10 + t]).all()
+        assert (rgb[1::2, 1:320:2] == frames[10 + t]).all()
+
+
+def test_bars_have_the_lengths_of_the_q_values_and_the_chosen_one_is_blue():
+    video = made_up([[0.5, -0.25], [-0.5, 1.0]]).show()
+    left, right = video.bars
+    unit = (right - left) / 1.5  # the axis leads from -0.5 to 1
+    for t, row in enumerate(video.q_values):
+        for action, q in enumerate(row):
+            y = video.bars_top + action * video.row + video.row // 2
+            colour = ink(BLUE) if action == row.argmax() else ink(GREY, 8)
+            bar = np.flatnonzero(video.frame(t)[y, left : right + 1] == colour)
+            assert abs(len(bar) - abs(q) * unit) <= 2
+            zero = unit * 0.5
+            assert abs((bar[0] if q > 0 else bar[-1]) - zero) <= 2
+
+
+def test_the_cursor_moves_and_the_curve_behind_it_is_blue():
+    video = made_up([[np.sin(t), 0] for t in range(30)]).show()
+    (top, bottom), (left, right) = video.plot_y, video.plot_x
+    for t in (0, 12, 29):
+        plot = video.frame(t)[top:bottom, left : right + 1]
+        cursor = video.x(t) - left
+        assert (plot[:, cursor] == ink(0)).all()
+        blue, grey = (np.flatnonzero((plot == ink(c)).any(0)) for c in (BLUE, GREY))
+        assert (blue < cursor).all() and len(blue) >= cursor * 0.2
+        assert (plot[:, cursor + 1 :] != ink(BLUE)).all() and (len(grey) or t == 29)
+
+
+def test_points_won_and_lost_stand_below_their_moments():
+    video = made_up(np.ones((20, 2)), rewards=[0] * 5 + [1] + [0] * 9 + [-2] + [0] * 4).show()
+    below = video.frame(0)[video.plot_y[1] + 1 : video.plot_y[1] + 20]
+    for colour, t in ((BLUE, 5), (RED, 15)):
+        where = np.flatnonzero((below == ink(colour)).any(0))
+        assert abs(where.mean() - video.x(t)) <= 2
+    assert video.score.tolist() == [0] * 6 + [1] * 10 + [-1] * 4
+    assert Video(video.recording, 10, 20).score[0] == 1  # since the episode began
+
+
+@pytest.mark.parametrize("q_values", [[[0.0, 0.0]], [[1e-9, 0], [0, 1e-9]], [[-5e3, -4e3]] * 3, [[1, 2]] * 2])
+def test_no_q_values_break_the_picture(q_values):
+    assert made_up(q_values).show()._repr_png_()
+
+
+@pytest.mark.parametrize("count", [2, 6, 9, 18])
+def test_every_number_of_actions_fits(count):
+    q_values = np.linspace(-1, 1, 3 * count).reshape(3, count)
+    video = made_up(q_values, names=["DOWNRIGHTFIRE"] * count).show()
+    assert video.bars_top + count * video.row < video.plot_y[0] - 40
+    assert video.plot_y[1] - video.plot_y[0] >= 70 and video.bars[1] - video.bars[0] >= 80
+    assert video.frame(2).shape == (420, 720)
+
+
+def test_only_steps_that_there_are_can_be_shown(recording):
+    assert len(recording.show()) == 80 and len(recording.show(70)) == 10 and len(recording.show(0, 5)) == 5
+    for start, stop in ((80, None), (-1, 5), (5, 5), (100, 200)):
+        with pytest.raises(ValueError) as error:
+            recording.show(start, stop)
+        one_line(error)
+    with pytest.raises(ValueError, match="fps"):
+        recording.show(fps=0)
+
+
+def test_numbers_have_a_true_minus():
+    assert [number(x, ".1f") for x in (-1.25, -0.01, 0.0, 2.0)] == ["−1.2", "0.0", "0.0", "2.0"]
+
+
+# Files ------------------------------------------------------------------------------------------------------
+
+
+def test_the_animated_png_holds_every_frame(recording):
+    video = recording.show(20, 60, fps=10)
+    image = Image.open(io.BytesIO(video._repr_png_()))
+    assert (image.n_frames, image.info["loop"], image.info["duration"]) == (40, 0, 100)
+    for t in (0, 1, 2, 20, 39):
+        image.seek(t)
+        assert (np.asarray(image.convert("RGB")) == video.palette[video.frame(t)]).all(), t
+
+
+def test_a_frame_in_which_nothing_changed_is_kept():
+    png = made_up([[0.0, 0.0]] * 2).show()._repr_png_()
+    assert png.count(b"fcTL") == 2 and struct.pack(">II", 2, 0) in png
+    Image.open(io.BytesIO(png)).seek(1)
+
+
+def test_ten_seconds_fit_into_a_notebook(recording):
+    """80 steps here: half as many, of a game that is played as badly as possible."""
+    assert len(recording.show()._repr_png_()) * 4 / 3 < 350_000 * 80 / 150
+
+
+def test_a_notebook_gets_a_png_and_a_constant_line(recording):
+    pytest.importorskip("IPython")
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(recording.show(0, 2))
+    assert set(data) == {"text/plain", "image/png"}
+    assert data["text/plain"] == "Video of a game"
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
+def test_a_video_is_written_as_its_name_says(recording, tmp_path, ending):
+    path = recording.show(0, 6).save(tmp_path / f"pong{ending}")
+    image = Image.open(path)
+    assert (image.n_frames, image.size) == (6, (720, 420))
+    assert f".{image.format.lower()}" == ending
+    image.seek(5)
+    left = np.asarray(image.convert("RGB"))[::2, :320:2].astype(int)
+    assert np.abs(left - recording.frames[5]).max() <= 2
+
+
+def test_a_contact_sheet_shows_the_first_and_the_last_frame(recording):
+    sheet = recording.contact_sheet(4)
+    video = recording.show(0, 80)
+    rgb = np.asarray(sheet.convert("RGB"))
+    assert rgb.shape == (2 * 420 + 16, 2 * 720, 3)
+    assert (rgb[:420, :720] == video.palette[video.frame(0)]).all()
+    assert (rgb[-420:, -720:] == video.palette[video.frame(79)]).all()
+    assert recording.contact_sheet(1).size == (720, 420) and recording.contact_sheet(3, 5, 9).size == sheet.size
+
+
+def test_watch_writes_a_video(agent, tmp_path, capsys):
+    save(agent, tmp_path / "pong.pt", resume=False)
+    out = tmp_path / "pong.webp"
+    assert main(["watch", str(tmp_path / "pong.pt"), "--out", str(out), "--steps", "5"]) == 0
+    assert Image.open(out).n_frames == 5
+    assert "5 steps of ALE/Pong-v5, not to the end, return 0" in capsys.readouterr().out
