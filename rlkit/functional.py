@@ -14,6 +14,7 @@ Sources, by the names used below:
     DQN 2013, 2015    Mnih et al., Playing Atari with Deep RL; Human-level Control through Deep RL (Nature)
     Double 2016       van Hasselt, Guez, Silver, Deep RL with Double Q-learning
     Dueling 2016      Wang et al., Dueling Network Architectures for Deep RL
+    A3C 2016          Mnih et al., Asynchronous Methods for Deep RL
     PER 2016          Schaul et al., Prioritized Experience Replay
 """
 
@@ -88,7 +89,7 @@ def value_error(true_values, values, state_weights):
 def n_step_returns(rewards, ended, bootstrap, gamma):
     """Returns, summed backwards: R_t = r_t + γ (1 - ended_t) R_{t+1}, with R_T = bootstrap.
 
-    Mnih et al. 2016 (A3C), algorithm S3. With a bootstrap of 0 and an episode that ends inside the array this is the
+    A3C 2016, algorithm S3. With a bootstrap of 0 and an episode that ends inside the array this is the
     Monte-Carlo return. rewards, ended `[T, N]`, bootstrap `[N]` (the value of the state after the last row) ->
     `[T, N]`.
 
@@ -105,7 +106,7 @@ def n_step_returns(rewards, ended, bootstrap, gamma):
 def semi_gradient(td_error, gradient):
     """Semi-gradient of -½ δ^2: δ ∇v(s,w), the target held constant.
 
-    Sutton & Barto, eq. 9.7. td_error δ `[B, 1]` or a number, gradient ∇v(s,w) `[B, D]` -> the ascent direction
+    Sutton & Barto, eq. 9.7 with the TD target in place of U_t. td_error δ `[B, 1]` or a number, gradient ∇v(s,w) `[B, D]` -> the ascent direction
     `[B, D]`.
 
     >>> semi_gradient(2.0, np.array([1.0, 0.0])).tolist()
@@ -117,7 +118,7 @@ def semi_gradient(td_error, gradient):
 def residual_gradient(td_error, gradient, next_gradient, gamma):
     """Full gradient of -½ δ^2: δ (∇v(s,w) - γ ∇v(s',w)), the target differentiated too.
 
-    Baird 1995, section 3. td_error δ `[B, 1]` or a number, both gradients `[B, D]` -> the ascent direction `[B, D]`.
+    Baird 1995, section 4. td_error δ `[B, 1]` or a number, both gradients `[B, D]` -> the ascent direction `[B, D]`.
 
     >>> residual_gradient(2.0, np.array([1.0, 0.0]), np.array([0.0, 1.0]), 0.5).tolist()
     [2.0, -1.0]
@@ -131,7 +132,7 @@ def residual_gradient(td_error, gradient, next_gradient, gamma):
 def max_q(q_target):
     """DQN's value of the next state, one network selects and evaluates: max_a' Q(s',a'; w_T).
 
-    DQN 2015, eq. 1 and algorithm 1. q_target `[B, A]` -> `[B]`.
+    DQN 2015, algorithm 1. q_target `[B, A]` -> `[B]`.
 
     >>> max_q(torch.tensor([[1.0, 3.0, 2.0]])).tolist()
     [3.0]

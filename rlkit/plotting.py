@@ -186,7 +186,7 @@ def claims(runs):
                 ax.plot(
                     steps, np.median(values, 0), color=colour, linestyle=line, marker=marker, label=f"{method}, {key}"
                 )
-        ax.set(title=f"CartPole, {task}", xlabel="agent steps", ylim=(0, 160))
+        ax.set(title=f"CartPole, {task}", xlabel="agent steps", ylim=(0, 200))
         ax.axhline(100, color=GREY, linewidth=1)
     axes[0].set_ylabel("discounted value, mean over states")
     axes[1].legend(loc="upper left", ncols=2, fontsize=10)
