@@ -159,6 +159,7 @@ class Report:
         kept = sum(step <= agent.step for step in earlier.get("steps", []))  # it may be younger than the checkpoint
         self.steps, self.returns = earlier.get("steps", [])[:kept], earlier.get("returns", [])[:kept]
         self.seconds = earlier.get("seconds", 0.0)
+        self.cpu_seconds = earlier.get("cpu_seconds", 0.0) - time.process_time()
         settings = {field.name: plain(getattr(agent, field.name)) for field in dataclasses.fields(agent) if field.init}
         packages = ("torch", "numpy", "gymnasium", "ale-py")
         self.made = {
@@ -184,6 +185,7 @@ class Report:
             "stopped": result.stopped,
             "step": result.agent.step,
             "seconds": round(self.seconds + result.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds + time.process_time(), 1),  # of this process, without Gorila's workers
             "steps": self.steps + result.steps,
             "returns": self.returns + result.returns,
         }

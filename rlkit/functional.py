@@ -106,8 +106,8 @@ def n_step_returns(rewards, ended, bootstrap, gamma):
 def semi_gradient(td_error, gradient):
     """Semi-gradient of -½ δ^2: δ ∇v(s,w), the target held constant.
 
-    Sutton & Barto, eq. 9.7 with the TD target in place of U_t. td_error δ `[B, 1]` or a number, gradient ∇v(s,w) `[B, D]` -> the ascent direction
-    `[B, D]`.
+    Sutton & Barto, eq. 9.7 with the TD target in place of U_t. td_error δ `[B, 1]` or a number, gradient ∇v(s,w)
+    `[B, D]` -> the ascent direction `[B, D]`.
 
     >>> semi_gradient(2.0, np.array([1.0, 0.0])).tolist()
     [2.0, 0.0]

@@ -12,7 +12,7 @@ import time
 import ipywidgets as widgets
 from IPython.display import display
 
-from rlkit.plotting import BLUE, Moving, picture, smooth
+from rlkit.plotting import BLUE, Moving, compact, picture, smooth
 from rlkit.training import Result, watch
 
 
@@ -41,7 +41,7 @@ class CurvePicture:
         self.figure, self.ax = picture(height=3.2)
         (self.dots,) = self.ax.plot([], [], ".", color=BLUE, alpha=0.25, markersize=4)
         (self.line,) = self.ax.plot([], [], color=BLUE)
-        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, total_steps))
+        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, total_steps / 50))
         self.ax.set_title(" ", loc="left")
         self.moving = Moving(self.figure)
 
@@ -54,7 +54,9 @@ class CurvePicture:
             low, high = min(returns), max(returns)
             margin = 0.05 * (high - low) or 1.0
             self.ax.set_ylim(low - margin, high + margin)
-            self.ax.set_xlim(0, max(result.step, self.ax.get_xlim()[1]))
+            right = self.ax.get_xlim()[1]
+            if result.stopped or result.step > right:  # in jumps while it runs: the axis must not be redrawn every time
+                self.ax.set_xlim(0, result.step if result.stopped else 1.5 * result.step)
         self.ax.set_title(describe(result), loc="left")
         return self.moving.png()
 
@@ -111,7 +113,7 @@ class Panel(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        png = base64.b64encode(self.image.value).decode()
+        png = base64.b64encode(compact(self.image.value)).decode()  # quick to make, now small to keep
         return {**data, "image/png": png, "text/plain": type(self).__name__}, metadata
 
 

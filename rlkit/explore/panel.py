@@ -8,6 +8,9 @@ from rlkit.plotting import Moving
 WIDE = {"style": {"description_width": "190px"}, "layout": {"width": "560px"}, "continuous_update": True}
 
 
+WIDE_SWITCH = {"style": {"description_width": "initial"}, "layout": {"width": "560px"}}
+
+
 def slider(symbol_and_word, value, low, high, step, readout=None):
     """A labelled slider for a whole or a real number."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
@@ -28,7 +31,7 @@ def steps(symbol_and_word, value, options):
 
 
 def switch(symbol_and_word, value=False):
-    return widgets.Checkbox(value=value, description=symbol_and_word, style={"description_width": "190px"})
+    return widgets.Checkbox(value=value, description=symbol_and_word, **WIDE_SWITCH)
 
 
 def choice(symbol_and_word, value, options):

@@ -43,9 +43,9 @@ def target_network():
     figure, (ax, values) = picture(2, width=10)
     lines = {}
     for axes, key in ((ax, "returns"), (values, "q")):
-        seeds = [axes.plot([0, 1], [0, 0], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in SEEDS]
-        (median,) = axes.plot([0, 1], [0, 0], color=BLUE, label="median of the seeds")
-        (fresh,) = axes.plot([0, 1], [0, 0], color=RED, linestyle="--", label="run now")
+        seeds = [axes.plot([0, 1], [1, 1], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in SEEDS]
+        (median,) = axes.plot([0, 1], [1, 1], color=BLUE, label="median of the seeds")
+        (fresh,) = axes.plot([0, 1], [1, 1], color=RED, linestyle="--", label="run now")
         lines[key] = (seeds, median, fresh)
     ax.set(xlabel="agent steps", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30_000))
     values.set(xlabel="agent steps", ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30_000))

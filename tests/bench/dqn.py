@@ -7,9 +7,9 @@ thread. They drift by 1.7x with the load of the machine, so believe the ratios: 
 
 The peer does not belong in the lectures' environment. Give it one of its own:
 
-    python -m venv /tmp/bench
-    /tmp/bench/bin/pip install -e . stable-baselines3 opencv-python-headless -c constraints.txt
-    /tmp/bench/bin/python tests/bench/dqn.py
+    python -m venv bench-env && . bench-env/bin/activate
+    pip install -e . stable-baselines3 opencv-python-headless -c constraints.txt
+    python tests/bench/dqn.py
 """
 
 import os
@@ -307,7 +307,8 @@ def sweep(control, count):
     for value in [*values_of(control, count), control.value]:
         if value != control.value:
             ms = 1e3 * cpu_time(lambda value=value: setattr(control, "value", value))
-            yield ms, f"{control.description} = {control.value}"
+            now = control.value
+            yield ms, f"{control.description} = {f'{now:.3g}' if isinstance(now, float) else now}"
 
 
 def values_of(control, count):
