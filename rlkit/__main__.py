@@ -185,7 +185,9 @@ class Report:
             "stopped": result.stopped,
             "step": result.agent.step,
             "seconds": round(self.seconds + result.seconds, 1),
-            "cpu_seconds": round(self.cpu_seconds + time.process_time(), 1),  # of this process, without Gorila's workers
+            "cpu_seconds": round(
+                self.cpu_seconds + time.process_time(), 1
+            ),  # of this process, without Gorila's workers
             "steps": self.steps + result.steps,
             "returns": self.returns + result.returns,
         }

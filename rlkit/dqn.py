@@ -32,8 +32,6 @@ class DQN:
     n_step: int = 1
     gamma: float = 0.99
     learning_rate: float = 2.5e-4
-    learning_rate_end: float | None = None  # falls to this in a straight line; None: stays
-    learning_rate_steps: int = 100_000
     batch_size: int = 32
     target_period: int = 500  # C, in updates
     replay_size: int = 50_000  # N, in transitions
@@ -118,7 +116,6 @@ class DQN:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
         if not norm.isfinite():
             raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
-        self.optimizer.param_groups[0]["lr"] = self.current_learning_rate()
         self.optimizer.step()
         if self.prioritized:
             self.replay.update_priorities(batch.slots, td_error.detach().cpu().numpy())
@@ -156,10 +153,6 @@ class DQN:
             return self.epsilon
         return F.linear_schedule(self.step, self.epsilon_start, self.epsilon_end, self.epsilon_steps)
 
-    def current_learning_rate(self):
-        end = self.learning_rate if self.learning_rate_end is None else self.learning_rate_end
-        return F.linear_schedule(self.step, self.learning_rate, end, self.learning_rate_steps)
-
     def state(self, resume=True):
         """What a checkpoint holds: w, and with `resume` what it takes to go on learning."""
         state = {"network": self.network.state_dict(), "step": self.step}
@@ -173,5 +166,6 @@ class DQN:
         self.target.load_state_dict(state.get("target", state["network"]))
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
         self.step = self.envs.steps = state["step"]
         self.num_updates = state.get("num_updates", 0)

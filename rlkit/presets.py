@@ -34,15 +34,15 @@ def gorila_cartpole(**changes):
 
 
 def dqn_pong_small(**changes):
-    """Pong from pixels on one CPU core in about half an hour.
+    """Pong from pixels on one CPU core: to a score near 0 in about half an hour.
 
     Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, Double, dueling, 5-step
-    targets, sixteen environments with one batch of 256 every 32 steps, a memory of 100 000, Adam with a learning rate
-    that falls (at 1e-3 all the way the score stays near 0 for long).
+    targets, sixteen environments with one batch of 256 every 32 steps, Adam, a memory of 100 000. After 300 000 steps
+    the score stays near 0 for long; the shipped agent went on from 460 000 with a quarter of the learning rate.
     """
     return DQN(**dict(
         env="ALE/Pong-v5", double=True, dueling=True, n_step=5, num_envs=16, train_period=2, batch_size=256,
-        learning_rate=1e-3, learning_rate_end=2e-4, learning_rate_steps=300_000, adam_eps=1e-4, target_period=100,
+        learning_rate=1e-3, adam_eps=1e-4, target_period=100,
         epsilon_end=0.02, epsilon_steps=40_000, replay_size=100_000, learning_starts=2_000, hidden=(128,),
         frame_size=42, obs_shift=87.0, obs_scale=60.0, actions=(0, 2, 3),
     ) | changes)  # fmt: skip
