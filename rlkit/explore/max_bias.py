@@ -28,7 +28,7 @@ def max_bias():
     """The bias of a maximum, by the number of actions, the noise and the correlation of the second opinion."""
     figure, (ax, curve) = picture(2, width=10)
     bars = ax.bar(NAMES, np.zeros(4), color=COLOURS)
-    ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 2.8))
+    ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 3.6))
     ax.axhline(0, color=GREY, linewidth=1)
     ax.tick_params(axis="x", labelrotation=20)
     labels = [ax.text(i, 0, "", ha="center", va="bottom") for i in range(4)]
@@ -46,7 +46,6 @@ def max_bias():
             bar.set_height(height)
             label.set_position((bar.get_x() + bar.get_width() / 2, max(height, 0)))
             label.set_text(f"{height:.2f}")
-        ax.set_ylim(-0.2 * max(noise, 0.5), 2.8 * max(noise, 0.5))
         line.set_ydata(correlation * expected)
         here.set_xdata([actions, actions])
         numbers = ", ".join(f"{name} {m:.2f} ± {e:.2f}" for name, m, e in zip(NAMES, mean, error))
@@ -56,7 +55,7 @@ def max_bias():
         figure,
         draw,
         actions=slider("|A|, actions", 10, 1, 50, 1),
-        noise=slider("σ, noise", 1.0, 0.0, 2.0, 0.1),
+        noise=slider("σ, noise", 1.0, 0.0, 1.5, 0.1),
         correlation=slider("ρ, correlation", 0.9, 0.0, 1.0, 0.05),
         seed=slider("seed", 0, 0, 20, 1),
     )

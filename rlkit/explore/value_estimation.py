@@ -51,12 +51,14 @@ def learn(features, episodes, learning_rate):
         outside = (walk < 0) | (walk >= STATES)
         length = outside.argmax(-1)  # steps until each seed's walk is over
         returned = walk[np.arange(seeds), length] == STATES  # γ = 1: all steps of an episode have the same return
+        seen = features[walk[:, : length.max() + 1].clip(-1, STATES) + 1].swapaxes(0, 1)  # x(s_t), [t, seeds, D]
+        target = np.empty((2, seeds))
+        target[0] = returned
         for t in range(length.max()):
-            x, x_next = features[walk[:, t].clip(-1, STATES) + 1], features[walk[:, t + 1].clip(-1, STATES) + 1]
-            reward = walk[:, t + 1] == STATES
-            value, next_value = (weights * x).sum(-1), (weights[1] * x_next).sum(-1)
-            target = np.stack([returned, F.td_target(reward, next_value, outside[:, t + 1], 1.0)])
-            error = (t < length) * (target - value)
+            x, x_next = seen[t], seen[t + 1]
+            next_value = np.einsum("nd,nd->n", weights[1], x_next)
+            target[1] = F.td_target(walk[:, t + 1] == STATES, next_value, outside[:, t + 1], 1.0)
+            error = (t < length) * (target - np.einsum("mnd,nd->mn", weights, x))
             weights = weights + learning_rate * F.semi_gradient(error[..., None], x)
         history.append(weights)
     return np.array(history)
