@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, num_discrete_actions
-from rlkit.networks import QNetwork, numpy_twin
+from rlkit.envs import Envs
+from rlkit.networks import QNetwork
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
 from rlkit.settings import check_settings, choose_device
@@ -61,7 +61,12 @@ class DQN:
     def __post_init__(self):
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
-        self.num_actions = num_discrete_actions(self.envs)
+        self.num_actions = self.envs.num_actions
+        if self.num_actions is None:
+            raise ValueError(
+                f"{self.env} takes continuous actions, {self.envs.action_space}; DQN chooses by a maximum over "
+                "discrete ones. Take a policy gradient method, or an environment with discrete actions."
+            )
         frames = len(self.envs.obs_shape) == 3
         self.torch_device = choose_device(self.device, frames)
         scale = self.obs_scale if self.obs_scale is not None else 255.0 if frames else 1.0
@@ -76,7 +81,7 @@ class DQN:
         memory += (self.n_step, self.gamma, self.seed)
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)
         self.rng = np.random.default_rng(self.seed)
-        self.fast_q_values = numpy_twin(self.network)
+        self.fast_q_values = self.network.numpy_twin()
         self.epsilon = None  # set it to hold ε still, as the explorer does
         self.step = 0
         self.num_updates = 0

@@ -38,6 +38,7 @@ class Envs:
         self.obs_shape, self.obs_dtype = self.observation_space.shape, self.observation_space.dtype
         self.action_space = self.vector.single_action_space
         self.actions = choose_actions(env, self.action_space, actions)
+        self.num_actions = num_discrete_actions(self.action_space, self.actions)
         self.obs, info = self.vector.reset(seed=seed)
         self.lives = info.get("lives", np.zeros(num_envs, int))
         self.ended = np.zeros(num_envs, bool)
@@ -47,9 +48,11 @@ class Envs:
         self.finished = []
 
     def step(self, actions):
-        """Actions `[N]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`."""
+        """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`."""
         if self.actions is not None:
             actions = self.actions[actions]
+        elif self.num_actions is None:
+            actions = np.clip(actions, self.action_space.low, self.action_space.high)
         self.obs, rewards, terminated, truncated, info = self.vector.step(actions)
         self.check_numbers(rewards)
         valid = ~self.ended
@@ -144,11 +147,8 @@ def choose_actions(env, space, actions):
     return start + np.array(actions)
 
 
-def num_discrete_actions(envs):
-    """How many actions a Q-network must tell apart."""
-    if not isinstance(envs.action_space, Discrete):
-        raise ValueError(
-            f"{envs.settings['env']} takes continuous actions, {envs.action_space}; DQN chooses by a maximum over "
-            "discrete ones. Take a policy gradient method, or an environment with discrete actions."
-        )
-    return int(envs.action_space.n) if envs.actions is None else len(envs.actions)
+def num_discrete_actions(space, actions):
+    """How many actions there are to choose from; None where they are continuous."""
+    if not isinstance(space, Discrete):
+        return None
+    return int(space.n) if actions is None else len(actions)

@@ -16,7 +16,12 @@ Sources, by the names used below:
     Dueling 2016      Wang et al., Dueling Network Architectures for Deep RL
     A3C 2016          Mnih et al., Asynchronous Methods for Deep RL
     PER 2016          Schaul et al., Prioritized Experience Replay
+    TRPO 2015         Schulman et al., Trust Region Policy Optimization
+    GAE 2016          Schulman et al., High-dimensional Continuous Control using Generalized Advantage Estimation
+    PPO 2017          Schulman et al., Proximal Policy Optimization Algorithms
 """
+
+import math
 
 import numpy as np
 import torch
@@ -239,3 +244,246 @@ def importance_weights(probabilities, size, beta):
     """
     weights = (size * probabilities) ** -beta
     return weights / weights.max()
+
+
+# Policies -----------------------------------------------------------------------------------------------------------
+
+
+def log_prob(logits, actions):
+    """Log-probability of actions under a softmax policy: ln π(a|s) = z_a - ln Σ_a' e^{z_a'}.
+
+    Sutton & Barto, eq. 13.2. logits z `[B, A]`, actions `[B]` (whole numbers) -> `[B]`.
+
+    >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1])).exp().tolist()
+    [0.5]
+    """
+    return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
+
+
+def entropy(logits):
+    """Entropy of a softmax policy, in nats: H(π) = -Σ_a π(a|s) ln π(a|s).
+
+    A3C 2016, section 4 (its bonus). logits `[B, A]` -> `[B]`, between 0 and ln A.
+
+    >>> entropy(torch.tensor([[0.0, 0.0]])).exp().tolist()
+    [2.0]
+    """
+    log_probs = logits.log_softmax(-1)
+    return -(log_probs.exp() * log_probs).sum(-1)
+
+
+def kl_divergence(old_logits, logits):
+    """Kullback-Leibler divergence, the old policy first: KL(π_old || π) = Σ_a π_old(a|s) ln [ π_old(a|s) / π(a|s) ].
+
+    PPO 2017, eq. 4; the expectation is over the policy that acted. Both `[B, A]` -> `[B]`, at least 0; in nats.
+
+    >>> kl_divergence(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, math.log(3.0)]])).item()   # ½ ln(½ / ¼) + ½ ln(½ / ¾)
+    0.1438...
+    """
+    old, new = old_logits.log_softmax(-1), logits.log_softmax(-1)
+    return (old.exp() * (old - new)).sum(-1)
+
+
+def gaussian_log_prob(mean, log_std, actions):
+    """Log-density of actions under independent normals: Σ_d [ -½ ((a_d - μ_d) / σ_d)^2 - ln σ_d - ½ ln 2π ].
+
+    Sutton & Barto, eq. 13.19. All `[B, D]` -> `[B]`.
+
+    >>> gaussian_log_prob(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1)).item()   # -½ - ½ ln 2π
+    -1.41893...
+    """
+    return (-0.5 * ((actions - mean) / log_std.exp()) ** 2 - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+def gaussian_entropy(log_std):
+    """Differential entropy of independent normals: Σ_d [ ln σ_d + ½ ln 2πe ]. `[B, D]` -> `[B]`; may be below 0.
+
+    >>> gaussian_entropy(torch.zeros(1, 1)).item()
+    1.41893...
+    """
+    return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+
+def gaussian_kl(old_mean, old_log_std, mean, log_std):
+    """KL(π_old || π) of independent normals: Σ_d [ ln σ/σ_old + (σ_old^2 + (μ_old - μ)^2) / 2σ^2 - ½ ].
+
+    All `[B, D]` -> `[B]`, at least 0.
+
+    >>> zero = torch.zeros(1, 1)
+    >>> gaussian_kl(zero, zero, zero + 2.0, zero).item()   # same width, means 2 apart: 2^2 / 2
+    2.0
+    """
+    distance = (old_log_std.mul(2).exp() + (old_mean - mean) ** 2) / (2 * log_std.mul(2).exp())
+    return (log_std - old_log_std + distance - 0.5).sum(-1)
+
+
+# Policy gradients ---------------------------------------------------------------------------------------------------
+
+
+def policy_gradient(log_probs, advantages):
+    """REINFORCE's objective, whose gradient is the policy gradient: (G_t - b) ln π(a_t|s_t; θ).
+
+    Williams 1992; Sutton & Barto, eq. 13.11, without its factor γ^t, as in practice. Both `[B]`; advantages G - b are
+    constants -> `[B]`, to be maximised.
+
+    >>> policy_gradient(torch.tensor([-1.0, -2.0]), torch.tensor([3.0, -1.0])).tolist()
+    [-3.0, 2.0]
+    """
+    return advantages * log_probs
+
+
+def gae(rewards, values, next_values, terminated, truncated, gamma, gae_lambda):
+    """Generalized advantage estimation: A_t = δ_t + γλ (1 - ended_t) A_{t+1}, δ_t = r_t + γ V(s_{t+1}) - V(s_t).
+
+    GAE 2016, eq. 16; PPO 2017, eqs. 11 and 12. A terminated step has no V(s_{t+1}); a truncated one keeps it, but the
+    sum stops there too. All `[T, N]`; `next_values` are those of the true next states -> `[T, N]`.
+
+    >>> no, yes = np.zeros((2, 1), bool), np.array([[False], [True]])
+    >>> ones = np.ones((2, 1))
+    >>> gae(ones, 0 * ones, 4 * ones, yes & no, yes, 0.5, 1.0).T.tolist()   # 1 + ½ (1 + ½ 4) + ½ 4 - ½ 4, 1 + ½ 4
+    [[4.5, 3.0]]
+    """
+    deltas = td_target(rewards, next_values, terminated, gamma) - values
+    carry_on = gamma * gae_lambda * ~(terminated | truncated).astype(bool)
+    advantages = np.empty_like(deltas)
+    following = np.zeros_like(deltas[0])
+    for t in reversed(range(len(deltas))):
+        following = advantages[t] = deltas[t] + carry_on[t] * following
+    return advantages
+
+
+def normalize(advantages):
+    """Advantages with mean 0 and standard deviation 1, as every implementation of PPO has them and no paper says.
+
+    `[B]` -> `[B]`. Equal advantages, or a single one, become 0.
+
+    >>> normalize(torch.tensor([1.0, 3.0])).tolist(), normalize(torch.tensor([7.0])).tolist()
+    ([-1.0, 1.0], [0.0])
+    """
+    return (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
+
+
+def value_loss(values, returns):
+    """Squared error of the critic: L^VF = (V(s_t; w) - V_t^target)^2.
+
+    PPO 2017, below eq. 9. Both `[B]` -> `[B]`.
+
+    >>> value_loss(torch.tensor([1.0]), torch.tensor([3.0])).tolist()
+    [4.0]
+    """
+    return (values - returns) ** 2
+
+
+# Importance sampling ------------------------------------------------------------------------------------------------
+
+LARGEST_LOG_RATIO = 20.0  # e^20 is 5e8: a ratio beyond it means nothing, but as infinity it would end the run
+
+
+def ratio(log_probs, old_log_probs):
+    """Importance weight of a sample: p(x) / q(x); in PPO r_t(θ) = π(a|s; θ) / π(a|s; θ').
+
+    PPO 2017, below eq. 5. Both `[B]` -> `[B]`, above 0; held at e^20 so that it stays finite.
+
+    >>> ratio(torch.tensor([math.log(0.5)]), torch.tensor([math.log(0.25)])).tolist()
+    [2.0]
+    """
+    return (log_probs - old_log_probs).clip(max=LARGEST_LOG_RATIO).exp()
+
+
+def effective_sample_size(weights):
+    """How many samples from p itself would be as good as these weighted ones: (Σ w_i)^2 / Σ w_i^2.
+
+    Kong 1992. `[..., n]` -> `[...]`, between 1 and n.
+
+    >>> effective_sample_size(np.array([1.0, 1.0, 1.0, 1.0])), effective_sample_size(np.array([1.0, 0.0, 0.0, 0.0]))
+    (np.float64(4.0), np.float64(1.0))
+    """
+    return weights.sum(-1) ** 2 / (weights**2).sum(-1)
+
+
+# Trust regions and PPO ----------------------------------------------------------------------------------------------
+
+
+def surrogate(ratio, advantages):
+    """The surrogate J^{θ'}(θ), per sample: r_t(θ) A_t. Its gradient at θ = θ' is the policy gradient.
+
+    TRPO 2015, eq. 14; PPO 2017, eq. 6 (L^CPI). Both `[B]` -> `[B]`.
+
+    >>> surrogate(torch.tensor([1.5]), torch.tensor([-2.0])).tolist()
+    [-3.0]
+    """
+    return ratio * advantages
+
+
+def clipped_surrogate(ratio, advantages, clip_coef):
+    """PPO2's pessimistic surrogate: min( r A, clip(r, 1 - ε, 1 + ε) A ).
+
+    PPO 2017, eq. 7. Both `[B]` -> `[B]`. Its gradient is 0 where r > 1 + ε and A > 0, and where r < 1 - ε and A < 0.
+
+    >>> clipped_surrogate(torch.tensor([1.5, 1.5]), torch.tensor([2.0, -2.0]), 0.2).tolist()
+    [2.4000000953674316, -3.0]
+    """
+    clipped = ratio.clip(1 - clip_coef, 1 + clip_coef)
+    return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def kl_penalized_surrogate(ratio, advantages, kl, kl_coef):
+    """PPO's penalised surrogate: r A - β KL(π_old || π).
+
+    PPO 2017, eq. 8; the lecture's J_PPO. All `[B]`, kl_coef β a number -> `[B]`.
+
+    >>> kl_penalized_surrogate(torch.tensor([1.5]), torch.tensor([2.0]), torch.tensor([0.1]), 10.0).tolist()
+    [2.0]
+    """
+    return ratio * advantages - kl_coef * kl
+
+
+def adapt_kl_coef(kl_coef, kl, kl_min, kl_max, factor=2.0):
+    """The next β: times `factor` if the last update went too far, kl > KL_max; divided by it if kl < KL_min.
+
+    The lecture's rule. PPO 2017, section 4, is the case KL_min = d/1.5, KL_max = 1.5 d. All numbers.
+
+    >>> [adapt_kl_coef(1.0, kl, kl_min=0.01, kl_max=0.03) for kl in (0.001, 0.02, 0.1)]
+    [0.5, 1.0, 2.0]
+    """
+    if kl > kl_max:
+        return kl_coef * factor
+    if kl < kl_min:
+        return kl_coef / factor
+    return kl_coef
+
+
+def conjugate_gradient(matvec, b, iterations=10):
+    """Solve H x = b for a symmetric positive definite H of which only products `matvec(v)` = H v are known.
+
+    Hestenes & Stiefel 1952; TRPO 2015, appendix C. b `[D]` (torch) -> x `[D]`. Exact after D iterations but for
+    rounding; stops as soon as nothing is left to solve.
+
+    >>> H = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
+    >>> conjugate_gradient(lambda v: H @ v, torch.tensor([2.0, 8.0])).tolist()
+    [1.0, 2.0]
+    """
+    x, residual, direction = torch.zeros_like(b), b.clone(), b.clone()
+    remaining = start = residual @ residual
+    for _ in range(iterations):
+        if remaining <= 1e-10 * start:
+            break
+        product = matvec(direction)
+        length = remaining / (direction @ product)
+        x = x + length * direction
+        residual = residual - length * product
+        before, remaining = remaining, residual @ residual
+        direction = residual + remaining / before * direction
+    return x
+
+
+def trust_region_step(direction, fisher_direction, max_kl):
+    """How far to go along x until the quadratic model of the KL is δ: sqrt( 2δ / x^T H x ).
+
+    TRPO 2015, appendix C. direction x and H x `[D]`, max_kl δ a number -> a number; 0 where x is 0.
+
+    >>> float(trust_region_step(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0]), 0.01))
+    0.1...
+    """
+    curvature = direction @ fisher_direction
+    return (2 * max_kl / curvature).sqrt() if curvature > 0 else torch.zeros(())

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
-from rlkit.networks import numpy_twin
 from rlkit.settings import check_settings
 from rlkit.training import Progress
 from rlkit.workers import flatten, supervise, views
@@ -220,5 +219,5 @@ def gradient(dqn, batch):
 def flat_weights(dqn):
     """θ and θ⁻, of which the weights of the DQN's networks are views from now on."""
     theta, theta_target = flatten(dqn.network), flatten(dqn.target)
-    dqn.fast_q_values = numpy_twin(dqn.network)  # had views of the old weights
+    dqn.fast_q_values = dqn.network.numpy_twin()  # had views of the old weights
     return theta, theta_target

@@ -36,6 +36,86 @@ class QNetwork(nn.Module):
             return self.advantage(features)
         return F.dueling(self.value(features), self.advantage(features))
 
+    def numpy_twin(self):
+        """The same function in NumPy: `[B, D]` -> `[B, A]`; None where that cannot be."""
+        parts = [numpy_layers(part) for part in (self.body, self.advantage, self.value or ())]
+        if None in parts:
+            return None
+        body, advantage, value = parts
+        shift, scale = self.shift.numpy(), self.scale.numpy()
+
+        def q_values(obs):
+            features = body((obs - shift) / scale)
+            return F.dueling(value(features), advantage(features)) if self.value else advantage(features)
+
+        return q_values
+
+
+class ActorCritic(nn.Module):
+    """The params of π( · |s; θ) and V(s; w): observations `[B, ...]` -> `[B, K]`, `[B]`.
+
+    For vectors two networks apart, as in the PPO paper; for frames one body with two heads, unless not `shared`.
+    `hidden` are the widths of the hidden layers; for frames they follow the convolutions. The observation enters as
+    (obs - shift) / scale.
+    """
+
+    def __init__(self, obs_shape, policy, hidden=(64, 64), activation="tanh", shared=True, shift=0.0, scale=1.0):
+        super().__init__()
+        frames = len(obs_shape) == 3
+        size = () if frames else obs_shape
+        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32).expand(size).clone())
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).expand(size).clone())
+        self.policy_body = tower(obs_shape, hidden, activation)
+        self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation)
+        self.policy_head = orthogonal(nn.Linear(hidden[-1], policy.num_params - policy.num_free), 0.01)  # all alike
+        self.value_head = orthogonal(nn.Linear(hidden[-1], 1), 1.0)
+        self.log_std = nn.Parameter(torch.zeros(policy.num_free)) if policy.num_free else None
+
+    def forward(self, obs):
+        inputs = obs.to(torch.float32, copy=True).sub_(self.shift).div_(self.scale)
+        features = self.policy_body(inputs)
+        value_features = features if self.value_body is self.policy_body else self.value_body(inputs)
+        return self.params(features), self.value_head(value_features).squeeze(-1)
+
+    def params(self, features):
+        params = self.policy_head(features)
+        if self.log_std is not None:
+            params = torch.cat([params, self.log_std.expand_as(params)], dim=-1)
+        return params
+
+    def policy_parameters(self):
+        """θ, without what only the value function uses."""
+        free = [] if self.log_std is None else [self.log_std]
+        return [*self.policy_body.parameters(), *self.policy_head.parameters(), *free]
+
+    def numpy_twin(self):
+        """The same function in NumPy: `[B, D]` -> `[B, K]`, `[B]`; None where that cannot be."""
+        parts = [numpy_layers([*body, head]) for body, head in
+                 ((self.policy_body, self.policy_head), (self.value_body, self.value_head))]  # fmt: skip
+        if None in parts:
+            return None
+        policy, value = parts
+        shift, scale = self.shift.numpy(), self.scale.numpy()
+        log_std = None if self.log_std is None else self.log_std.detach().numpy()
+
+        def params_and_values(obs):
+            inputs = np.subtract(obs, shift, dtype=np.float32) / scale  # MuJoCo's observations are float64
+            params = policy(inputs)
+            if log_std is not None:
+                params = np.concatenate([params, np.broadcast_to(log_std, params.shape)], axis=-1)
+            return params, value(inputs)[:, 0]
+
+        return params_and_values
+
+
+def tower(obs_shape, hidden, activation):
+    """All layers below a head."""
+    convolutions = body(obs_shape, ())
+    width = num_features(convolutions, obs_shape)
+    activations = {"tanh": nn.Tanh, "relu": nn.ReLU}
+    layers = [layer for i, o in zip([width, *hidden], hidden) for layer in (nn.Linear(i, o), activations[activation]())]
+    return orthogonal(nn.Sequential(*convolutions, *layers), 2**0.5)
+
 
 def body(obs_shape, hidden):
     """What comes before the streams: convolutions for `[stack, H, W]`, linear layers for `[D]`."""
@@ -72,30 +152,45 @@ def num_features(body, obs_shape):
         return body(torch.zeros(1, *obs_shape)).shape[1]
 
 
-def numpy_twin(network):
-    """The same function in NumPy, on views of the same weights; None where that cannot be.
-
-    A tiny network spends its time in torch's bookkeeping: for 8 observations and 64-64 units NumPy answers in a third
-    of the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so an
-    optimiser's step is seen at once. Observations are `[B, D]` floats.
-    """
-    streams = [s for s in (network.value, network.advantage) if s is not None]
-    modules = [m for part in (network.body, *streams) for m in part]
-    if not all(isinstance(m, nn.Linear | nn.ReLU) for m in modules) or network.shift.device.type != "cpu":
-        return None
-    shift, scale = network.shift.numpy(), network.scale.numpy()
-    body, *streams = [linear_layers(part) for part in (network.body, *streams)]
-
-    def q_values(obs):
-        features = (obs - shift) / scale
-        for weight, bias in body:
-            features = np.maximum(features @ weight + bias, 0.0)
-        outputs = [np.maximum(features @ w1 + b1, 0.0) @ w2 + b2 for (w1, b1), (w2, b2) in streams]
-        return outputs[0] if len(outputs) == 1 else F.dueling(*outputs)
-
-    return q_values
+def orthogonal(module, gain):
+    """Orthogonal weights and no bias (Saxe et al. 2014), which policy gradient methods start from since Baselines."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            weight = nn.init.orthogonal_(torch.empty(layer.weight.shape), gain)  # does not take channels_last itself
+            layer.weight.data.copy_(weight)
+            nn.init.zeros_(layer.bias)
+    return module
 
 
-def linear_layers(sequential):
-    layers = (m for m in sequential if isinstance(m, nn.Linear))
-    return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in layers]
+# The same in NumPy ----------------------------------------------------------------------------------------------------
+#
+# A tiny network spends its time in torch's bookkeeping: for 8 observations and 64-64 units NumPy answers in a third of
+# the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so an optimiser's
+# step is seen at once. Observations are `[B, D]` floats.
+
+
+def numpy_layers(sequential):
+    """The function of a `Sequential` in NumPy, on views of the same weights; None where that cannot be."""
+    steps = []
+    for layer in sequential:
+        if isinstance(layer, nn.Linear) and layer.weight.device.type == "cpu":
+            steps.append((layer.weight.detach().numpy().T, layer.bias.detach().numpy()))
+        elif type(layer) in NUMPY_ACTIVATIONS:
+            steps.append(NUMPY_ACTIVATIONS[type(layer)])
+        else:
+            return None
+
+    def apply(x):
+        for step in steps:
+            if isinstance(step, tuple):
+                weight, bias = step
+                x = x @ weight
+                x += bias
+            else:
+                x = step(x)
+        return x
+
+    return apply
+
+
+NUMPY_ACTIVATIONS = {nn.ReLU: lambda x: np.maximum(x, 0.0, out=x), nn.Tanh: lambda x: np.tanh(x, out=x)}

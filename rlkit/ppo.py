@@ -1,0 +1,140 @@
+"""PPO: several careful steps on each rollout, held near the policy that acted by a penalty or by clipping.
+
+Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. `variant="adaptive_kl"` is the lecture's PPO
+(section 4 of the paper), `variant="clip"` its PPO2 (section 3).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.envs import Envs
+from rlkit.networks import ActorCritic
+from rlkit.policies import make_policy
+from rlkit.rollout import Collector
+from rlkit.settings import check_settings, choose_device
+from rlkit.training import Progress
+
+
+@dataclass
+class PPO:
+    """An actor-critic that takes several careful steps on each rollout."""
+
+    env: str | Callable = "CartPole-v1"
+    variant: Literal["clip", "adaptive_kl"] = "clip"
+    clip_coef: float = 0.2  # ε
+    kl_coef: float = 1.0  # adaptive_kl: β at first
+    kl_min: float = 0.01 / 1.5  # adaptive_kl: below it β shrinks
+    kl_max: float = 0.01 * 1.5  # adaptive_kl: above it β grows
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    learning_rate: float = 3e-4
+    num_envs: int = 8  # N
+    num_steps: int = 128  # T, of each environment between updates
+    epochs: int = 4  # K, how often each sample is used
+    minibatch_size: int = 256
+    value_coef: float = 0.5  # c_1
+    entropy_coef: float = 0.0  # c_2
+    max_grad_norm: float = 0.5
+    anneal_steps: int | None = None  # learning rate and ε fall linearly to 0 over so many steps; None: never
+    reward_clip: float = float("inf")  # learns from rewards in ± this
+    normalize: bool = False  # scales observations and rewards by running statistics
+    hidden: tuple = (64, 64)
+    activation: Literal["tanh", "relu"] = "tanh"
+    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: int = 84  # Atari: pixels
+    life_loss: bool = False  # Atari: a lost life counts as terminated
+    actions: tuple | None = None  # keep only these actions
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self):
+        check_settings(self)
+        self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
+        self.policy = make_policy(self.envs)
+        frames = len(self.envs.obs_shape) == 3
+        self.torch_device = choose_device(self.device, frames)
+        scale = self.obs_scale if self.obs_scale is not None else 255.0 if frames else 1.0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.network = ActorCritic(
+                self.envs.obs_shape, self.policy, self.hidden, self.activation, shift=self.obs_shift, scale=scale
+            ).to(self.torch_device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), self.learning_rate, eps=1e-5, fused=True)
+        self.rng = np.random.default_rng(self.seed)
+        self.collector = Collector(
+            self.envs, self.network, self.policy, self.rng, self.gamma, self.reward_clip, self.normalize
+        )
+        self.beta = self.kl_coef  # β adapts
+        self.step = 0
+
+    def learn(self, total_steps: int) -> Iterator[Progress]:
+        """Algorithm 1, one iteration per `yield`."""
+        while self.step < total_steps:
+            rollout = self.collector.collect(self.num_steps)
+            self.step += self.num_steps * self.num_envs
+            metrics = self.update(rollout)
+            yield Progress(self.step, self.envs.pop_finished(), metrics)
+
+    def update(self, rollout):
+        """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
+        advantages = rollout.advantages(self.gamma, self.gae_lambda)
+        batch = rollout.batch(self.policy, advantages, self.torch_device)
+        batch = batch._replace(advantages=F.normalize(batch.advantages))
+        remaining = self.remaining()
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
+        for _ in range(self.epochs):
+            for minibatch in batch.minibatches(self.minibatch_size, self.rng):
+                loss = self.objective(minibatch, self.clip_coef * remaining)
+                self.optimizer.zero_grad()
+                loss.backward()
+                norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+                if not norm.isfinite():
+                    raise ValueError(
+                        f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate."
+                    )
+                self.optimizer.step()
+        if self.variant == "clip":
+            return self.measure(minibatch)
+        metrics = self.measure(batch)  # all of it: β depends on it
+        self.beta = F.adapt_kl_coef(self.beta, metrics["kl"], self.kl_min, self.kl_max)
+        return metrics | {"beta": self.beta}
+
+    def objective(self, batch, clip_coef):
+        """The loss of a minibatch: minus the mean of L^{CLIP or KLPEN} - c_1 L^VF + c_2 H (eq. 9)."""
+        params, values = self.network(batch.obs)
+        ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
+        if self.variant == "clip":
+            surrogate = F.clipped_surrogate(ratio, batch.advantages, clip_coef)
+        else:
+            kl = self.policy.kl(batch.old_params, params)
+            surrogate = F.kl_penalized_surrogate(ratio, batch.advantages, kl, self.beta)
+        objective = surrogate.mean() - self.value_coef * F.value_loss(values, batch.returns).mean()
+        if self.entropy_coef:
+            objective = objective + self.entropy_coef * self.policy.entropy(params).mean()
+        return -objective
+
+    @torch.no_grad()
+    def measure(self, batch):
+        """How far an update went from the policy that acted."""
+        params, values = self.network(batch.obs)
+        ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
+        return {
+            "kl": self.policy.kl(batch.old_params, params).mean(),
+            "clip_fraction": ((ratio - 1).abs() > self.clip_coef).float().mean(),
+            "entropy": self.policy.entropy(params).mean(),
+            "value_loss": F.value_loss(values, batch.returns).mean(),
+        }
+
+    def remaining(self):
+        """1, or with `anneal_steps` the share of them that is left."""
+        return 1.0 if self.anneal_steps is None else F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps)
+
+    def act(self, obs):
+        """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
+        return self.policy.mode(self.collector.forward(obs)[0])

@@ -1,0 +1,167 @@
+"""What a policy gradient method learns from: T steps of the current policy in N environments, used and thrown away."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+
+
+class Rollout(NamedTuple):
+    """Row t: what was seen, what the policy made of it and did, and what came of that. NumPy."""
+
+    obs: np.ndarray  # [T, N, ...]
+    params: np.ndarray  # [T, N, K] of the policy that acted
+    actions: np.ndarray  # [T, N], or [T, N, D] as they were drawn, within the bounds or not
+    rewards: np.ndarray  # [T, N]
+    terminated: np.ndarray  # [T, N]
+    truncated: np.ndarray  # [T, N]
+    valid: np.ndarray  # [T, N]: False in the row after an ending, a mere reset
+    values: np.ndarray  # [T + 1, N]; V of row t + 1 is that of the true next state, also where an episode ends
+
+    def advantages(self, gamma, gae_lambda):
+        """`[T, N]`, by generalized advantage estimation."""
+        ends = self.terminated, self.truncated
+        return F.gae(self.rewards, self.values[:-1], self.values[1:], *ends, gamma, gae_lambda)
+
+    def batch(self, policy, advantages, device):
+        """The valid rows as one `Batch`; the targets of V are A + V, TD(λ)'s."""
+        returns = advantages + self.values[:-1]
+        keep = slice(None) if self.valid.all() else self.valid.reshape(-1)
+
+        def flat(rows):
+            rows = rows.reshape(-1, *rows.shape[2:])[keep]
+            return torch.from_numpy(rows).to(device)
+
+        actions, params = flat(self.actions), flat(self.params)
+        return Batch(
+            flat(self.obs), actions, params, policy.log_prob(params, actions),
+            flat(advantages.astype(np.float32)), flat(returns.astype(np.float32)),
+        )  # fmt: skip
+
+
+class Batch(NamedTuple):
+    """B samples, in torch."""
+
+    obs: torch.Tensor  # [B, ...]
+    actions: torch.Tensor  # [B] or [B, D]
+    old_params: torch.Tensor  # [B, K] of π_old
+    old_log_probs: torch.Tensor  # [B]
+    advantages: torch.Tensor  # [B]
+    returns: torch.Tensor  # [B], the target of V
+
+    def minibatches(self, size, rng):
+        """All samples once, in random order, in parts as equal as can be."""
+        order = torch.from_numpy(rng.permutation(len(self.actions))).to(self.actions.device)
+        shuffled = (column.index_select(0, order) for column in self)
+        count = max(1, round(len(order) / size))
+        yield from map(Batch._make, zip(*(column.tensor_split(count) for column in shuffled)))
+
+
+class Collector:
+    """Plays the policy. `reward_clip` and `normalize` change what is learned from, not the returns that are reported."""
+
+    def __init__(self, envs, network, policy, rng, gamma=1.0, reward_clip=float("inf"), normalize=False):
+        self.envs, self.network, self.policy, self.rng = envs, network, policy, rng
+        self.reward_clip = reward_clip
+        self.forward = network.numpy_twin() or self.torch_forward
+        self.scales = RunningScales(envs.obs_shape, gamma, envs.num_envs) if normalize else None
+
+    def collect(self, num_steps):
+        """`num_steps` steps in each environment -> Rollout."""
+        if self.scales:
+            self.scales.apply(self.network)
+        noise = self.policy.noise(self.rng, num_steps, self.envs.num_envs)
+        return self.stack([self.take_step(noise[t]) for t in range(num_steps)])
+
+    def collect_episodes(self, count):
+        """Whole episodes of one environment, so that no return is cut short -> Rollout."""
+        if self.scales:
+            self.scales.apply(self.network)
+        rows, ended = [], 0
+        while ended < count:
+            rows.append(self.take_step(self.policy.noise(self.rng, self.envs.num_envs)))
+            ended += int(self.envs.ended.sum())
+        return self.stack(rows)
+
+    def take_step(self, noise):
+        obs = self.envs.obs
+        params, values = self.forward(obs)
+        actions = self.policy.sample(params, noise)
+        _, rewards, terminated, truncated, valid = self.envs.step(actions)
+        return obs, params, actions, rewards, terminated, truncated, valid, values
+
+    def stack(self, rows):
+        *columns, values = zip(*rows)
+        obs, params, actions, rewards, *ends = (np.array(column) for column in columns)
+        values = np.array([*values, self.forward(self.envs.obs)[1]])
+        if self.scales:
+            self.scales.see(obs)
+            rewards = self.scales.scale(rewards, ended=ends[0] | ends[1])
+        rewards = rewards.clip(-self.reward_clip, self.reward_clip).astype(np.float32)
+        return Rollout(obs, params, actions, rewards, *ends, values)
+
+    @torch.no_grad()
+    def torch_forward(self, obs):
+        params, values = self.network(torch.as_tensor(obs, device=self.network.scale.device))
+        return params.cpu().numpy(), values.cpu().numpy()
+
+
+class RunningScales:
+    """Observations with mean 0 and deviation 1, rewards whose discounted return has deviation 1, by all seen so far.
+
+    No paper's equation, but without it the continuous tasks are hardly learned at all (Engstrom et al. 2020).
+    """
+
+    def __init__(self, obs_shape, gamma, num_envs):
+        self.gamma = gamma
+        self.obs, self.returns = Moments(obs_shape), Moments(())
+        self.running_return = np.zeros(num_envs)
+
+    def apply(self, network):
+        """Between two rollouts only: the network that learns from a rollout must be the one that acted in it."""
+        if self.obs.count:
+            network.shift.copy_(torch.from_numpy(self.obs.mean))
+            network.scale.copy_(torch.from_numpy(self.obs.std))
+
+    def see(self, obs):
+        self.obs.add(obs.reshape(-1, *self.obs.mean.shape))
+
+    def scale(self, rewards, ended):
+        for t in range(len(rewards)):
+            self.running_return = rewards[t] + self.gamma * self.running_return
+            self.returns.add(self.running_return)
+            self.running_return = self.running_return * ~ended[t]
+        return rewards / self.returns.std
+
+    def state(self):
+        return {"obs": self.obs.state(), "returns": self.returns.state()}
+
+    def restore(self, state):
+        self.obs.restore(state["obs"])
+        self.returns.restore(state["returns"])
+
+
+class Moments:
+    """Mean and standard deviation of a stream, merged batch by batch (Chan et al. 1979)."""
+
+    def __init__(self, shape):
+        self.count, self.mean, self.squares = 0, np.zeros(shape), np.zeros(shape)
+
+    def add(self, values):
+        count, mean = len(values), values.mean(0, dtype=float)
+        total, distance = self.count + count, mean - self.mean
+        self.squares = self.squares + ((values - mean) ** 2).sum(0) + distance**2 * self.count * count / total
+        self.mean = self.mean + distance * count / total
+        self.count = total
+
+    @property
+    def std(self):
+        return np.maximum(np.sqrt(self.squares / max(self.count, 1)), 1e-4)  # a constant stays finite
+
+    def state(self):
+        return {"count": self.count, "mean": torch.tensor(self.mean), "squares": torch.tensor(self.squares)}
+
+    def restore(self, state):
+        self.count, self.mean, self.squares = state["count"], state["mean"].numpy(), state["squares"].numpy()
