@@ -6,13 +6,16 @@ from rlkit import check, functional
 from rlkit.checkpoint import checkpoint, load, save
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
+from rlkit.ppo import PPO
 from rlkit.presets import preset, presets
+from rlkit.reinforce import REINFORCE
 from rlkit.training import Progress, Result, evaluate, stop_at, time_limit, train
+from rlkit.trpo import TRPO
 
 AGENTS = Path(__file__).parent / "data" / "agents"  # the trained agents that come with the package
 
 __version__ = "0.1.0"
 __all__ = [
-    "AGENTS", "DQN", "Gorila", "Progress", "Result", "check", "checkpoint", "evaluate", "functional", "load",
+    "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO", "check", "checkpoint", "evaluate", "functional", "load",
     "preset", "presets", "save", "stop_at", "time_limit", "train",
 ]  # fmt: skip

@@ -18,9 +18,10 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
+from rlkit.networks import flatten, views
 from rlkit.settings import check_settings
 from rlkit.training import Progress
-from rlkit.workers import flatten, supervise, views
+from rlkit.workers import supervise
 
 
 class Shared(NamedTuple):
@@ -218,6 +219,6 @@ def gradient(dqn, batch):
 
 def flat_weights(dqn):
     """θ and θ⁻, of which the weights of the DQN's networks are views from now on."""
-    theta, theta_target = flatten(dqn.network), flatten(dqn.target)
+    theta, theta_target = flatten(dqn.network.parameters()), flatten(dqn.target.parameters())
     dqn.fast_q_values = dqn.network.numpy_twin()  # had views of the old weights
     return theta, theta_target

@@ -13,10 +13,10 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
-from rlkit.networks import ActorCritic
+from rlkit.networks import actor_critic, flat_parameter
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
-from rlkit.settings import check_settings, choose_device
+from rlkit.settings import check_settings
 from rlkit.training import Progress
 
 
@@ -57,19 +57,11 @@ class PPO:
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.policy = make_policy(self.envs)
-        frames = len(self.envs.obs_shape) == 3
-        self.torch_device = choose_device(self.device, frames)
-        scale = self.obs_scale if self.obs_scale is not None else 255.0 if frames else 1.0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self.network = ActorCritic(
-                self.envs.obs_shape, self.policy, self.hidden, self.activation, shift=self.obs_shift, scale=scale
-            ).to(self.torch_device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), self.learning_rate, eps=1e-5, fused=True)
+        self.network = actor_critic(self)
+        self.theta = flat_parameter(self.network.parameters())  # θ: all weights are views of it
+        self.optimizer = torch.optim.Adam([self.theta], self.learning_rate, eps=1e-5, fused=True)
         self.rng = np.random.default_rng(self.seed)
-        self.collector = Collector(
-            self.envs, self.network, self.policy, self.rng, self.gamma, self.reward_clip, self.normalize
-        )
+        self.collector = Collector(self)
         self.beta = self.kl_coef  # β adapts
         self.step = 0
 
@@ -84,16 +76,16 @@ class PPO:
     def update(self, rollout):
         """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
-        batch = rollout.batch(self.policy, advantages, self.torch_device)
+        batch = rollout.batch(self.policy, advantages, self.network.device)
         batch = batch._replace(advantages=F.normalize(batch.advantages))
         remaining = self.remaining()
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = self.objective(minibatch, self.clip_coef * remaining)
-                self.optimizer.zero_grad()
+                self.optimizer.zero_grad(set_to_none=False)
                 loss.backward()
-                norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+                norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
                 if not norm.isfinite():
                     raise ValueError(
                         f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate."
@@ -137,4 +129,20 @@ class PPO:
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
-        return self.policy.mode(self.collector.forward(obs)[0])
+        return self.collector.act(obs)
+
+    def state(self, resume=True):
+        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
+        state = {"network": self.network.state_dict(), "step": self.step}
+        if resume:
+            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state(), "beta": self.beta}
+        return state
+
+    def restore(self, state):
+        self.network.load_state_dict(state["network"])
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
+            self.collector.restore(state["scales"])
+            self.beta = state["beta"]
+        self.step = self.envs.steps = state["step"]

@@ -62,11 +62,11 @@ class Batch(NamedTuple):
 class Collector:
     """Plays the policy. `reward_clip` and `normalize` change what is learned from, not the returns that are reported."""
 
-    def __init__(self, envs, network, policy, rng, gamma=1.0, reward_clip=float("inf"), normalize=False):
-        self.envs, self.network, self.policy, self.rng = envs, network, policy, rng
-        self.reward_clip = reward_clip
-        self.forward = network.numpy_twin() or self.torch_forward
-        self.scales = RunningScales(envs.obs_shape, gamma, envs.num_envs) if normalize else None
+    def __init__(self, agent):
+        self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
+        self.reward_clip = agent.reward_clip
+        self.forward = self.network.numpy_twin() or self.torch_forward
+        self.scales = RunningScales(self.envs, agent.gamma) if agent.normalize else None
 
     def collect(self, num_steps):
         """`num_steps` steps in each environment -> Rollout."""
@@ -102,9 +102,20 @@ class Collector:
         rewards = rewards.clip(-self.reward_clip, self.reward_clip).astype(np.float32)
         return Rollout(obs, params, actions, rewards, *ends, values)
 
+    def act(self, obs):
+        """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
+        return self.policy.mode(self.forward(obs)[0])
+
+    def state(self):
+        return self.scales.state() if self.scales else {}
+
+    def restore(self, state):
+        if self.scales and state:
+            self.scales.restore(state)
+
     @torch.no_grad()
     def torch_forward(self, obs):
-        params, values = self.network(torch.as_tensor(obs, device=self.network.scale.device))
+        params, values = self.network(torch.as_tensor(obs, device=self.network.device))
         return params.cpu().numpy(), values.cpu().numpy()
 
 
@@ -114,10 +125,10 @@ class RunningScales:
     No paper's equation, but without it the continuous tasks are hardly learned at all (Engstrom et al. 2020).
     """
 
-    def __init__(self, obs_shape, gamma, num_envs):
+    def __init__(self, envs, gamma):
         self.gamma = gamma
-        self.obs, self.returns = Moments(obs_shape), Moments(())
-        self.running_return = np.zeros(num_envs)
+        self.obs, self.returns = Moments(envs.obs_shape), Moments(())
+        self.running_return = np.zeros(envs.num_envs)
 
     def apply(self, network):
         """Between two rollouts only: the network that learns from a rollout must be the one that acted in it."""

@@ -5,7 +5,6 @@ begins by importing torch, for seconds, and what it runs must be importable: a f
 notebook's cell. Nothing here knows what is computed.
 """
 
-import itertools
 import multiprocessing
 import os
 import pickle
@@ -149,18 +148,3 @@ def end_with_parent(pipe):
     wait([pipe, multiprocessing.parent_process().sentinel])  # nothing is ever sent this way: readable means closed
     time.sleep(GRACE)
     os._exit(0)
-
-
-def flatten(network):
-    """One flat tensor θ with all parameters of the network, which become views of it: `theta.copy_(other)` sets all."""
-    parameters = list(network.parameters())
-    theta = torch.empty(sum(p.numel() for p in parameters), device=parameters[0].device)
-    for parameter, view in zip(parameters, views(theta, parameters)):
-        parameter.data = view.copy_(parameter.detach())
-    return theta
-
-
-def views(flat, parameters):
-    """A flat tensor cut into pieces of the parameters' shapes and memory formats, in their order."""
-    ends = itertools.accumulate(p.numel() for p in parameters)
-    return [flat.as_strided(p.shape, p.stride(), end - p.numel()) for p, end in zip(parameters, ends)]

@@ -47,7 +47,7 @@ def test_the_equations_import_nothing_of_ours():
     assert own("rlkit.functional") == set() and outside("rlkit.functional") <= {"numpy", "torch"}
 
 
-@pytest.mark.parametrize("module, more", [("networks", ""), ("replay", "memory"), ("prioritized", "replay")])
+@pytest.mark.parametrize("module, more", [("networks", "settings"), ("replay", "memory"), ("prioritized", "replay")])
 def test_networks_and_replay_know_the_equations_and_no_environment(module, more):
     assert own(f"rlkit.{module}") <= {"functional", more}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import weights
 
-from rlkit.networks import QNetwork, numpy_twin
+from rlkit.networks import QNetwork
 
 
 def observations(*shape):
@@ -21,7 +21,7 @@ def frames(*shape):
 def test_the_numpy_twin_is_the_network_and_follows_its_optimizer(dueling, hidden):
     torch.manual_seed(0)
     network = QNetwork((3,), 4, hidden, dueling, shift=(0.5, -1.0, 2.0), scale=(1.0, 2.0, 0.1))
-    twin, obs = numpy_twin(network), observations(9, 3)
+    twin, obs = network.numpy_twin(), observations(9, 3)
     optimizer = torch.optim.Adam(network.parameters(), 0.05, fused=True)
     start = twin(obs)
     for _ in range(3):

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from rlkit.networks import QNetwork
-from rlkit.workers import WorkerError, flatten, supervise
+from rlkit.networks import flatten
+from rlkit.workers import WorkerError, supervise
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 pids = []  # of the workers of a test
@@ -200,7 +201,7 @@ def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
     network = QNetwork(obs_shape, 3, (32, 32), dueling)
     obs = torch.rand(2, *obs_shape)
     before, strides = network(obs), [p.stride() for p in network.parameters()]
-    theta = flatten(network)
+    theta = flatten(network.parameters())
     assert torch.equal(network(obs), before)
     assert [p.stride() for p in network.parameters()] == strides  # convolutions keep their fast memory format
     assert len(theta) == sum(p.numel() for p in network.parameters())

@@ -1,0 +1,108 @@
+"""REINFORCE: the policy gradient estimated from whole episodes, with no baseline, a mean one, or a learned one.
+
+Williams 1992, Simple Statistical Gradient-following Algorithms; Sutton & Barto, section 13.4.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.envs import Envs
+from rlkit.networks import actor_critic, flat_parameter
+from rlkit.policies import make_policy
+from rlkit.rollout import Collector
+from rlkit.settings import check_settings
+from rlkit.training import Progress
+
+
+@dataclass
+class REINFORCE:
+    """Plays whole episodes, makes the actions that were followed by much reward more probable, and forgets them."""
+
+    env: str | Callable = "CartPole-v1"
+    baseline: Literal["none", "mean", "value"] = "value"  # b: 0, the batch's mean return, or V(s_t; w)
+    episodes: int = 8  # N, for each update
+    gamma: float = 0.99
+    learning_rate: float = 3e-3
+    value_coef: float = 0.5
+    max_grad_norm: float = 0.5
+    reward_clip: float = float("inf")  # learns from rewards in ± this
+    normalize: bool = False  # scales observations and rewards by running statistics
+    hidden: tuple = (64, 64)
+    activation: Literal["tanh", "relu"] = "tanh"
+    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: int = 84  # Atari: pixels
+    actions: tuple | None = None  # keep only these actions
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self):
+        check_settings(self)
+        self.envs = Envs(self.env, 1, self.seed, self.frame_size, actions=self.actions)
+        self.policy = make_policy(self.envs)
+        self.network = actor_critic(self)
+        self.theta = flat_parameter(self.network.parameters())  # θ and w: all weights are views of it
+        self.optimizer = torch.optim.Adam([self.theta], self.learning_rate, fused=True)
+        self.rng = np.random.default_rng(self.seed)
+        self.collector = Collector(self)
+        self.step = 0
+
+    def learn(self, total_steps: int) -> Iterator[Progress]:
+        """N episodes, one gradient step, one `yield`."""
+        while self.step < total_steps:
+            rollout = self.collector.collect_episodes(self.episodes)
+            self.step += len(rollout.rewards)
+            metrics = self.update(rollout)
+            yield Progress(self.step, self.envs.pop_finished(), metrics)
+
+    def update(self, rollout):
+        """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ); and of V towards G."""
+        batch = self.returns_and_advantages(rollout)
+        params, values = self.network(batch.obs)
+        log_probs = self.policy.log_prob(params, batch.actions)
+        objective = F.policy_gradient(log_probs, batch.advantages).sum() / self.episodes
+        value_loss = F.value_loss(values, batch.returns).mean()
+        loss = -objective + self.value_coef * value_loss * (self.baseline == "value")
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
+        if not norm.isfinite():
+            raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
+        self.optimizer.step()
+        metrics = {"entropy": self.policy.entropy(params.detach()).mean(), "grad_norm": norm}
+        return metrics | ({"value_loss": value_loss.detach()} if self.baseline == "value" else {})
+
+    def returns_and_advantages(self, rollout):
+        """G_t, and G_t - b, as a batch."""
+        ended = rollout.terminated | rollout.truncated
+        rewards = rollout.rewards
+        if self.baseline == "value":  # a truncated episode would have gone on: V stands for what was not seen of it
+            rewards = rewards + self.gamma * (ended & ~rollout.terminated) * rollout.values[1:]
+        returns = F.n_step_returns(rewards, ended, np.zeros(1), self.gamma)
+        baselines = {"none": 0.0, "mean": returns[rollout.valid].mean(), "value": rollout.values[:-1]}
+        advantages = returns - baselines[self.baseline]
+        return rollout.batch(self.policy, advantages, self.network.device)
+
+    def act(self, obs):
+        """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
+        return self.collector.act(obs)
+
+    def state(self, resume=True):
+        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
+        state = {"network": self.network.state_dict(), "step": self.step}
+        if resume:
+            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state()}
+        return state
+
+    def restore(self, state):
+        self.network.load_state_dict(state["network"])
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
+            self.collector.restore(state["scales"])
+        self.step = self.envs.steps = state["step"]

@@ -1,0 +1,144 @@
+"""TRPO: the longest step along the natural gradient that keeps the new policy within δ of the old one.
+
+Schulman et al. 2015, Trust Region Policy Optimization; section 6 and appendix C, with generalized advantage estimation
+as in Schulman et al. 2016.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.envs import Envs
+from rlkit.networks import actor_critic, flat_parameter, flatten
+from rlkit.policies import make_policy
+from rlkit.rollout import Collector
+from rlkit.settings import check_settings
+from rlkit.training import Progress
+
+
+@dataclass
+class TRPO:
+    """Maximises the surrogate J subject to KL(π_old || π) <= δ, by conjugate gradient and a line search."""
+
+    env: str | Callable = "CartPole-v1"
+    max_kl: float = 0.01  # δ
+    cg_iterations: int = 10
+    damping: float = 0.1  # added to the Fisher matrix, which may be singular
+    line_search_steps: int = 10  # each tries half of the step before
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    learning_rate: float = 1e-3  # of V
+    epochs: int = 4  # of V
+    minibatch_size: int = 256  # of V
+    max_grad_norm: float = 0.5  # of V
+    num_envs: int = 8  # N
+    num_steps: int = 128  # T, of each environment between updates
+    reward_clip: float = float("inf")  # learns from rewards in ± this
+    normalize: bool = False  # scales observations and rewards by running statistics
+    hidden: tuple = (64, 64)
+    activation: Literal["tanh", "relu"] = "tanh"
+    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: int = 84  # Atari: pixels
+    life_loss: bool = False  # Atari: a lost life counts as terminated
+    actions: tuple | None = None  # keep only these actions
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self):
+        check_settings(self)
+        self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
+        self.policy = make_policy(self.envs)
+        self.network = actor_critic(self, shared=False)  # V must not move the policy
+        self.theta = flatten(self.network.policy_parameters())  # θ: the policy's weights are views of it
+        self.w = flat_parameter(self.network.value_parameters())  # w: those of V
+        self.optimizer = torch.optim.Adam([self.w], self.learning_rate, fused=True)
+        self.rng = np.random.default_rng(self.seed)
+        self.collector = Collector(self)
+        self.step = 0
+
+    def learn(self, total_steps: int) -> Iterator[Progress]:
+        """Collect, step within the trust region, fit V; one `yield`."""
+        while self.step < total_steps:
+            rollout = self.collector.collect(self.num_steps)
+            self.step += self.num_steps * self.num_envs
+            advantages = rollout.advantages(self.gamma, self.gae_lambda)
+            batch = rollout.batch(self.policy, advantages, self.network.device)
+            metrics = self.improve_policy(batch._replace(advantages=F.normalize(batch.advantages)))
+            metrics |= self.fit_values(batch)
+            yield Progress(self.step, self.envs.pop_finished(), metrics)
+
+    def improve_policy(self, batch):
+        """θ <- θ + α x, where x solves H x = g and α takes the step to the edge of the trust region."""
+        parameters = self.network.policy_parameters()
+        surrogate, kl, _ = self.surrogate_and_kl(batch)
+        g = flat_gradient(surrogate, parameters, retain_graph=True)
+        if not g.isfinite().all():
+            raise ValueError(f"The gradient is not finite at step {self.step}; look at the rewards and observations.")
+        kl_gradient = flat_gradient(kl, parameters, create_graph=True)
+
+        def fisher(v):
+            """H v, the Hessian of the KL times a vector: the gradient of (∇KL · v)."""
+            return flat_gradient(kl_gradient @ v, parameters, retain_graph=True) + self.damping * v
+
+        x = F.conjugate_gradient(fisher, g, self.cg_iterations)
+        return self.line_search(batch, F.trust_region_step(x, fisher(x), self.max_kl) * x)
+
+    @torch.no_grad()
+    def line_search(self, batch, full_step):
+        """The first of α, α/2, α/4, ... that improves J and keeps the KL below δ; else no step, `step_size` 0."""
+        old_theta = self.theta.clone()
+        old_surrogate, *_ = self.surrogate_and_kl(batch)
+        for k in range(self.line_search_steps):
+            self.theta.copy_(old_theta + 0.5**k * full_step)
+            surrogate, kl, entropy = self.surrogate_and_kl(batch)
+            if surrogate > old_surrogate and kl <= self.max_kl:
+                return {"kl": kl, "step_size": 0.5**k, "gain": surrogate - old_surrogate, "entropy": entropy}
+        self.theta.copy_(old_theta)
+        return {"kl": 0.0, "step_size": 0.0, "gain": 0.0, "entropy": self.surrogate_and_kl(batch)[2]}
+
+    def surrogate_and_kl(self, batch):
+        """J^{θ'}(θ), KL(θ' || θ) and the entropy: means over the batch."""
+        params = self.network.policy(batch.obs)
+        ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
+        kl = self.policy.kl(batch.old_params, params).mean()
+        return F.surrogate(ratio, batch.advantages).mean(), kl, self.policy.entropy(params).mean()
+
+    def fit_values(self, batch):
+        """Some epochs of regression of V on the returns."""
+        for _ in range(self.epochs):
+            for minibatch in batch.minibatches(self.minibatch_size, self.rng):
+                loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()
+                self.optimizer.zero_grad(set_to_none=False)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.w, self.max_grad_norm)
+                self.optimizer.step()
+        return {"value_loss": loss.detach()}
+
+    def act(self, obs):
+        """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
+        return self.collector.act(obs)
+
+    def state(self, resume=True):
+        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
+        state = {"network": self.network.state_dict(), "step": self.step}
+        if resume:
+            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state()}
+        return state
+
+    def restore(self, state):
+        self.network.load_state_dict(state["network"])
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
+            self.collector.restore(state["scales"])
+        self.step = self.envs.steps = state["step"]
+
+
+def flat_gradient(value, parameters, **options):
+    """The gradient of a number as one tensor `[D]`."""
+    return torch.cat([g.reshape(-1) for g in torch.autograd.grad(value, parameters, **options)])
