@@ -16,6 +16,7 @@ AGENTS = Path(__file__).parent / "data" / "agents"  # the trained agents that co
 
 __version__ = "0.1.0"
 __all__ = [
-    "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO", "check", "checkpoint", "evaluate", "functional", "load",
-    "preset", "presets", "save", "stop_at", "time_limit", "train",
+    "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO",
+    "check", "checkpoint", "evaluate", "functional", "load", "preset", "presets", "save",
+    "stop_at", "time_limit", "train",
 ]  # fmt: skip

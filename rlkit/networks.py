@@ -89,7 +89,8 @@ class ActorCritic(nn.Module):
         return self.value_head(self.value_body(self.inputs(obs))).squeeze(-1)
 
     def inputs(self, obs):
-        return obs.to(torch.float32, copy=True).sub_(self.shift).div_(self.scale)
+        layout = torch.channels_last if obs.dim() == 4 else torch.preserve_format  # of the convolutions' weights
+        return obs.to(torch.float32, copy=True, memory_format=layout).sub_(self.shift).div_(self.scale)
 
     def params(self, features):
         params = self.policy_head(features)
@@ -228,8 +229,8 @@ def views(flat, parameters):
 # The same in NumPy ----------------------------------------------------------------------------------------------------
 #
 # A tiny network spends its time in torch's bookkeeping: for 8 observations and 64-64 units NumPy answers in a third of
-# the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so an optimiser's
-# step is seen at once. Observations are `[B, D]` floats.
+# the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so that an
+# optimiser's step is seen at once. Observations are `[B, D]` floats.
 
 
 def numpy_layers(sequential):

@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
+from rlkit.statistics import bootstrap_interval, interquartile_mean
+
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
@@ -28,6 +30,13 @@ METHODS = {  # colour and line style, the same in every chapter
     "n-step DQN": (ORANGE, (0, (5, 1))),
     "all of them": (BLACK, (0, (1, 1))),
     "Gorila": (SKY, (0, (3, 1, 1, 1))),
+    "REINFORCE": (GREY, (0, (1, 1))),
+    "TRPO": (ORANGE, "-."),
+    "PPO adaptive KL": (GREEN, "--"),
+    "PPO clip": (BLUE, "-"),
+    "baseline: none": (GREY, ":"),
+    "baseline: mean": (ORANGE, "--"),
+    "baseline: value": (BLUE, "-"),
     "truth": (BLACK, "-"),
     "MC": (ORANGE, "-"),
     "TD": (BLUE, "--"),
@@ -175,6 +184,40 @@ def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 epis
     ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return figure
+
+
+def by_task(runs, tasks):
+    """Methods on several tasks: the interquartile mean over the seeds, shaded by its 95 % bootstrap interval.
+
+    `runs` maps "method, task" to one {"steps", "returns"} for each seed.
+    """
+    columns = -(-(len(tasks) + 1) // 2)  # one place for the legend
+    figure, axes = picture(columns, 2, width=11, height=6)
+    *axes, legend = axes.flat
+    for ax, task in zip(axes, tasks):
+        for method in sorted({name.split(", ")[0] for name in runs}, key=list(METHODS).index):
+            seeds = runs[f"{method}, {task}"]
+            returns, steps = np.array([run["returns"] for run in seeds]), np.array(seeds[0]["steps"]) / 1_000
+            low, high = bootstrap_interval(returns)
+            ax.fill_between(steps, low, high, color=METHODS[method][0], alpha=0.2, linewidth=0)
+            ax.plot(steps, interquartile_mean(returns), **look(method))
+        ax.set_title(task)
+        ax.set_xlabel("agent steps, thousands")
+    for ax in axes[::columns]:
+        ax.set_ylabel("return, last 20 episodes")
+    legend.set_axis_off()
+    legend.legend(*axes[0].get_legend_handles_labels(), loc="center left", fontsize=14)
+    return figure
+
+
+def heatmap(ax, scores, rows, columns, **labels):
+    """Numbers in a grid, dark is low: scores `[rows, columns]`."""
+    ax.imshow(scores, cmap="cividis", aspect="auto")
+    for (i, j), score in np.ndenumerate(scores):
+        dark = score < (scores.min() + scores.max()) / 2
+        ax.text(j, i, f"{score:.0f}", ha="center", va="center", color="white" if dark else "black", fontsize=11)
+    ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows, **labels)
+    ax.grid(False)
 
 
 def claims(runs):

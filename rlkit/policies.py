@@ -23,7 +23,7 @@ class Softmax:
         return rng.gumbel(size=(*shape, self.num_params)).astype(np.float32)
 
     def sample(self, params, noise):
-        """argmax_a (z_a + g_a) with Gumbel noise g is a draw from the softmax (Gumbel 1954): no exponentials, no sums."""
+        """argmax_a (z_a + g_a) with Gumbel noise g is a draw from the softmax (Gumbel 1954): no sums, no search."""
         return (params + noise).argmax(-1)
 
     def mode(self, params):

@@ -55,6 +55,8 @@ class PPO:
 
     def __post_init__(self):
         check_settings(self)
+        if self.kl_min > self.kl_max:
+            raise ValueError(f"kl_min={self.kl_min} must not be above kl_max={self.kl_max}.")
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.policy = make_policy(self.envs)
         self.network = actor_critic(self)
@@ -130,6 +132,11 @@ class PPO:
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.collector.act(obs)
+
+    def action_probabilities(self, obs):
+        """π( · |s; θ) of discrete actions as NumPy: `[B, ...]` -> `[B, A]`."""
+        logits, _ = self.collector.forward(obs)
+        return torch.from_numpy(logits).softmax(-1).numpy()
 
     def state(self, resume=True):
         """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""

@@ -7,6 +7,7 @@ from math import inf
 
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
+from rlkit.ppo import PPO
 
 
 def dqn_cartpole(**changes):
@@ -62,6 +63,62 @@ def double_dqn_atari_2016(**changes):
     return DQN(**dict(ATARI_2015, double=True, epsilon_end=0.01, target_period=30_000) | changes)
 
 
+def ppo_cartpole(**changes):
+    """CartPole-v1 in a second or two: PPO with clipping, tuned to stop at the threshold, a demonstration.
+
+    Leaves the paper: many environments and short rollouts, two epochs of few large minibatches with twenty times the
+    learning rate, a network of half the width with rectifiers.
+    """
+    return PPO(**dict(FAST_PPO_CARTPOLE, variant="clip") | changes)
+
+
+def ppo_kl_cartpole(**changes):
+    """The same with the adaptive KL penalty, around a target of 0.02."""
+    return PPO(**dict(FAST_PPO_CARTPOLE, variant="adaptive_kl", kl_min=0.02 / 1.5, kl_max=0.02 * 1.5) | changes)
+
+
+def ppo_pong_small(**changes):
+    """Pong from pixels on one CPU core: to 18 of 21 points ahead in about ten minutes.
+
+    Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, 32 environments with 64
+    steps, minibatches of 512 with four times the learning rate, nothing annealed.
+    """
+    return PPO(**dict(
+        env="ALE/Pong-v5", num_envs=32, num_steps=64, epochs=3, minibatch_size=512, learning_rate=1e-3,
+        entropy_coef=0.01, hidden=(128,), activation="relu",
+        frame_size=42, obs_shift=87.0, obs_scale=60.0, actions=(0, 2, 3),
+    ) | changes)  # fmt: skip
+
+
+def ppo_atari_2017(**changes):
+    """PPO as in its paper (table 5), for any ALE game: 40 million frames a game, most of a day on one core.
+
+    Leaves the paper: the convolutions of 2015 with 512 units, as in the authors' published code, where the paper's text
+    names those of 2016. Rewards are clipped and a lost life ends an episode, as in that code.
+    """
+    return PPO(**dict(
+        env="ALE/Pong-v5", num_envs=8, num_steps=128, epochs=3, minibatch_size=256, learning_rate=2.5e-4,
+        clip_coef=0.1, value_coef=1.0, entropy_coef=0.01, anneal_steps=10_000_000, reward_clip=1.0, life_loss=True,
+        hidden=(512,), activation="relu", frame_size=84,
+    ) | changes)  # fmt: skip
+
+
+def ppo_mujoco_2017(**changes):
+    """PPO as in its paper (table 3), for one million steps of a MuJoCo task; needs `pip install -e ".[mujoco]"`.
+
+    Leaves the paper: observations and rewards are scaled by running statistics, as in the authors' published code.
+    """
+    return PPO(**dict(
+        env="HalfCheetah-v5", num_envs=1, num_steps=2048, epochs=10, minibatch_size=64, learning_rate=3e-4,
+        normalize=True,
+    ) | changes)  # fmt: skip
+
+
+FAST_PPO_CARTPOLE = dict(
+    env="CartPole-v1", num_envs=32, num_steps=64, epochs=2, minibatch_size=256, learning_rate=6e-3,
+    hidden=(32, 32), activation="relu",
+)  # fmt: skip
+
 FAST_CARTPOLE = dict(
     env="CartPole-v1", num_envs=8, train_period=16, updates=4, batch_size=256, learning_rate=3e-3, huber_delta=inf,
     target_period=16, epsilon_end=0.02, epsilon_steps=8_000, replay_size=4_000, learning_starts=1_000,
@@ -83,6 +140,11 @@ PRESETS = {
         dqn_pong_small,
         dqn_atari_2015,
         double_dqn_atari_2016,
+        ppo_cartpole,
+        ppo_kl_cartpole,
+        ppo_pong_small,
+        ppo_atari_2017,
+        ppo_mujoco_2017,
     )
 }
 

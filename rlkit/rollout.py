@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 
 class Collector:
-    """Plays the policy. `reward_clip` and `normalize` change what is learned from, not the returns that are reported."""
+    """Plays the policy. `reward_clip` and `normalize` change what is learned from, not the returns reported."""
 
     def __init__(self, agent):
         self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from numbers import Integral, Real
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import torch
 
 IN_UNIT = {"gamma", "gae_lambda", "epsilon_start", "epsilon_end", "alpha", "beta_start"}
-MAY_BE_ZERO = {"learning_starts", "entropy_coef", "seed"}
+MAY_BE_ZERO = {"learning_starts", "entropy_coef", "value_coef", "damping", "seed"}
 ANY_NUMBER = {"obs_shift"}
 
 
@@ -20,6 +21,8 @@ def check_settings(agent):
         widths = value if isinstance(value, tuple) else ()
         if field.name == "hidden" and not (widths and all(isinstance(h, int) and h > 0 for h in widths)):
             raise ValueError(f"hidden={value!r} must be one or more whole numbers above 0, as in hidden=(64, 64).")
+        if get_origin(field.type) is Literal and value not in get_args(field.type):
+            raise ValueError(f"{field.name}={value!r} must be one of {', '.join(map(repr, get_args(field.type)))}.")
         if field.type in (int, "int", float, "float") and not isinstance(value, Real):
             raise ValueError(f"{field.name}={value!r} must be a number.")
         if isinstance(value, bool) or not isinstance(value, Real) or field.name in ANY_NUMBER:

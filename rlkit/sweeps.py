@@ -17,8 +17,11 @@ import numpy as np
 import torch
 
 from rlkit.overestimation import button_noise, estimates_and_returns
+from rlkit.ppo import PPO
 from rlkit.presets import preset
+from rlkit.reinforce import REINFORCE
 from rlkit.training import train
+from rlkit.trpo import TRPO
 
 SEEDS = range(5)
 PERIODS = (1, 4, 16, 64, 256, 1024)
@@ -57,15 +60,17 @@ def target_run(seed, period, aliased=False, total_steps=30_000):
 
 
 def curve(agent, total_steps):
-    """Steps, returns and mean Q-values of a run, thinned to 60 points each."""
+    """Steps and returns of a run, and a DQN's mean Q-values, thinned to 60 points each."""
     result = train(agent, total_steps)
     points = np.linspace(0, total_steps, 60).astype(int)
     smooth = [
         np.mean([r for s, r in zip(result.steps, result.returns) if s <= p][-20:] or [result.returns[0]])
         for p in points
     ]
-    q = np.interp(points, result.metric_steps["q"], result.metrics["q"])
-    return {"steps": points.tolist(), "returns": np.round(smooth, 1).tolist(), "q": np.round(q, 2).tolist()}
+    run = {"steps": points.tolist(), "returns": np.round(smooth, 1).tolist()}
+    if "q" in result.metrics:
+        run["q"] = np.interp(points, result.metric_steps["q"], result.metrics["q"]).round(2).tolist()
+    return run
 
 
 def overestimation():
@@ -91,7 +96,75 @@ def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
     return rows
 
 
-SWEEPS = {sweep.__name__: sweep for sweep in (variants, target_network, overestimation)}
+def baselines():
+    """REINFORCE on CartPole-v1 with no baseline, the batch's mean return, and a learned value."""
+    return {
+        f"baseline: {kind}": [curve(REINFORCE(baseline=kind, seed=seed), 60_000) for seed in SEEDS]
+        for kind in ("none", "mean", "value")
+    }
+
+
+TASKS = {  # steps: the same for every method
+    "CartPole-v1": 100_000,
+    "Acrobot-v1": 150_000,
+    "LunarLander-v3": 200_000,
+    "Pendulum-v1": 150_000,
+    "HalfCheetah-v5": 200_000,
+}
+
+
+def policy_gradients():
+    """The lecture's comparison: four methods, five tasks, the same steps and seeds; one setting a method for all tasks.
+
+    Chosen on CartPole and Pendulum with seeds 10 and 11. Needs `pip install -e ".[mujoco,box2d]"`.
+    """
+    rollouts = dict(num_envs=8, num_steps=256, epochs=6, minibatch_size=128, learning_rate=1e-3, normalize=True)
+    methods = {
+        "REINFORCE": lambda **run: REINFORCE(episodes=8, learning_rate=3e-3, normalize=True, **run),
+        "TRPO": lambda **run: TRPO(max_kl=0.01, **rollouts, **run),
+        "PPO adaptive KL": lambda **run: PPO(variant="adaptive_kl", **rollouts, **run),
+        "PPO clip": lambda **run: PPO(**rollouts, **run),
+    }
+    return {
+        f"{method}, {task}": [curve(make(env=task, seed=seed), steps) for seed in SEEDS]
+        for task, steps in TASKS.items()
+        for method, make in methods.items()
+    }
+
+
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+CLIPS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)  # held; then the adaptive rule
+
+
+def sensitivity():
+    """PPO on CartPole-v1 over learning rate and ε, and over learning rate and β: a run's mean return, 40 000 steps."""
+    settings = dict(num_envs=8, num_steps=128, epochs=4, minibatch_size=256)
+
+    def scores(**changes):
+        return [round(float(np.mean(train(PPO(seed=s, **settings, **changes), 40_000).returns)), 1) for s in SEEDS]
+
+    clip = [[scores(learning_rate=rate, clip_coef=clip) for clip in CLIPS] for rate in RATES]
+    held = dict(variant="adaptive_kl", kl_min=1e-12, kl_max=np.inf)
+    kl = [
+        [scores(learning_rate=rate, kl_coef=beta, **held) for beta in BETAS]
+        + [scores(learning_rate=rate, variant="adaptive_kl")]
+        for rate in RATES
+    ]
+    return {"learning_rates": RATES, "clips": CLIPS, "betas": BETAS, "clip": clip, "kl": kl}
+
+
+SWEEPS = {
+    sweep.__name__: sweep
+    for sweep in (
+        variants,
+        target_network,
+        overestimation,
+        baselines,
+        policy_gradients,
+        sensitivity,
+    )
+}
 
 
 def stored(name):

@@ -1,4 +1,6 @@
-"""An agent at play, beside what it thinks: the screens of an Atari game and the Q-values that chose the actions.
+"""An agent at play, beside what it thinks: the screens of an Atari game and the numbers that chose the actions.
+
+They are the Q-values of a DQN, or the probabilities of a PPO, with its V(s).
 
     recording = play(agent, steps=300, seed=0)
     recording.show(100, 250)          # in a notebook: an animation of 10 seconds
@@ -19,6 +21,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -42,9 +45,10 @@ def play(agent, steps=1_000, seed=1_000_000):
     """Let `agent` play greedily until the game is over, `steps` actions at most -> Recording.
 
     It is the episode that `evaluate(agent, 1, seed)` counts, on Linux (elsewhere C++ draws other no-op starts). The
-    agent must play an Atari game and have `q_values`.
+    agent must play an Atari game and have `q_values` or `action_probabilities`.
     """
     check_agent(agent, steps)
+    think, titles = (q_and_range, Q_TITLES) if hasattr(agent, "q_values") else (policy_and_value, POLICY_TITLES)
     game = AtariGame(agent.env, agent.frame_size, seed=seed)
     buttons = np.arange(len(game.actions)) if agent.envs.actions is None else agent.envs.actions
     palette = np.zeros((256, 3), np.uint8)
@@ -53,14 +57,39 @@ def play(agent, steps=1_000, seed=1_000_000):
     while not game.over and len(rows) < steps:
         screen = game.ale.getScreen()  # colours by their numbers in the console
         palette[screen] = game.screen()  # and as red, green, blue
-        q = agent.q_values(obs[None])[0]
-        action = int(q.argmax())
+        bars, low, high = think(agent, obs[None])
+        action = int(bars.argmax())
         next_obs, reward, *_ = game.step(buttons[action])  # a lost life does not end it: the score goes on
-        rows.append((screen, obs, q, action, reward))
+        rows.append((screen, obs, bars, low, high, action, reward))
         obs = next_obs
-    screens, stacks, q_values, actions, rewards = (np.array(column) for column in zip(*rows))
+    screens, *columns = (np.array(column) for column in zip(*rows))
     names = tuple(game.actions[button].name for button in buttons)
-    return Recording(screens, palette, stacks, q_values, actions, rewards, names, game.over)
+    return Recording(screens, palette, *columns, names, titles, game.over)
+
+
+def q_and_range(agent, obs):
+    """Q(s, · ), min Q and max Q."""
+    (q,) = agent.q_values(obs)
+    return q, q.min(), q.max()
+
+
+def policy_and_value(agent, obs):
+    """π( · |s), and V(s) twice: no shade."""
+    (probabilities,), (value,) = agent.action_probabilities(obs), agent.collector.forward(obs)[1]
+    return probabilities, value, value
+
+
+class Titles(NamedTuple):
+    """What stands above the drawings, and how far the axis of the bars reaches at least."""
+
+    bars: str
+    curve: str
+    shade: str
+    reach: float
+
+
+Q_TITLES = Titles("Q(s, a)", "max Q over time", "shade: down to min Q", 0.0)
+POLICY_TITLES = Titles("π(a|s)", "V(s) over time", "", 1.0)
 
 
 def check_agent(agent, steps):
@@ -69,8 +98,8 @@ def check_agent(agent, steps):
         raise ValueError(f"steps={steps!r} must be a whole number above 0.")
     if not (isinstance(agent.env, str) and agent.env.startswith("ALE/")):
         raise ValueError(f"Only Atari games can be filmed, such as 'ALE/Pong-v5'; this agent plays {agent.env!r}.")
-    if not hasattr(agent, "q_values"):
-        raise ValueError(f"{type(agent).__name__} has no Q-values that could be drawn; take a DQN.")
+    if not (hasattr(agent, "q_values") or hasattr(agent, "action_probabilities")):
+        raise ValueError(f"{type(agent).__name__} has no Q-values or probabilities to draw; take a DQN or a PPO.")
 
 
 @dataclass(repr=False)
@@ -80,10 +109,13 @@ class Recording:
     screens: np.ndarray  # [T, H, W] uint8: numbers of colours
     palette: np.ndarray  # [256, 3] uint8: those colours
     stacks: np.ndarray  # [T, stack, size, size] uint8: φ of the same moment, what the network saw
-    q_values: np.ndarray  # [T, A]
-    actions: np.ndarray  # [T]: argmax of the row of q_values
+    bars: np.ndarray  # [T, A]: Q(s, a) or π(a|s)
+    curve_low: np.ndarray  # [T]: min Q or V(s)
+    curve_high: np.ndarray  # [T]: max Q or V(s)
+    actions: np.ndarray  # [T]: argmax of the row of bars
     rewards: np.ndarray  # [T]: changes of the score by that action, unclipped
     names: tuple  # [A]: of the actions
+    titles: Titles
     over: bool  # did the episode end?
 
     def __len__(self):
@@ -100,9 +132,9 @@ class Recording:
     def show(self, start=0, stop=None, fps=STEPS_PER_SECOND):
         """Steps `start` to `stop`, or 150 of them, as an animation; 15 frames a second is the speed of the game.
 
-        Left the screen. Right, above: a bar from 0 to Q(s, a) for each action, the chosen one in blue with an arrow,
-        and the return so far. Right, below: max Q over the time shown, shaded down to min Q, for where the shade is
-        wide the choice matters; a cursor at this moment; triangles where points are won or lost.
+        Left the screen. Right, above: a bar from 0 to Q(s, a) or π(a|s) for each action, the chosen one in blue with an
+        arrow, and the return so far. Right, below: max Q over the time shown, shaded down to min Q, for where the shade
+        is wide the choice matters; or V(s); a cursor at this moment; triangles where points are won or lost.
         """
         return Video(self, start, start + 150 if stop is None else stop, fps)
 
@@ -135,7 +167,8 @@ class Video:
         if not 1 <= fps <= 50:
             raise ValueError(f"fps={fps!r} must lie between 1 and 50, which browsers still show.")
         self.recording, self.start, self.fps = recording, start, fps
-        self.q_values = recording.q_values[start:stop]
+        self.bars = recording.bars[start:stop]
+        self.curve_low, self.curve_high = recording.curve_low[start:stop], recording.curve_high[start:stop]
         self.score = np.concatenate([[0], np.cumsum(recording.rewards)])[start:stop]
         self.palette = add_inks(recording.palette)
         self.lay_out()
@@ -151,19 +184,19 @@ class Video:
         self.letters = min(TEXT + 1, self.row)
         self.bars_top = 42
         names_end = self.left + 20 + max(stencil(name, self.letters, True).shape[1] for name in names)
-        extremes = (number(q, ".2f") for q in (self.q_values.min(), self.q_values.max()))
+        extremes = (number(value, ".2f") for value in (self.bars.min(), self.bars.max()))
         numbers = max(stencil(text, self.letters, True).shape[1] for text in extremes)
-        low, high = min(0.0, self.q_values.min()), max(0.0, self.q_values.max())
-        self.low, self.high = float(low), float(high if high > low else low + 1)
-        self.bars = names_end + 8, self.right - numbers - 8
+        self.bars_x = names_end + 8, self.right - numbers - 8
+        self.bars_axis = axis(self.bars.min(), max(self.recording.titles.reach, self.bars.max()))
+        self.curve_axis = axis(self.curve_low.min(), self.curve_high.max())
         self.plot_x = self.left + PLOT_INDENT, self.right
         self.plot_y = self.bars_top + num_actions * self.row + 60, self.shape[0] - 48
 
-    def bar_x(self, q):
-        return at(q, self.low, self.high, *self.bars)
+    def bar_x(self, value):
+        return at(value, *self.bars_axis, *self.bars_x)
 
-    def y(self, q):
-        return at(q, self.low, self.high, *self.plot_y[::-1])
+    def y(self, value):
+        return at(value, *self.curve_axis, *self.plot_y[::-1])
 
     def x(self, t):
         return at(t, 0, max(1, len(self) - 1), *self.plot_x)
@@ -171,14 +204,15 @@ class Video:
     def draw_still_parts(self):
         """All that does not move, twice: the curve as it looks before the cursor and as it looks after it."""
         page = np.full(self.shape, ink(BLACK, 0), np.uint8)
-        write(page, "Q(s, a)", self.left, 26, size=TEXT + 1, bold=True)
+        titles = self.recording.titles
+        write(page, titles.bars, self.left, 26, size=TEXT + 1, bold=True)
         end = self.bars_top + len(self.recording.names) * self.row
         page[self.bars_top : end, self.bar_x(0)] = ink(GREY)
         top, bottom = self.plot_y
-        heading = write(page, "max Q over time", self.left, top - 18, size=TEXT + 1, bold=True)
-        write(page, "shade: down to min Q", heading + 14, top - 18, size=TEXT - 1)
+        heading = write(page, titles.curve, self.left, top - 18, size=TEXT + 1, bold=True)
+        write(page, titles.shade, heading + 14, top - 18, size=TEXT - 1)
         page[self.y(0), slice(*self.plot_x)] = ink(GREY)
-        for value in (0.0, self.low, self.high):
+        for value in (0.0, *self.curve_axis):
             if value == 0 or abs(self.y(value) - self.y(0)) > TEXT:  # else one number over another
                 write(page, number(value, ".1f"), self.plot_x[0] - 8, self.y(value) + 5, right=True)
         write(page, f"{self.seconds(0):.0f} s", self.plot_x[0], bottom + 36)
@@ -188,8 +222,8 @@ class Video:
         for t in np.flatnonzero(rewards):
             sign, colour = ("▲", BLUE) if rewards[t] > 0 else ("▼", RED)
             write(page, sign, self.x(t) - 6, bottom + 17, colour)
-        above = [(self.x(t), self.y(q.max())) for t, q in enumerate(self.q_values)]
-        below = [(self.x(t), self.y(q.min())) for t, q in enumerate(self.q_values)]
+        above = [(self.x(t), self.y(value)) for t, value in enumerate(self.curve_high)]
+        below = [(self.x(t), self.y(value)) for t, value in enumerate(self.curve_low)]
         band = stroke(self.shape, above + below[::-1], closed=True)
         curve = stroke(self.shape, above)
         self.past, self.future = page, page.copy()
@@ -209,28 +243,28 @@ class Video:
         clock = f"{self.seconds(t):.1f} s   return {number(self.score[t], '.0f')}"
         write(page, clock, self.right, 26, right=True)
         chosen = self.recording.actions[self.start + t]
-        for action, q in enumerate(self.q_values[t]):
-            self.draw_bar(page, action, q, action == chosen)
+        for action, value in enumerate(self.bars[t]):
+            self.draw_bar(page, action, value, action == chosen)
         return page
 
-    def draw_bar(self, page, action, q, chosen):
+    def draw_bar(self, page, action, value, chosen):
         y = self.bars_top + action * self.row
         text_y = y + self.row // 2 + round(0.36 * self.letters)
         gap = max(1, self.row // 8)
-        left, right = sorted((self.bar_x(0), self.bar_x(q)))
+        left, right = sorted((self.bar_x(0), self.bar_x(value)))
         page[y + gap : y + self.row - gap, left : right + 1] = ink(BLUE) if chosen else ink(GREY, 8)
         look = {"size": self.letters, "bold": chosen}
         if chosen:
             write(page, "▶", self.left, text_y, BLUE, size=self.letters)
         write(page, self.recording.names[action], self.left + 20, text_y, **look)
-        write(page, number(q, ".2f"), self.right, text_y, right=True, **look)
+        write(page, number(value, ".2f"), self.right, text_y, right=True, **look)
 
     def seconds(self, t):
         """Since the episode began."""
         return (self.start + t) / STEPS_PER_SECOND
 
     def __len__(self):
-        return len(self.q_values)
+        return len(self.bars)
 
     def image(self, t):
         """Frame t as a PIL image."""
@@ -262,6 +296,12 @@ class Video:
 def check_ending(path):
     if Path(path).suffix.lower() not in (".gif", ".webp", ".png"):
         raise ValueError(f"A video can be a .gif, a .webp or an animated .png, and {path} is none of them.")
+
+
+def axis(low, high):
+    """The ends of an axis with 0 and all values on it."""
+    low, high = min(0.0, float(low)), max(0.0, float(high))
+    return low, high if high > low else low + 1
 
 
 def at(value, low, high, first, last):

@@ -9,6 +9,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from rlkit.dqn import DQN
+from rlkit.reinforce import REINFORCE
 
 torch.set_num_threads(1)  # the same numbers on every machine, and no fight over its cores
 
@@ -79,6 +80,24 @@ class Chain(gymnasium.Env):
         return np.eye(5, dtype=np.float32)[self.state], float(left == 5), left == 5, self.time == 6, {}
 
 
+class Steering(gymnasium.Env):
+    """Shows the action that it received, within ± 0.5 each way, and pays most for (0.3, -0.2). Truncated after five."""
+
+    def __init__(self):
+        self.observation_space = Box(-1, 1, (2,), np.float64)
+        self.action_space = Box(-0.5, 0.5, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self.np_random.uniform(-1, 1, 2), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.time += 1
+        return action.astype(float), -float(((action - (0.3, -0.2)) ** 2).sum()), False, self.time == 5, {}
+
+
 class Row(NamedTuple):
     """What `Envs` showed before a step, and what came of it."""
 
@@ -145,6 +164,38 @@ def tiny(env="CartPole-v1", **changes):
     settings = {"learning_starts": 50, "replay_size": 400, "batch_size": 16, "target_period": 20}
     settings |= {"hidden": (16,), "epsilon_steps": 500, "learning_rate": 1e-3}
     return DQN(env, **{**settings, **changes})
+
+
+def small(algorithm, env="CartPole-v1", **changes):
+    """A policy gradient agent that costs little: REINFORCE with two episodes, others with 64 steps for each update."""
+    sizes = {"num_envs": 4, "num_steps": 16, "minibatch_size": 16}
+    settings = {"hidden": (16,), **({"episodes": 2} if algorithm is REINFORCE else sizes)}
+    return algorithm(env, **{**settings, **changes})
+
+
+def record(agent):
+    """A list into which the agent's rollouts will come."""
+    rollouts = []
+    for name in ("collect", "collect_episodes"):
+        collect = getattr(agent.collector, name)
+        setattr(agent.collector, name, lambda n, collect=collect: rollouts.append(collect(n)) or rollouts[-1])
+    return rollouts
+
+
+def distribution(params, discrete):
+    """torch's own distribution with these parameters, logits or means and log deviations."""
+    if discrete:
+        return torch.distributions.Categorical(logits=params)
+    mean, log_std = params.chunk(2, -1)
+    return torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp()), 1)
+
+
+def disturb(network, seed=0, size=1.0):
+    """Other weights: add noise to each."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in network.parameters():
+            p += size * torch.randn(p.shape, generator=generator)
 
 
 def learn(agent, total_steps):

@@ -8,19 +8,11 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import Chain, Counting, Frames, learn, one_line, tiny, weights
+from conftest import Chain, Counting, Frames, disturb, learn, one_line, tiny, weights
 
 from rlkit import functional as F
 from rlkit.dqn import DQN
 from rlkit.prioritized import PrioritizedReplay
-
-
-def disturb(network, seed=0):
-    """Other weights, so that the online and the target network disagree about the best action."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in network.parameters():
-            p += torch.randn(p.shape, generator=generator)
 
 
 # The loss ---------------------------------------------------------------------------------------------------

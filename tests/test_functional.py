@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import distribution
 
 from rlkit import functional as F
 
@@ -27,7 +28,7 @@ def test_every_function_has_a_doctest_and_all_pass():
     functions = [f for name, f in inspect.getmembers(F, inspect.isfunction) if f.__module__ == F.__name__]
     assert len(functions) >= 17
     assert [f.__name__ for f in functions if ">>>" not in (f.__doc__ or "")] == []
-    assert doctest.testmod(F).failed == 0
+    assert doctest.testmod(F, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 # Exact values -----------------------------------------------------------------------------------------------
@@ -208,3 +209,304 @@ def test_importance_weights_undo_the_prioritized_sampling(rng):
     np.testing.assert_allclose(F.importance_weights(probabilities, 10, 0.0), 1)
     np.testing.assert_allclose(F.importance_weights(np.full(4, 0.1), 10, 0.7), 1)
     np.testing.assert_allclose(F.importance_weights(np.array([0.25, 0.01]), 9, 0.5), [0.2, 1.0])
+
+
+# Policies ---------------------------------------------------------------------------------------------------
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+QUARTERS, HALVES = torch.tensor([[0.0, math.log(3.0)]]), torch.zeros(1, 2)  # π = (1/4, 3/4), and (1/2, 1/2)
+
+
+def test_a_softmax_policy_by_hand():
+    assert F.log_prob(QUARTERS, torch.tensor([0])).item() == pytest.approx(math.log(1 / 4))
+    assert F.log_prob(QUARTERS, torch.tensor([1])).item() == pytest.approx(math.log(3 / 4))
+    assert F.entropy(QUARTERS).item() == pytest.approx(math.log(4) - 0.75 * math.log(3))
+    assert F.kl_divergence(HALVES, QUARTERS).item() == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    assert F.kl_divergence(QUARTERS, HALVES).item() == pytest.approx(0.25 * math.log(1 / 2) + 0.75 * math.log(3 / 2))
+
+
+def test_a_gaussian_policy_by_hand():
+    narrow, wide = torch.zeros(1, 2), torch.tensor([[0.0, math.log(2.0)]])  # σ = 1 and 2, in the second dimension
+    mean, action = torch.zeros(1, 2), torch.tensor([[1.0, 4.0]])
+    assert F.gaussian_log_prob(mean, wide, action).item() == pytest.approx(-0.5 - 2 - math.log(2) - math.log(2 * math.pi))
+    assert F.gaussian_entropy(wide).item() == pytest.approx(math.log(2 * math.pi * math.e) + math.log(2))
+    assert F.gaussian_kl(mean, narrow, mean, wide).item() == pytest.approx(math.log(2) + 1 / 8 - 1 / 2)
+    assert F.gaussian_kl(mean, wide, mean, narrow).item() == pytest.approx(-math.log(2) + 4 / 2 - 1 / 2)
+    assert F.gaussian_kl(mean, wide, mean + 2, wide).item() == pytest.approx(4 / 2 + 4 / 8)
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+@pytest.mark.parametrize("shape", [(50,), (7, 3)])  # a batch, and a rollout
+def test_log_prob_entropy_and_kl_are_those_of_torchs_distributions(discrete, shape):
+    old_params, params = normal(2, *shape, 4)
+    old, new = distribution(old_params, discrete), distribution(params, discrete)
+    actions = new.sample()
+    if discrete:
+        got = F.log_prob(params, actions), F.entropy(params), F.kl_divergence(old_params, params)
+    else:
+        old_params, params = old_params.chunk(2, -1), params.chunk(2, -1)
+        got = F.gaussian_log_prob(*params, actions), F.gaussian_entropy(params[1]), F.gaussian_kl(*old_params, *params)
+    expected = new.log_prob(actions), new.entropy(), torch.distributions.kl_divergence(old, new)
+    for one, other in zip(got, expected):
+        assert one.shape == shape
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_kl_is_0_between_equals_above_0_otherwise_and_no_distance():
+    old, new = 2 * normal(2, 100, 4)
+    for kl in (F.kl_divergence, lambda old, new: F.gaussian_kl(*old.chunk(2, -1), *new.chunk(2, -1))):
+        assert kl(old, old).abs().max() < 1e-6
+        assert kl(old, new).min() > 0
+        assert (kl(old, new) - kl(new, old)).abs().max() > 0.1
+
+
+def test_a_softmax_policy_bears_large_logits_and_ignores_a_shift_of_them():
+    logits, actions = normal(9, 3), torch.arange(9) % 3
+    torch.testing.assert_close(F.log_prob(logits + 5, actions), F.log_prob(logits, actions))
+    torch.testing.assert_close(F.entropy(logits + 5), F.entropy(logits))
+    sure = torch.tensor([[1e4, 0.0, -1e4]])
+    assert F.log_prob(sure, torch.tensor([2])).item() == -2e4
+    assert F.entropy(sure).item() == 0 == F.kl_divergence(sure, sure).item()
+    assert F.kl_divergence(sure, -sure).item() == 2e4
+
+
+# Policy gradients -------------------------------------------------------------------------------------------
+
+
+def test_the_policy_gradient_of_a_softmax_pushes_up_what_was_done_and_down_the_rest():
+    logits = normal(6, 3).requires_grad_()
+    actions, advantages = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([1.0, -2.0, 0.0, 3.0, 0.5, -1.0])
+    F.policy_gradient(F.log_prob(logits, actions), advantages).sum().backward()
+    for b in range(6):
+        pi = logits[b].detach().exp() / logits[b].detach().exp().sum()
+        expected = [float(advantages[b]) * ((a == actions[b]).item() - pi[a].item()) for a in range(3)]
+        np.testing.assert_allclose(logits.grad[b], expected, atol=1e-6)
+
+
+def random_rollout(rng, steps=30, num_envs=4):
+    """rewards, values, next_values, terminated, truncated; episodes end in each of the two ways and in both."""
+    ends = rng.random((2, steps, num_envs)) < 0.15
+    assert (ends[0] & ends[1]).any() and (ends[0] & ~ends[1]).any() and (~ends[0] & ends[1]).any()
+    assert ends[:, -1].any() and not ends[:, -1].any(0).all()  # at the edge some end and some go on
+    return *rng.normal(size=(3, steps, num_envs)), *ends
+
+
+def literal_delta(rewards, values, next_values, terminated, t, i, gamma):
+    return rewards[t, i] + (0 if terminated[t, i] else gamma * next_values[t, i]) - values[t, i]
+
+
+@pytest.mark.parametrize("gamma, gae_lambda", [(0.9, 0.8), (1.0, 1.0), (0.9, 0.0), (0.0, 0.9), (0.99, 1.0)])
+def test_gae_is_the_double_sum_of_td_errors_up_to_the_end_of_the_episode(rng, gamma, gae_lambda):
+    rewards, values, next_values, terminated, truncated = rollout = random_rollout(rng)
+    expected = np.zeros_like(rewards)
+    for t in range(30):
+        for i in range(4):
+            for k in range(t, 30):
+                delta = literal_delta(rewards, values, next_values, terminated, k, i, gamma)
+                expected[t, i] += (gamma * gae_lambda) ** (k - t) * delta
+                if terminated[k, i] or truncated[k, i]:
+                    break
+    np.testing.assert_allclose(F.gae(*rollout, gamma, gae_lambda), expected, atol=1e-12)
+
+
+def test_gae_with_lambda_0_is_the_td_error(rng):
+    rewards, values, next_values, terminated, truncated = rollout = random_rollout(rng)
+    got = F.gae(*rollout, 0.9, 0.0)
+    for t in range(30):
+        for i in range(4):
+            assert got[t, i] == pytest.approx(literal_delta(*rollout[:4], t, i, 0.9))
+
+
+def test_gae_with_lambda_1_is_the_n_step_return_less_the_value(rng):
+    rewards, values, _, terminated, truncated = random_rollout(rng)
+    next_values = np.where(terminated | truncated, rng.normal(size=(30, 4)), np.roll(values, -1, 0))
+    expected = np.zeros_like(rewards)
+    for t in range(30):
+        for i in range(4):
+            for k in range(t, 30):
+                expected[t, i] += 0.9 ** (k - t) * rewards[k, i]
+                if terminated[k, i] or truncated[k, i]:
+                    break
+            if not terminated[k, i]:
+                expected[t, i] += 0.9 ** (k - t + 1) * next_values[k, i]
+    got = F.gae(rewards, values, next_values, terminated, truncated, 0.9, 1.0)
+    np.testing.assert_allclose(got, expected - values, atol=1e-12)
+
+
+def test_gae_of_an_ending_of_each_kind_by_hand():
+    """Reward 1, V = 2, V' = 4, γ = λ = 1/2, then a row with the advantage 1 + 2 - 2 = 1."""
+    one, no, yes = np.ones((2, 1)), np.array([[False], [False]]), np.array([[True], [False]])
+    for terminated, truncated, expected in [(no, no, 1.25), (no, yes, 1.0), (yes, no, -1.0), (yes, yes, -1.0)]:
+        got = F.gae(one, 2 * one, 4 * one, terminated, truncated, 0.5, 0.5)
+        assert got.tolist() == [[expected], [1.0]]
+
+
+def test_gae_leaves_its_arguments_alone(rng):
+    rollout = random_rollout(rng)
+    before = [x.copy() for x in rollout]
+    F.gae(*rollout, 0.9, 0.9)
+    assert all((one == other).all() for one, other in zip(rollout, before))
+
+
+def test_normalized_advantages_have_mean_0_and_deviation_1(rng):
+    advantages = rng.normal(3.0, 20.0, size=500)
+    got = F.normalize(torch.tensor(advantages)).numpy()
+    np.testing.assert_allclose(got, (advantages - advantages.mean()) / advantages.std(), atol=1e-8)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -3e6, 0.1, 7.3])  # the last two are no sums of few powers of 2
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_equal_advantages_say_nothing(value, size):
+    assert F.normalize(torch.full((size,), value)).abs().max() < 1e-2  # their mean rounds, but no sign may come of it
+
+
+def test_value_loss_pulls_each_value_to_its_return():
+    values = torch.tensor([1.0, 3.0, -2.0], requires_grad=True)
+    loss = F.value_loss(values, torch.tensor([4.0, 3.0, 1.0]))
+    assert loss.tolist() == [9.0, 0.0, 9.0]
+    assert torch.autograd.grad(loss.sum(), values)[0].tolist() == [-6.0, 0.0, -6.0]
+
+
+# Importance sampling ----------------------------------------------------------------------------------------
+
+
+def test_ratios_weigh_samples_of_one_distribution_into_the_mean_of_another():
+    p, q = torch.tensor([0.1, 0.2, 0.7]), torch.tensor([0.5, 0.3, 0.2])
+    weights = F.ratio(p.log(), q.log())
+    torch.testing.assert_close(weights, torch.tensor([0.2, 2 / 3, 3.5]))
+    assert (q * weights * torch.tensor([1.0, 2.0, 3.0])).sum().item() == pytest.approx(0.1 + 0.4 + 2.1)
+
+
+@pytest.mark.parametrize("difference", [50.0, 1e4, 1e38, math.inf, -1e4, -math.inf])
+def test_a_ratio_and_its_gradient_stay_finite(difference):
+    log_probs = torch.tensor([difference, 0.0], requires_grad=True)
+    ratio = F.ratio(log_probs, torch.zeros(2))
+    (gradient,) = torch.autograd.grad(ratio.sum(), log_probs)
+    assert ratio.isfinite().all() and (ratio >= 0).all() and gradient.isfinite().all()
+    assert (ratio[0] > 1e8) == (difference > 0) and ratio[1] == gradient[1] == 1
+
+
+def test_the_effective_sample_size_goes_from_one_to_all(rng):
+    for n in (1, 2, 10):
+        assert F.effective_sample_size(np.full(n, 0.3)) == pytest.approx(n)
+        assert F.effective_sample_size(np.eye(n)).tolist() == [1.0] * n
+    assert F.effective_sample_size(np.array([0.0, 5.0, 5.0, 0.0, 5.0])) == pytest.approx(3)
+    weights = rng.exponential(size=(20, 50))
+    sizes = F.effective_sample_size(weights)
+    np.testing.assert_allclose(sizes, 50 / (1 + weights.var(1) / weights.mean(1) ** 2))
+    np.testing.assert_allclose(F.effective_sample_size(torch.tensor(7 * weights)), sizes)
+
+
+# Trust regions and PPO --------------------------------------------------------------------------------------
+
+
+def slope(objective, ratio):
+    ratio = torch.tensor(ratio, requires_grad=True)
+    return torch.autograd.grad(objective(ratio).sum(), ratio)[0].tolist()
+
+
+def test_the_clipped_surrogate_is_dead_at_two_corners_and_alive_at_the_other_two():
+    ratio, advantages = [1.5, 0.5, 1.5, 0.5, 1.1, 0.9, 1.1, 0.9], torch.tensor([3.0, -3, -3, 3, 3, 3, -3, -3])
+    clipped = lambda r: F.clipped_surrogate(r, advantages, 0.2)
+    assert slope(clipped, ratio) == [0, 0, -3, 3, 3, 3, -3, -3]
+    np.testing.assert_allclose(clipped(torch.tensor(ratio)), [3.6, -2.4, -4.5, 1.5, 3.3, 2.7, -3.3, -2.7], rtol=1e-6)
+
+
+def test_the_clipped_surrogate_on_a_grid(rng):
+    for clip_coef in (0.1, 0.3):
+        ratio, advantages = rng.uniform(0.3, 2.0, 400).tolist(), rng.normal(size=400).tolist()
+        clipped = lambda r: F.clipped_surrogate(r, torch.tensor(advantages), clip_coef)  # noqa: B023
+        for r, a, got, gradient in zip(ratio, advantages, clipped(torch.tensor(ratio)).tolist(), slope(clipped, ratio)):
+            dead = r > 1 + clip_coef and a > 0 or r < 1 - clip_coef and a < 0
+            assert gradient == pytest.approx(0 if dead else a, rel=1e-5)
+            edge = min(max(r, 1 - clip_coef), 1 + clip_coef)
+            assert got == pytest.approx(min(r * a, edge * a), rel=1e-5)
+            assert got <= r * a + 1e-6  # a pessimist
+
+
+def test_where_the_policies_agree_the_surrogates_gradient_is_the_policy_gradient():
+    logits = normal(8, 3)
+    actions, advantages = torch.arange(8) % 3, normal(8, seed=1)
+    old = F.log_prob(logits, actions)
+    pi = logits.softmax(-1)
+    expected = advantages[:, None] * (torch.eye(3)[actions] - pi)
+    surrogates = {
+        "plain": lambda ratio, z: F.surrogate(ratio, advantages),
+        "clipped": lambda ratio, z: F.clipped_surrogate(ratio, advantages, 0.2),
+        "penalised": lambda ratio, z: F.kl_penalized_surrogate(ratio, advantages, F.kl_divergence(logits, z), 9.0),
+    }
+    for surrogate in surrogates.values():
+        z = logits.clone().requires_grad_()
+        objective = surrogate(F.ratio(F.log_prob(z, actions), old), z)
+        torch.testing.assert_close(objective, advantages)  # ratio 1, KL 0
+        torch.testing.assert_close(torch.autograd.grad(objective.sum(), z)[0], expected)
+
+
+def test_the_penalty_takes_beta_times_the_kl():
+    ratio, advantages, kl = torch.tensor([1.5, 0.5]), torch.tensor([2.0, -4.0]), torch.tensor([0.1, 0.3])
+    np.testing.assert_allclose(F.kl_penalized_surrogate(ratio, advantages, kl, 10.0), [2.0, -5.0])
+    np.testing.assert_allclose(F.kl_penalized_surrogate(ratio, advantages, kl, 0.0), F.surrogate(ratio, advantages))
+    assert slope(lambda kl: F.kl_penalized_surrogate(ratio, advantages, kl, 10.0), [0.1, 0.3]) == [-10, -10]
+
+
+def test_beta_follows_the_lectures_rule():
+    cases = {0.0: 3.0, 0.0099: 3.0, 0.01: 6.0, 0.02: 6.0, 0.03: 6.0, 0.0301: 12.0, 5.0: 12.0}
+    assert {kl: F.adapt_kl_coef(6.0, kl, kl_min=0.01, kl_max=0.03) for kl in cases} == cases
+    assert F.adapt_kl_coef(6.0, 1.0, 0.01, 0.03, factor=1.5) == 9.0
+    assert F.adapt_kl_coef(6.0, 0.0, 0.01, 0.03, factor=1.5) == 4.0
+
+
+def test_the_papers_rule_for_beta_is_a_case_of_the_lectures(rng):
+    d = 0.01
+    for kl in rng.uniform(0, 0.03, 200):
+        paper = 0.5 if kl < d / 1.5 else 2.0 if kl > d * 1.5 else 1.0  # section 4
+        assert F.adapt_kl_coef(1.0, kl, kl_min=d / 1.5, kl_max=1.5 * d) == paper
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 20])
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_conjugate_gradient_solves_what_linalg_solves(size, scale):
+    root = normal(size, size, seed=size).double()
+    H, b = root @ root.T + torch.eye(size), scale * normal(size, seed=9).double()
+    before = b.clone()
+    x = F.conjugate_gradient(lambda v: H @ v, b, iterations=2 * size)
+    torch.testing.assert_close(x, torch.linalg.solve(H, b), rtol=1e-3, atol=1e-4 * scale)
+    assert b.equal(before)
+
+
+def test_conjugate_gradient_stops_where_nothing_is_left_to_solve():
+    calls = []
+
+    def matvec(v):
+        calls.append(v)
+        return 4.0 * v
+
+    assert F.conjugate_gradient(matvec, torch.tensor([2.0, 8.0])).tolist() == [0.5, 2.0]
+    assert len(calls) == 1
+    assert F.conjugate_gradient(matvec, torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+    assert len(calls) == 1
+
+
+def test_conjugate_gradients_first_step_is_the_best_along_b():
+    H, b = torch.tensor([[2.0, 0.5], [0.5, 1.0]]), torch.tensor([1.0, -3.0])
+    x = F.conjugate_gradient(lambda v: H @ v, b, iterations=1)
+    error = lambda length: 0.5 * length * b @ H @ (length * b) - length * b @ b
+    best = min(np.linspace(0, 2, 2001), key=error)
+    torch.testing.assert_close(x, float(best) * b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("max_kl", [0.01, 0.5])
+def test_a_trust_region_step_ends_where_the_models_kl_is_delta(max_kl):
+    root, x = normal(6, 6), normal(6, seed=1)
+    H = root @ root.T
+    step = F.trust_region_step(x, H @ x, max_kl) * x
+    assert (0.5 * step @ H @ step).item() == pytest.approx(max_kl, rel=1e-4)
+    assert F.trust_region_step(x, H @ x, max_kl) > 0  # uphill
+
+
+def test_without_a_direction_there_is_no_trust_region_step():
+    assert F.trust_region_step(torch.zeros(3), torch.zeros(3), 0.01) == 0

@@ -44,12 +44,17 @@ def test_picture_libraries_are_imported_by_pictures_only(module):
 
 
 def test_the_equations_import_nothing_of_ours():
-    assert own("rlkit.functional") == set() and outside("rlkit.functional") <= {"numpy", "torch"}
+    assert own("rlkit.functional") == set() and outside("rlkit.functional") <= {"math", "numpy", "torch"}
 
 
 @pytest.mark.parametrize("module, more", [("networks", "settings"), ("replay", "memory"), ("prioritized", "replay")])
 def test_networks_and_replay_know_the_equations_and_no_environment(module, more):
     assert own(f"rlkit.{module}") <= {"functional", more}
+
+
+def test_policies_and_rollouts_know_the_equations_and_no_agent():
+    assert own("rlkit.policies") == {"functional"} and outside("rlkit.policies") <= {"gymnasium", "numpy"}
+    assert own("rlkit.rollout") == {"functional"} and outside("rlkit.rollout") <= {"numpy", "torch", "typing"}
 
 
 @pytest.mark.parametrize("module", [m for m in DRIVERS if f"rlkit.{m}" in MODULES])
@@ -67,6 +72,12 @@ def test_agents_know_no_picture():
     assert agents[0] in MODULES
     for agent in set(agents) & set(MODULES):
         assert not own(agent) & set(PICTURES)
+
+
+@pytest.mark.parametrize("agent", ["ppo", "reinforce", "trpo"])
+def test_a_policy_gradient_agent_knows_no_other_agent(agent):
+    parts = {"envs", "functional", "networks", "policies", "rollout", "settings", "training"}
+    assert own(f"rlkit.{agent}") == parts
 
 
 HEADLESS = """

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from conftest import weights
+from conftest import Chain, Frames, Steering, disturb, small, weights
 
-from rlkit.networks import QNetwork
+from rlkit.networks import ActorCritic, QNetwork, flat_parameter, flatten, numpy_layers
+from rlkit.policies import Gaussian, Softmax
+from rlkit.ppo import PPO
+from rlkit.trpo import TRPO
 
 
 def observations(*shape):
@@ -39,8 +42,23 @@ def test_the_numpy_twin_is_the_network_and_follows_its_optimizer(dueling, hidden
 
 
 def test_only_a_network_of_linear_layers_has_a_twin():
-    assert numpy_twin(QNetwork((4, 84, 84), 6)) is None
-    assert numpy_twin(QNetwork((4, 42, 42), 6)) is None
+    assert QNetwork((4, 84, 84), 6).numpy_twin() is None
+    assert QNetwork((4, 42, 42), 6).numpy_twin() is None
+    assert ActorCritic((4, 42, 42), Softmax(3)).numpy_twin() is None
+    assert numpy_layers([torch.nn.Linear(2, 2), torch.nn.GELU()]) is None
+    assert numpy_layers([torch.nn.Linear(2, 2, device="meta")]) is None  # as on a GPU
+
+
+def test_numpy_layers_are_torchs():
+    torch.manual_seed(0)
+    nn = torch.nn
+    layers = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2), nn.Tanh())
+    obs = observations(6, 3)
+    before = obs.copy()
+    np.testing.assert_allclose(
+        numpy_layers(layers)(obs), layers(torch.from_numpy(obs)).detach(), rtol=1e-4, atol=1e-6
+    )
+    assert (obs == before).all()
 
 
 def test_a_network_is_the_formula_of_its_layers():
@@ -89,3 +107,171 @@ def test_bytes_become_floats_without_touching_the_batch():
     before = floats.clone()
     QNetwork((3,), 2, (4,), shift=1.0, scale=2.0)(floats)  # in place inside, so it must work on a copy
     assert floats.equal(before)
+
+
+# Actor and critic -------------------------------------------------------------------------------------------
+
+POLICIES = {"discrete": Softmax(4), "continuous": Gaussian(2)}  # both with four params
+
+
+def actor_critic(policy="discrete", obs_shape=(3,), **options):
+    torch.manual_seed(0)
+    return ActorCritic(obs_shape, POLICIES[policy], **{"hidden": (8, 5), **options})
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_an_actor_critic_is_the_formula_of_its_layers(policy, activation):
+    network = actor_critic(policy, activation=activation, shift=(1.0, 0.0, -2.0), scale=(4.0, 1.0, 0.5))
+    disturb(network)
+    f = getattr(torch, activation)
+    linear = lambda module: [(m.weight, m.bias) for m in module.modules() if isinstance(m, torch.nn.Linear)]
+    obs = torch.from_numpy(observations(7, 3))
+    inputs = (obs - torch.tensor([1.0, 0.0, -2.0])) / torch.tensor([4.0, 1.0, 0.5])
+    outputs = []
+    for body, head in ((network.policy_body, network.policy_head), (network.value_body, network.value_head)):
+        (w1, b1), (w2, b2), (w3, b3) = linear(body) + linear(head)
+        outputs.append(f(f(inputs @ w1.T + b1) @ w2.T + b2) @ w3.T + b3)
+    if policy == "continuous":
+        outputs[0] = torch.cat([outputs[0], network.log_std.repeat(7, 1)], 1)
+    params, values = network(obs)
+    torch.testing.assert_close(params, outputs[0])
+    torch.testing.assert_close(values, outputs[1][:, 0])
+    assert params.shape == (7, 4) and values.shape == (7,)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_an_actor_critics_twin_is_the_network_and_follows_its_optimizer(policy, activation):
+    network = actor_critic(policy, activation=activation, shift=(0.5, -1.0, 2.0), scale=(1.0, 2.0, 0.1))
+    theta = flat_parameter(network.parameters())
+    twin, obs = network.numpy_twin(), observations(9, 3)
+    optimizer = torch.optim.Adam([theta], 0.05, fused=True)
+    start = twin(obs)
+
+    def assert_same():
+        with torch.no_grad():
+            expected = network(torch.from_numpy(obs))
+        for got, want in zip(twin(obs), expected):
+            assert got.dtype == np.float32
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+    for _ in range(3):
+        assert_same()
+        optimizer.zero_grad(set_to_none=False)
+        params, values = network(torch.from_numpy(obs))
+        (params.square().sum() + (values - 3).square().sum() + params.sum()).backward()
+        optimizer.step()
+    assert_same()
+    assert all(abs(now - then).max() > 0.01 for now, then in zip(twin(obs), start))
+    if policy == "continuous":
+        assert (twin(obs)[0][:, 2:] != 0).all()  # the deviations too
+    with torch.no_grad():
+        network.shift.copy_(torch.ones(3))  # as running statistics do
+        network.scale.copy_(torch.full((3,), 2.0))
+    assert_same()
+    fresh = ActorCritic((3,), POLICIES[policy], (8, 5), activation, shift=0.1)
+    network.load_state_dict(fresh.state_dict())
+    assert_same()
+    np.testing.assert_array_equal(twin(obs.astype(float))[0], twin(obs)[0])
+
+
+def test_what_a_twin_returned_stays_as_it_was():
+    twin = actor_critic("continuous").numpy_twin()
+    one, two = observations(2, 4, 3)
+    first = twin(one)
+    kept = [x.copy() for x in first]
+    twin(two)
+    assert all((x == y).all() for x, y in zip(first, kept))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("obs_shape", [(3,), (4, 16, 16)])
+@pytest.mark.parametrize("shared", [True, False])
+def test_policy_and_values_are_the_halves_of_the_network(policy, obs_shape, shared):
+    network = actor_critic(policy, obs_shape, shared=shared, scale=255.0)
+    disturb(network, size=0.1)
+    obs = frames(5, *obs_shape) if len(obs_shape) == 3 else torch.from_numpy(observations(5, *obs_shape))
+    before = obs.clone()
+    params, values = network(obs)
+    torch.testing.assert_close(network.policy(obs), params)
+    torch.testing.assert_close(network.values(obs), values)
+    assert obs.equal(before)
+    theta, w = ({id(p) for p in ps} for ps in (network.policy_parameters(), network.value_parameters()))
+    assert theta | w == {id(p) for p in network.parameters()}
+    one_body = shared and len(obs_shape) == 3
+    assert bool(theta & w) == one_body == (network.value_body is network.policy_body)
+    for loss, own, others in ((params.sum(), theta, w), (values.sum(), w, theta)):
+        gradients = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True, allow_unused=True)
+        used = {id(p) for p, g in zip(network.parameters(), gradients) if g is not None}
+        assert used == own and not used & (others - own)
+
+
+def test_at_first_all_actions_are_alike_and_the_weights_orthogonal():
+    network = actor_critic(obs_shape=(6,), hidden=(32, 32))
+    params, _ = network(torch.from_numpy(observations(50, 6)))
+    assert 0 < params.abs().max() < 0.1
+    gains = {network.policy_head: 0.01, network.value_head: 1.0}
+    linear = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(linear) == 6
+    for layer in linear:
+        weight = layer.weight if layer.in_features >= layer.out_features else layer.weight.T
+        gain = gains.get(layer, 2**0.5)
+        torch.testing.assert_close(weight @ weight.T, gain**2 * torch.eye(len(weight)), rtol=1e-4, atol=1e-5)
+        assert not layer.bias.any()
+    assert actor_critic("continuous").log_std.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("env, shape", [(Chain, (5,)), (Steering, (2,)), (Frames, ())])
+def test_an_agents_network_has_its_settings(env, shape):
+    agent = small(PPO, env, hidden=(9, 7), activation="relu", obs_shift=0.5, seed=3)
+    network = agent.network
+    assert network.shift.tolist() == np.full(shape, 0.5).tolist()
+    assert network.scale.tolist() == np.full(shape, 255.0 if env is Frames else 1.0).tolist()
+    assert [m.out_features for m in network.policy_body if isinstance(m, torch.nn.Linear)] == [9, 7]
+    assert isinstance(network.policy_body[-1], torch.nn.ReLU)
+    assert network.device.type == "cpu" or env is Frames
+    assert (network.value_body is network.policy_body) == (env is Frames)
+    apart = small(TRPO, env).network
+    assert apart.value_body is not apart.policy_body
+
+
+# One flat tensor --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("obs_shape, dueling", [((4,), True), ((4, 42, 42), False), ((4, 84, 84), True)])
+def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
+    network = QNetwork(obs_shape, 3, (32, 32), dueling)
+    obs = torch.rand(2, *obs_shape)
+    before, strides = network(obs), [p.stride() for p in network.parameters()]
+    theta = flatten(network.parameters())
+    assert torch.equal(network(obs), before)
+    assert [p.stride() for p in network.parameters()] == strides  # convolutions keep their fast memory format
+    assert len(theta) == sum(p.numel() for p in network.parameters())
+    theta.zero_()
+    assert not network(obs).any()
+
+
+@pytest.mark.parametrize("obs_shape", [(3,), (4, 42, 42)])
+def test_a_flat_parameter_learns_as_its_parts_would(obs_shape):
+    one, two = (actor_critic("continuous", obs_shape, scale=255.0) for _ in range(2))
+    strides = [p.stride() for p in one.parameters()]
+    theta = flat_parameter(one.parameters())
+    assert [p.stride() for p in one.parameters()] == strides
+    assert [p.grad.stride() for p in one.parameters()] == strides
+    optimizers = torch.optim.Adam([theta], 0.01), torch.optim.Adam(two.parameters(), 0.01)
+    obs = frames(6, *obs_shape)
+    for _ in range(4):
+        for network, optimizer in zip((one, two), optimizers):
+            optimizer.zero_grad(set_to_none=False)
+            params, values = network(obs)
+            (params.square().sum() + (values - 1).square().sum()).backward()
+            torch.nn.utils.clip_grad_norm_(theta if network is one else network.parameters(), 0.1)
+        for p, q in zip(one.parameters(), two.parameters()):
+            torch.testing.assert_close(p.grad, q.grad)
+        assert theta.grad.norm().item() == pytest.approx(0.1, rel=1e-3)
+        for optimizer in optimizers:
+            optimizer.step()
+        torch.testing.assert_close(weights(one), weights(two), rtol=1e-4, atol=1e-6)
+    pieces = torch.cat([p.detach().as_strided((p.numel(),), (1,), p.storage_offset()) for p in one.parameters()])
+    assert theta.detach().equal(pieces)  # in memory one after the other

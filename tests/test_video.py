@@ -13,7 +13,8 @@ from PIL import Image
 from rlkit import preset, save
 from rlkit.__main__ import main
 from rlkit.atari import AtariGame
-from rlkit.video import BLUE, GREY, RED, Recording, Video, ink, number, play
+from rlkit.ppo import PPO
+from rlkit.video import BLUE, GREY, Q_TITLES, RED, Recording, Video, ink, number, play
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,11 @@ def recording(agent):
     return play(agent, 80, seed=3)
 
 
+@pytest.fixture(scope="module")
+def ppo():
+    return PPO("ALE/Pong-v5", num_envs=1, frame_size=42, activation="relu", actions=(0, 2, 3))
+
+
 def made_up(q_values, rewards=None, names=("NOOP", "UP"), height=210):
     """A recording of nothing, with these Q-values."""
     q_values = np.array(q_values, np.float32)
@@ -34,7 +40,8 @@ def made_up(q_values, rewards=None, names=("NOOP", "UP"), height=210):
     rewards = np.zeros(steps) if rewards is None else np.array(rewards)
     screens = np.full((steps, height, 160), 2, np.uint8)
     palette = np.zeros((256, 3), np.uint8)
-    return Recording(screens, palette, None, q_values, q_values.argmax(1), rewards, tuple(names), True)
+    thoughts = q_values, q_values.min(1), q_values.max(1), q_values.argmax(1)
+    return Recording(screens, palette, None, *thoughts, rewards, tuple(names), Q_TITLES, True)
 
 
 # play -------------------------------------------------------------------------------------------------------
@@ -45,15 +52,29 @@ def test_shapes_and_kinds(recording):
     assert recording.screens.shape == (80, 210, 160) and recording.screens.dtype == np.uint8
     assert recording.frames.shape == (80, 210, 160, 3) and recording.frames.dtype == np.uint8
     assert recording.stacks.shape == (80, 4, 42, 42) and recording.stacks.dtype == np.uint8
-    assert recording.q_values.shape == (80, 3)
+    assert recording.bars.shape == (80, 3)
+    assert recording.curve_low.shape == recording.curve_high.shape == (80,)
     assert recording.actions.shape == recording.rewards.shape == (80,)
     assert recording.names == ("NOOP", "RIGHT", "LEFT")  # the three that the preset keeps
     assert repr(recording) == "Recording of a game"
 
 
 def test_q_values_are_those_of_the_stacks_and_choose_the_actions(agent, recording):
-    assert np.allclose(recording.q_values, agent.q_values(recording.stacks), atol=1e-5)
-    assert (recording.actions == recording.q_values.argmax(1)).all()
+    assert np.allclose(recording.bars, agent.q_values(recording.stacks), atol=1e-5)
+    assert (recording.actions == recording.bars.argmax(1)).all()
+    assert (recording.curve_low == recording.bars.min(1)).all()
+    assert (recording.curve_high == recording.bars.max(1)).all()
+
+
+def test_of_a_ppo_the_probabilities_choose_and_the_curve_is_v(ppo):
+    recording = play(ppo, 30, seed=3)
+    logits, values = ppo.collector.forward(recording.stacks)
+    powers = np.exp(logits)
+    assert np.allclose(recording.bars, powers / powers.sum(1, keepdims=True), atol=1e-6)
+    assert (recording.actions == recording.bars.argmax(1)).all()
+    assert (recording.actions == ppo.act(recording.stacks)).all()  # the greedy policy that is evaluated
+    assert np.allclose(recording.curve_low, values, atol=1e-5)
+    assert (recording.curve_low == recording.curve_high).all()
 
 
 def test_the_same_actions_show_the_same_screens_stacks_and_rewards(recording):
@@ -95,7 +116,7 @@ def test_all_actions_of_a_game_with_lives():
     agent = tiny("ALE/Breakout-v5", frame_size=20, life_loss=True)
     recording = play(agent, 5)
     assert recording.names == ("NOOP", "FIRE", "RIGHT", "LEFT")
-    assert recording.q_values.shape == (5, 4) and recording.stacks.shape == (5, 4, 20, 20)
+    assert recording.bars.shape == (5, 4) and recording.stacks.shape == (5, 4, 20, 20)
 
 
 def test_whom_nobody_can_film_is_told_so(agent):
@@ -105,6 +126,8 @@ def test_whom_nobody_can_film_is_told_so(agent):
         one_line(error)
     with pytest.raises(ValueError, match="Only Atari games.*CartPole-v1"):
         play(tiny())
+    with pytest.raises(ValueError, match="^Human has no Q-values or probabilities"):
+        play(type("Human", (), {"env": "ALE/Pong-v5"})())
 
 
 # Frames -----------------------------------------------------------------------------------------------------
@@ -121,9 +144,9 @@ def test_the_left_of_a_frame_is_the_screen_twice_as_large(recording):
 
 def test_bars_have_the_lengths_of_the_q_values_and_the_chosen_one_is_blue():
     video = made_up([[0.5, -0.25], [-0.5, 1.0]]).show()
-    left, right = video.bars
+    left, right = video.bars_x
     unit = (right - left) / 1.5  # the axis leads from -0.5 to 1
-    for t, row in enumerate(video.q_values):
+    for t, row in enumerate(video.bars):
         for action, q in enumerate(row):
             y = video.bars_top + action * video.row + video.row // 2
             colour = ink(BLUE) if action == row.argmax() else ink(GREY, 8)
@@ -131,6 +154,18 @@ def test_bars_have_the_lengths_of_the_q_values_and_the_chosen_one_is_blue():
             assert abs(len(bar) - abs(q) * unit) <= 2
             zero = unit * 0.5
             assert abs((bar[0] if q > 0 else bar[-1]) - zero) <= 2
+
+
+def test_bars_of_probabilities_reach_to_1_and_v_has_an_axis_of_its_own(ppo):
+    video = play(ppo, 30, seed=3).show()
+    assert video.bars_axis == (0.0, 1.0)
+    assert video.curve_axis == (min(0.0, video.curve_low.min()), max(0.0, video.curve_high.max()))
+    left, right = video.bars_x
+    for action, p in enumerate(video.bars[29]):
+        bar = video.frame(29)[video.bars_top + action * video.row + video.row // 2, left : right + 1]
+        colour = ink(BLUE) if action == video.bars[29].argmax() else ink(GREY, 8)
+        assert abs((bar == colour).sum() - p * (right - left)) <= 2
+    assert Image.open(io.BytesIO(video._repr_png_())).n_frames == 30
 
 
 def test_the_cursor_moves_and_the_curve_behind_it_is_blue():
@@ -165,7 +200,7 @@ def test_every_number_of_actions_fits(count):
     q_values = np.linspace(-1, 1, 3 * count).reshape(3, count)
     video = made_up(q_values, names=["DOWNRIGHTFIRE"] * count).show()
     assert video.bars_top + count * video.row < video.plot_y[0] - 40
-    assert video.plot_y[1] - video.plot_y[0] >= 70 and video.bars[1] - video.bars[0] >= 80
+    assert video.plot_y[1] - video.plot_y[0] >= 70 and video.bars_x[1] - video.bars_x[0] >= 80
     assert video.frame(2).shape == (420, 720)
 
 

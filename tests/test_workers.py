@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.networks import QNetwork
-from rlkit.networks import flatten
 from rlkit.workers import WorkerError, supervise
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -191,19 +189,3 @@ def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_nobody(tmp_p
     deadline = time.monotonic() + 30
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-# One flat tensor
-
-
-@pytest.mark.parametrize("obs_shape, dueling", [((4,), True), ((4, 42, 42), False), ((4, 84, 84), True)])
-def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
-    network = QNetwork(obs_shape, 3, (32, 32), dueling)
-    obs = torch.rand(2, *obs_shape)
-    before, strides = network(obs), [p.stride() for p in network.parameters()]
-    theta = flatten(network.parameters())
-    assert torch.equal(network(obs), before)
-    assert [p.stride() for p in network.parameters()] == strides  # convolutions keep their fast memory format
-    assert len(theta) == sum(p.numel() for p in network.parameters())
-    theta.zero_()
-    assert not network(obs).any()
