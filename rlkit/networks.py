@@ -208,7 +208,7 @@ def flatten(parameters):
 
 def flat_parameter(parameters):
     """The same as one `nn.Parameter` with one gradient: for a small network, whose time goes into torch's bookkeeping
-    of its dozen tensors, clipping and the optimiser's step become five times faster.
+    of its dozen tensors, clipping and the optimiser's step become twice as fast.
 
     The gradient must be zeroed and not be dropped: `zero_grad(set_to_none=False)`.
     """

@@ -28,7 +28,8 @@ class REINFORCE:
     episodes: int = 8  # N, for each update
     gamma: float = 0.99
     learning_rate: float = 3e-3
-    value_coef: float = 0.5
+    value_learning_rate: float = 1e-2
+    value_steps: int = 20  # of regression of V on the returns, after each update
     max_grad_norm: float = 0.5
     reward_clip: float = float("inf")  # learns from rewards in ± this
     normalize: bool = False  # scales observations and rewards by running statistics
@@ -45,9 +46,11 @@ class REINFORCE:
         check_settings(self)
         self.envs = Envs(self.env, 1, self.seed, self.frame_size, actions=self.actions)
         self.policy = make_policy(self.envs)
-        self.network = actor_critic(self)
-        self.theta = flat_parameter(self.network.parameters())  # θ and w: all weights are views of it
-        self.optimizer = torch.optim.Adam([self.theta], self.learning_rate, fused=True)
+        self.network = actor_critic(self, shared=False)
+        self.theta = flat_parameter(self.network.policy_parameters())  # θ: the policy's weights are views of it
+        self.w = flat_parameter(self.network.value_parameters())  # w: those of V
+        self.policy_optimizer = torch.optim.Adam([self.theta], self.learning_rate, fused=True)
+        self.value_optimizer = torch.optim.Adam([self.w], self.value_learning_rate, fused=True)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.step = 0
@@ -61,21 +64,27 @@ class REINFORCE:
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def update(self, rollout):
-        """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ); and of V towards G."""
+        """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ); then V learns the returns, for the next time."""
         batch = self.returns_and_advantages(rollout)
-        params, values = self.network(batch.obs)
+        params = self.network.policy(batch.obs)
         log_probs = self.policy.log_prob(params, batch.actions)
         objective = F.policy_gradient(log_probs, batch.advantages).sum() / self.episodes
-        value_loss = F.value_loss(values, batch.returns).mean()
-        loss = -objective + self.value_coef * value_loss * (self.baseline == "value")
-        self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()
+        self.policy_optimizer.zero_grad(set_to_none=False)
+        (-objective).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
         if not norm.isfinite():
             raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
-        self.optimizer.step()
+        self.policy_optimizer.step()
         metrics = {"entropy": self.policy.entropy(params.detach()).mean(), "grad_norm": norm}
-        return metrics | ({"value_loss": value_loss.detach()} if self.baseline == "value" else {})
+        return metrics | (self.fit_values(batch) if self.baseline == "value" else {})
+
+    def fit_values(self, batch):
+        for _ in range(self.value_steps):
+            loss = F.value_loss(self.network.values(batch.obs), batch.returns).mean()
+            self.value_optimizer.zero_grad(set_to_none=False)
+            loss.backward()
+            self.value_optimizer.step()
+        return {"value_loss": loss.detach()}
 
     def returns_and_advantages(self, rollout):
         """G_t, and G_t - b, as a batch."""
@@ -96,13 +105,16 @@ class REINFORCE:
         """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
         state = {"network": self.network.state_dict(), "step": self.step}
         if resume:
-            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state()}
+            optimizers = [self.policy_optimizer.state_dict(), self.value_optimizer.state_dict()]
+            state |= {"optimizers": optimizers, "scales": self.collector.state()}
         return state
 
     def restore(self, state):
         self.network.load_state_dict(state["network"])
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
+        if "optimizers" in state:
+            self.policy_optimizer.load_state_dict(state["optimizers"][0])
+            self.value_optimizer.load_state_dict(state["optimizers"][1])
+            self.policy_optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
+            self.value_optimizer.param_groups[0]["lr"] = self.value_learning_rate
             self.collector.restore(state["scales"])
         self.step = self.envs.steps = state["step"]

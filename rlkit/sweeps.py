@@ -11,11 +11,13 @@ import platform
 import sys
 import time
 from importlib import resources
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs
 from rlkit.overestimation import button_noise, estimates_and_returns
 from rlkit.ppo import PPO
 from rlkit.presets import preset
@@ -96,12 +98,22 @@ def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
     return rows
 
 
-def baselines():
+def baselines(seeds=range(10)):
     """REINFORCE on CartPole-v1 with no baseline, the batch's mean return, and a learned value."""
     return {
-        f"baseline: {kind}": [curve(REINFORCE(baseline=kind, seed=seed), 60_000) for seed in SEEDS]
+        f"baseline: {kind}": [curve(REINFORCE(baseline=kind, seed=seed), 60_000) for seed in seeds]
         for kind in ("none", "mean", "value")
     }
+
+
+def reuse(seeds=range(10)):
+    """One rollout of CartPole-v1, used up to 64 times: what it promises, and what its policy then gets."""
+    return {objective: [one_batch(seed, objective) for seed in seeds] for objective in OBJECTIVES}
+
+
+def minibatch(seeds=(0,)):
+    """Some samples of a rollout of CartPole-v1: advantages, and ratios after each of ten epochs without clipping."""
+    return over_epochs(*seeds)
 
 
 TASKS = {  # steps: the same for every method
@@ -161,6 +173,8 @@ SWEEPS = {
         target_network,
         overestimation,
         baselines,
+        reuse,
+        minibatch,
         policy_gradients,
         sensitivity,
     )
@@ -179,7 +193,7 @@ def main(name):
     runs = SWEEPS[name]()
     how = {
         "command": f"python -m rlkit.sweeps {name}",
-        "seeds": list(SEEDS),
+        "seeds": list(next((p.default for p in signature(SWEEPS[name]).parameters.values()), SEEDS)),
         "machine": f"{platform.machine()}, one thread, torch {torch.__version__}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.perf_counter() - began),

@@ -14,7 +14,6 @@ from rlkit import functional as F
 from rlkit.dqn import DQN
 from rlkit.prioritized import PrioritizedReplay
 
-
 # The loss ---------------------------------------------------------------------------------------------------
 
 

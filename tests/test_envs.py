@@ -171,6 +171,45 @@ def test_actions_that_are_not_there_are_refused(env, actions):
     assert str(actions) in one_line(error)
 
 
+class Receiving(Counting):
+    """Takes two continuous actions and keeps what it received."""
+
+    def __init__(self, low, high):
+        super().__init__((100,))
+        self.action_space = Box(np.float32(low), np.float32(high))
+        self.received = []
+
+    def step(self, action):
+        self.received.append(action.copy())
+        return super().step(action)
+
+
+@pytest.mark.parametrize(
+    "low, high, expected",
+    [
+        ((-1, 0), (1, 5), [[-1, 5], [0.5, 3], [1, 0]]),
+        ((-np.inf, -1), (0, np.inf), [[-7, 9], [0, 3], [0, -1]]),
+        ((-np.inf, -np.inf), (np.inf, np.inf), [[-7, 9], [0.5, 3], [3, -2]]),
+    ],
+)
+def test_continuous_actions_are_clipped_to_the_bounds_of_each_dimension(low, high, expected):
+    made = []
+    envs = Envs(lambda: made.append(Receiving(low, high)) or made[-1], 3, seed=0)
+    actions = np.float32([[-7, 9], [0.5, 3], [3, -2]])
+    before = actions.copy()
+    envs.step(actions)
+    assert [env.received[0].tolist() for env in made[-3:]] == expected
+    assert (actions == before).all()  # the learner keeps what was drawn
+    assert envs.num_actions is None and envs.actions is None
+
+
+@pytest.mark.parametrize("env, actions, expected", [(Counting, None, 2), (Frames, None, 3), (Frames, (2, 1), 2)])
+def test_the_number_of_actions_is_of_those_that_can_be_chosen(env, actions, expected):
+    envs = Envs(env, 2, seed=0, actions=actions)
+    assert envs.num_actions == expected and type(envs.num_actions) is int
+    assert Envs(lambda: Actions(start=-1), 2, seed=0).num_actions == 4
+
+
 # What is refused --------------------------------------------------------------------------------------------
 
 

@@ -232,7 +232,9 @@ def test_a_softmax_policy_by_hand():
 def test_a_gaussian_policy_by_hand():
     narrow, wide = torch.zeros(1, 2), torch.tensor([[0.0, math.log(2.0)]])  # σ = 1 and 2, in the second dimension
     mean, action = torch.zeros(1, 2), torch.tensor([[1.0, 4.0]])
-    assert F.gaussian_log_prob(mean, wide, action).item() == pytest.approx(-0.5 - 2 - math.log(2) - math.log(2 * math.pi))
+    assert F.gaussian_log_prob(mean, wide, action).item() == pytest.approx(
+        -0.5 - 2 - math.log(2) - math.log(2 * math.pi)
+    )
     assert F.gaussian_entropy(wide).item() == pytest.approx(math.log(2 * math.pi * math.e) + math.log(2))
     assert F.gaussian_kl(mean, narrow, mean, wide).item() == pytest.approx(math.log(2) + 1 / 8 - 1 / 2)
     assert F.gaussian_kl(mean, wide, mean, narrow).item() == pytest.approx(-math.log(2) + 4 / 2 - 1 / 2)

@@ -55,9 +55,7 @@ def test_numpy_layers_are_torchs():
     layers = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2), nn.Tanh())
     obs = observations(6, 3)
     before = obs.copy()
-    np.testing.assert_allclose(
-        numpy_layers(layers)(obs), layers(torch.from_numpy(obs)).detach(), rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(numpy_layers(layers)(obs), layers(torch.from_numpy(obs)).detach(), rtol=1e-4, atol=1e-6)
     assert (obs == before).all()
 
 

@@ -3,15 +3,22 @@
 Inside a file: the model (numbers, no widgets), then the picture (artists that move) and its controls.
 """
 
+from rlkit.explore.beta import beta
+from rlkit.explore.beta_live import beta_live
+from rlkit.explore.clip_epsilon import clip_epsilon
+from rlkit.explore.clip_live import clip_live
 from rlkit.explore.divergence import divergence
 from rlkit.explore.epsilon import epsilon
+from rlkit.explore.importance_sampling import importance_sampling
 from rlkit.explore.max_bias import max_bias
 from rlkit.explore.panel import predict
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
 from rlkit.explore.target_network import target_network
+from rlkit.explore.trust_region import trust_region
 from rlkit.explore.value_estimation import value_estimation
 
 __all__ = [
-    "divergence", "epsilon", "max_bias", "predict", "priority", "replay", "target_network", "value_estimation",
+    "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "epsilon", "importance_sampling", "max_bias",
+    "predict", "priority", "replay", "target_network", "trust_region", "value_estimation",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, choice, slider, steps
+from rlkit.explore.panel import Explorer, choice, slider, steps, still_legend
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, RED, Picture
 
 REPEATS, SHOWN, LONGEST = 500, 16, 3000
@@ -62,7 +62,7 @@ def importance_sampling():
     (heaviest,) = ax.plot([0], [0], "o", color=BLACK, fillstyle="none", markersize=13, label="the heaviest")
     ax.axhline(0, color=GREY, linewidth=1, zorder=0)
     ax.set(xlabel="x", xlim=(-5, 5), ylim=(-1.6, 1.15), yticks=[-1, 0, 1])
-    ax.legend(loc="lower right", ncols=5)
+    still_legend(ax, loc="lower right", ncols=5)
     for axes in (run, end):
         axes.axhline(0, color=GREY, linewidth=1)
         axes.set_ylim(-3, 2)
@@ -70,14 +70,14 @@ def importance_sampling():
     (thick,) = run.plot([], [], color=RED, linewidth=3, label="this run")
     truths = [axes.axhline(0, color=BLUE, linestyle="--", label="E_p[f], exact") for axes in (run, end)]
     run.set(xlabel="samples", ylabel="estimate of E_p[f]", xscale="log", xlim=(1, LONGEST))
-    run.legend(loc="upper right")
+    still_legend(run, loc="upper right")
     bins = np.linspace(-3, 2, 51)
     right, wrong = (
         end.stairs(np.zeros(50), bins, orientation="horizontal", fill=True, facecolor=colour, hatch=hatch, label=label)
         for colour, hatch, label in ((GREY, "", "right sign"), (RED, "////", "wrong sign"))
     )
     end.set(xlabel="share of 500 repeats", xlim=(0, 0.6), yticklabels=[])
-    end.legend(loc="upper right")
+    still_legend(end, loc="upper right")
 
     def draw(mu_p, mu_q, sigma_q, f, n, seed):
         function = FUNCTIONS[f]

@@ -1,6 +1,7 @@
 """What every explorer is made of: controls, one picture whose artists move, the numbers in words."""
 
 import ipywidgets as widgets
+from matplotlib.legend import Legend
 
 from rlkit.live import Panel
 from rlkit.plotting import Moving
@@ -38,6 +39,11 @@ def choice(symbol_and_word, value, options):
     return widgets.Dropdown(
         value=value, options=options, description=symbol_and_word, style={"description_width": "190px"}
     )
+
+
+def still_legend(ax, **options):
+    """A legend that is drawn once, beneath the data: text is what costs time, so it needs a free place."""
+    ax.add_artist(Legend(ax, *ax.get_legend_handles_labels(), **options))
 
 
 class Explorer(Panel):

@@ -12,39 +12,27 @@ The peer does not belong in the lectures' environment. Give it one of its own:
     python tests/bench/dqn.py
 """
 
-import os
-
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy is imported
-
-import argparse
-import importlib
 import io
 import multiprocessing
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
-from math import inf
 from pathlib import Path
 from statistics import median
 
+import common  # before NumPy, which it keeps to one thread
 import numpy as np
 import torch
 
-from rlkit import preset, stop_at, train
+from rlkit import preset
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
-from rlkit.training import evaluate
 
-SOLVED, WINDOW = 475, 20
 STACK = (4, 84, 84)
-MISSING = "not installed"
 
 # github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml of April 2026, "Almost Tuned". There ε falls over 0.16 of
 # 50 000 steps; here over as many steps of a run that goes on until it is solved.
-LONGEST = 10_000_000
 ZOO_CARTPOLE = dict(
     learning_rate=2.3e-3, batch_size=64, buffer_size=100_000, learning_starts=1_000, gamma=0.99,
-    target_update_interval=10, train_freq=256, gradient_steps=128, exploration_fraction=0.16 * 50_000 / LONGEST,
+    target_update_interval=10, train_freq=256, gradient_steps=128, exploration_fraction=0.16 * 50_000 / common.LONGEST,
     exploration_final_eps=0.04, policy_kwargs={"net_arch": [256, 256]},
 )  # fmt: skip
 
@@ -52,113 +40,21 @@ ZOO_CARTPOLE = dict(
 OUR_ATARI = dict(replay_size=10_000, learning_starts=1_000, epsilon_start=0.1, device="cpu")
 PEER_ATARI = dict(
     learning_rate=1e-4, batch_size=32, buffer_size=10_000, learning_starts=1_000, train_freq=4, gradient_steps=1,
-    target_update_interval=10_000, exploration_initial_eps=0.1, exploration_final_eps=0.1, device="cpu",
+    target_update_interval=10_000, exploration_initial_eps=0.1, exploration_final_eps=0.1,
 )  # fmt: skip
 
 
 def cartpole(args):
     """CPU seconds until the last 20 training episodes of CartPole-v1 average 475; then 20 greedy episodes."""
-    preset("dqn-cartpole")  # with its first optimizer a process loads torch's compiler: 2 s that belong to neither side
-    runs = []
-    for seed in range(args.seeds):
-        print(f"cartpole, seed {seed} ...", file=sys.stderr)
-        runs.append((our_cartpole(seed), peer_cartpole(seed, args.peer_limit)))
-    rows = [[seed, *describe(ours), *describe(peer)] for seed, (ours, peer) in enumerate(runs)]
-    ours, peer = (median(run[0] for run in side) if None not in side else None for side in zip(*runs))
-    rows.append(["median", seconds(ours), "", "", MISSING if peer is None else seconds(peer, args.peer_limit)])
-    head = ["seed", "dqn-cartpole, s", "steps", "greedy", "SB3 zoo DQN, s", "steps", "greedy"]
-    table(cartpole.__doc__, head, rows)
-    if peer is not None:
-        bound, peer = (">= ", args.peer_limit) if peer == inf else ("", peer)
-        print(f"SB3 / dqn-cartpole: {bound}{peer / ours:.1f}")
-
-
-def our_cartpole(seed):
-    """-> CPU seconds, steps, mean greedy return."""
-    began = time.process_time()
-    agent = preset("dqn-cartpole", seed=seed)
-    result = train(agent, 500_000, stop_at(SOLVED, WINDOW))
-    cost = time.process_time() - began if result.stopped else inf
-    return cost, result.step, evaluate(agent, 20).mean()
-
-
-def peer_cartpole(seed, limit):
-    """The same of Stable-Baselines3, None without it; ∞ seconds if it is not done within `limit`."""
-    if (sb3 := installed("stable_baselines3")) is None:
-        return None
-    from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.evaluation import evaluate_policy
-
-    began, returns = time.process_time(), []
-
-    def go_on(scope, _):
-        if episode := scope["infos"][0].get("episode"):
-            returns.append(episode["r"])
-        return not solved() and time.process_time() - began < limit
-
-    def solved():
-        return len(returns) >= WINDOW and sum(returns[-WINDOW:]) >= WINDOW * SOLVED
-
-    model = sb3.DQN("MlpPolicy", "CartPole-v1", seed=seed, device="cpu", **ZOO_CARTPOLE).learn(LONGEST, go_on)
-    cost = time.process_time() - began if solved() else inf
-    greedy, _ = evaluate_policy(model, make_vec_env("CartPole-v1", seed=1_000_000), n_eval_episodes=20)
-    return cost, model.num_timesteps, greedy
-
-
-def describe(run):
-    return [MISSING, "", ""] if run is None else [seconds(run[0]), f"{run[1]:,}", f"{run[2]:.0f}"]
-
-
-def seconds(cost, limit=None):
-    return f"{cost:.1f}" if cost < inf else f"not in {limit:g} s" if limit else "not solved"
+    common.cartpole(cartpole.__doc__, ["dqn-cartpole"], "DQN", ZOO_CARTPOLE, args)
 
 
 def atari(args):
     """Agent steps per CPU second on Pong, 84 x 84, network of 2015, one batch of 32 every 4 steps, steady state."""
+    ours = "dqn-atari-2015", common.our_atari(preset("dqn-atari-2015", **OUR_ATARI))
+    peer = "SB3 CnnPolicy", common.peer_atari("DQN", 1, PEER_ATARI)
     rounds, steps = (2, 80) if args.quick else (7, 400)
-    sides = {"dqn-atari-2015": our_atari(), "SB3 CnnPolicy": peer_atari()}
-    speeds = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, run in sides.items():
-            if run is not None:
-                speeds[name].append(steps / cpu_time(lambda run=run: run(steps)))
-    rows = [
-        [name, f"{median(all_of):.0f}", f"{min(all_of):.0f} to {max(all_of):.0f}"] if all_of else [name, MISSING, ""]
-        for name, all_of in speeds.items()
-    ]
-    table(atari.__doc__, ["", "median", f"{rounds} rounds"], rows)
-    ours, peer = speeds.values()
-    if peer:
-        print(f"dqn-atari-2015 / SB3: {median(ours) / median(peer):.2f}")
-
-
-def our_atari():
-    """-> a function that learns for so many steps, warmed up."""
-    agent = preset("dqn-atari-2015", **OUR_ATARI)
-    progress = agent.learn(LONGEST)
-
-    def run(steps):
-        end = agent.step + steps
-        while agent.step < end:
-            next(progress)
-
-    run(agent.learning_starts + 40)
-    return run
-
-
-def peer_atari():
-    """The same of Stable-Baselines3, in the zoo's wrappers; None if it, or OpenCV, is not installed."""
-    sb3, cv2 = installed("stable_baselines3"), installed("cv2")
-    if sb3 is None or cv2 is None:
-        return None
-    from stable_baselines3.common.env_util import make_atari_env
-    from stable_baselines3.common.vec_env import VecFrameStack
-
-    cv2.setNumThreads(1)
-    env = VecFrameStack(make_atari_env("PongNoFrameskip-v4", seed=0), 4)
-    model = sb3.DQN("CnnPolicy", env, seed=0, **PEER_ATARI)
-    model.learn(model.learning_starts + 40)
-    return lambda steps: model.learn(steps, reset_num_timesteps=False)
+    common.atari(atari.__doc__, ours, peer, warm_up=OUR_ATARI["learning_starts"] + 40, steps=steps, rounds=rounds)
 
 
 def memory(args):
@@ -172,9 +68,9 @@ def memory(args):
         sizes[f"SB3, optimize_memory_usage={optimized}"] = peer_bytes(optimized)
     rows = []
     for name, size in sizes.items():
-        ratio = [f"{size:,.0f}", f"{size / sizes['Replay']:.2f} x"] if size else [MISSING]
+        ratio = [f"{size:,.0f}", f"{size / sizes['Replay']:.2f} x"] if size else [common.MISSING]
         rows.append([name, *ratio, *(f"{peak / 2**20:,.0f}" for peak in peaks.get(name, []))])
-    table(memory.__doc__, ["", "bytes a transition", "", "MiB, empty process", f"peak with {count:,}"], rows)
+    common.table(memory.__doc__, ["", "bytes a transition", "", "MiB, empty process", f"peak with {count:,}"], rows)
 
 
 def fill(kind, count):
@@ -195,7 +91,7 @@ def fill(kind, count):
 
 
 def peer_bytes(optimized, count=1_000):
-    if installed("stable_baselines3") is None:
+    if common.installed("stable_baselines3") is None:
         return None
     from gymnasium.spaces import Box, Discrete
     from stable_baselines3.common.buffers import ReplayBuffer
@@ -228,16 +124,11 @@ def priority(args):
     for size in (10_000, 100_000) if args.quick else (10_000, 100_000, 1_000_000):
         memories = [filled(kind, size) for kind in (Replay, PrioritizedReplay)]
         for batch in (32, 256):
-            calls = ways_to_draw(*memories, batch)
-            cost = {name: [] for name in calls}
-            for _ in range(2 if args.quick else 7):
-                for name, call in calls.items():
-                    cost[name].append(microseconds(call))
-            cost = {name: median(rounds) for name, rounds in cost.items()}
+            cost = common.microseconds(ways_to_draw(*memories, batch), args.quick)
             uniform = cost.pop("uniform")
             rows.append([f"{size:,}", batch, f"{uniform:.0f}"])
             rows[-1] += [f"{us:,.0f} ({us / uniform:.1f} x)" for us in cost.values()]
-    table(priority.__doc__, ["entries", "batch", "uniform", *cost], rows)
+    common.table(priority.__doc__, ["entries", "batch", "uniform", *cost], rows)
 
 
 def filled(kind, size, envs=100):
@@ -267,16 +158,6 @@ def ways_to_draw(uniform, prioritized, batch):
     }
 
 
-def microseconds(call, least=0.02):
-    """CPU time of one call, over as many as take `least` seconds."""
-    call()
-    count, began = 0, time.process_time()
-    while (cost := time.process_time() - began) < least:
-        call()
-        count += 1
-    return 1e6 * cost / count
-
-
 def explorers(args):
     """CPU milliseconds of one slider change, model, picture and PNG; x: times one plain redraw of two empty axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -286,7 +167,7 @@ def explorers(args):
     from rlkit.plotting import picture
 
     canvas = FigureCanvasAgg(picture(2, width=10)[0])
-    plain = median(1e3 * cpu_time(lambda: canvas.print_png(io.BytesIO())) for _ in range(7))
+    plain = median(1e3 * common.cpu_time(lambda: canvas.print_png(io.BytesIO())) for _ in range(7))
     rows = [["plain redraw", f"{plain:.0f}", "", "", ""]]
     for name in explore.__all__:
         if name == "predict":
@@ -299,14 +180,14 @@ def explorers(args):
         worst = max(costs, key=lambda cost: cost[0])
         middle = median(ms for ms, _ in costs)
         rows.append([name, f"{middle:.0f}", f"{middle / plain:.1f} x", f"{worst[0]:.0f}", worst[1]])
-    table(explorers.__doc__, ["explorer", "median", "", "worst", "worst at"], rows)
+    common.table(explorers.__doc__, ["explorer", "median", "", "worst", "worst at"], rows)
 
 
 def sweep(control, count):
     """[(milliseconds, what was set), ...] for values all over a control's range; ends where it began."""
     for value in [*values_of(control, count), control.value]:
         if value != control.value:
-            ms = 1e3 * cpu_time(lambda value=value: setattr(control, "value", value))
+            ms = 1e3 * common.cpu_time(lambda value=value: setattr(control, "value", value))
             now = control.value
             yield ms, f"{control.description} = {f'{now:.3g}' if isinstance(now, float) else now}"
 
@@ -320,46 +201,5 @@ def values_of(control, count):
     return (control.base**values if hasattr(control, "base") else values.astype(type(control.value))).tolist()
 
 
-def cpu_time(call):
-    began = time.process_time()
-    call()
-    return time.process_time() - began
-
-
-def installed(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def table(title, head, rows):
-    rows = [[str(cell) for cell in [*row, *[""] * (len(head) - len(row))]] for row in [head, *rows]]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    print(f"\n{title}\n")
-    for row in rows:
-        first, *rest = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
-        print("  ".join([first, *rest]).rstrip(), flush=True)
-
-
-PARTS = {part.__name__: part for part in (cartpole, atari, memory, priority, explorers)}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", default="all", choices=["all", *PARTS])
-    parser.add_argument("--seeds", type=int, default=5, help="cartpole: seeds 0, 1, ...")
-    parser.add_argument("--peer-limit", type=float, default=180, help="cartpole: CPU seconds for a seed of SB3")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and sizes, one seed")
-    args = parser.parse_args()
-    args.seeds = 1 if args.quick else args.seeds
-    torch.set_num_threads(1)
-    sb3 = installed("stable_baselines3")
-    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"torch {torch.__version__}, Stable-Baselines3 {sb3.__version__ if sb3 else MISSING}; load {load}")
-    for name in PARTS if "all" in args.parts else args.parts:
-        PARTS[name](args)
-
-
 if __name__ == "__main__":
-    main()
+    common.main(__doc__, cartpole, atari, memory, priority, explorers)

@@ -1,0 +1,32 @@
+"""β on a running PPO agent: the lecture's rule moves it, or the reader does."""
+
+from rlkit.explore.panel import log_slider, switch
+from rlkit.explore.traces import TracedRun
+from rlkit.plotting import BLUE, GREEN, SKY, picture
+from rlkit.presets import preset
+
+
+def beta_live(total_steps=100_000, **changes):
+    """PPO with the adaptive KL penalty on CartPole-v1; below the curve, the KL of iterations with its band, and β."""
+    agent = preset("ppo-kl-cartpole", **changes)
+    figure, (left, right) = picture(2, width=9, height=2.6)
+    left.axhspan(agent.kl_min, agent.kl_max, color=SKY, alpha=0.4, label="KL_min to KL_max")
+    left.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
+    left.legend(loc="upper right", fontsize=10)
+    right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=(1e-5, 1e3))
+    lines = left.plot([], [], color=BLUE) + right.plot([], [], color=GREEN)
+    by_hand, price = switch("hold β by hand"), log_slider("β, price of KL", agent.beta, -4, 2)
+
+    def read(progress):
+        if by_hand.value:
+            agent.beta = price.value  # the rule has just moved it: put it back
+        return progress.metrics["kl"], agent.beta
+
+    def words(rows):
+        band = f"; to be held between {agent.kl_min:.4f} and {agent.kl_max:.4f}"
+        return f"; β = {agent.beta:.3g}" + (f", KL {rows[-1][0]:.4f}" if rows else "") + band
+
+    run = TracedRun(agent, total_steps, figure, lines, read, words, [by_hand, price])
+    for control in (by_hand, price):
+        control.observe(lambda change: run.draw(), "value")
+    return run

@@ -1,0 +1,32 @@
+"""ε on a running PPO agent: it learns in the background, and the slider decides how far one batch may take it."""
+
+from rlkit.explore.panel import slider
+from rlkit.explore.traces import TracedRun
+from rlkit.plotting import BLUE, ORANGE, picture
+from rlkit.presets import preset
+
+
+def clip_live(total_steps=100_000, **changes):
+    """PPO2 on CartPole-v1 under a slider for ε; below the curve, the ratios outside 1 ± ε and the KL of iterations."""
+    agent = preset("ppo-cartpole", **changes)
+    figure, (left, right) = picture(2, width=9, height=2.6)
+    left.set(xlabel="agent steps", ylabel="ratios outside 1 ± ε", ylim=(0, 1))
+    right.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
+    lines = left.plot([], [], color=BLUE) + right.plot([], [], color=ORANGE)
+    clip = slider("ε, clip eps", agent.clip_coef, 0.02, 1.0, 0.02)
+
+    def read(progress):
+        return progress.metrics["clip_fraction"], progress.metrics["kl"]
+
+    def words(rows):
+        now = f"; ε = {agent.clip_coef:.2f}"
+        return now + (f", {rows[-1][0]:.0%} of the ratios outside, KL {rows[-1][1]:.4f}" if rows else "")
+
+    run = TracedRun(agent, total_steps, figure, lines, read, words, [clip])
+
+    def move(change):
+        agent.clip_coef = clip.value  # acts at once: the agent reads ε at every update
+        run.draw()
+
+    clip.observe(move, "value")
+    return run

@@ -1,0 +1,94 @@
+"""How far can one batch of data be trusted? A PPO agent's policy, trained on one rollout again and again."""
+
+import copy
+
+import numpy as np
+import torch
+
+from rlkit import functional as F
+from rlkit.presets import preset
+from rlkit.rollout import Collector
+
+OBJECTIVES = {  # of log-probabilities, those of the policy that acted, and advantages
+    "no ratio": lambda new, old, advantages: F.policy_gradient(new, advantages),
+    "ratio": lambda new, old, advantages: F.surrogate(F.ratio(new, old), advantages),
+    "ratio, clipped": lambda new, old, advantages: F.clipped_surrogate(F.ratio(new, old), advantages, 0.2),
+}
+EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)
+
+
+def one_batch(seed, objective, learning_rate=3e-3):
+    """Rows for each of EPOCHS: what the batch promises, J^{θ'}(θ), and what the policy gets, 40 episodes' mean."""
+    agent, batch = trained_a_little(seed)
+    optimizer = torch.optim.Adam(agent.network.policy_parameters(), learning_rate)  # V is left alone
+    rng = np.random.default_rng(seed)
+    rows = []
+    for epoch in range(EPOCHS[-1] + 1):
+        if epoch in EPOCHS:
+            rows.append({"epoch": epoch, **measure(agent, batch), "return": sampled_return(agent, seed)})
+        use_once(agent, batch, OBJECTIVES[objective], optimizer, rng)
+    return rows
+
+
+def trained_a_little(seed):
+    """A PPO agent on CartPole-v1 after four iterations, and its next rollout as a batch."""
+    agent = preset("ppo-cartpole", seed=seed)
+    for _ in agent.learn(4 * agent.num_steps * agent.num_envs):
+        pass
+    rollout = agent.collector.collect(agent.num_steps)
+    batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
+    return agent, batch._replace(advantages=F.normalize(batch.advantages))
+
+
+def use_once(agent, batch, objective, optimizer, rng):
+    """One epoch of minibatches."""
+    for part in batch.minibatches(agent.minibatch_size, rng):
+        log_probs = agent.policy.log_prob(agent.network.policy(part.obs), part.actions)
+        loss = -objective(log_probs, part.old_log_probs, part.advantages).mean()
+        optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def new_ratios(agent, batch):
+    """π / π_old of every sample, `[B]`."""
+    return F.ratio(agent.policy.log_prob(agent.network.policy(batch.obs), batch.actions), batch.old_log_probs)
+
+
+@torch.no_grad()
+def measure(agent, batch):
+    ratio = new_ratios(agent, batch)
+    kl = agent.policy.kl(batch.old_params, agent.network.policy(batch.obs))
+    return {
+        "promised": round(F.surrogate(ratio, batch.advantages).mean().item(), 4),
+        "kl": kl.mean().item(),
+        "effective_size": F.effective_sample_size(ratio).item() / len(ratio),
+    }
+
+
+def sampled_return(agent, seed, episodes=40):
+    """The mean return of the policy as it acts while learning, by chance: one episode in each fresh environment."""
+    player = copy.copy(agent)
+    player.envs = agent.envs.again(episodes, 1_000 + seed)
+    player.rng = np.random.default_rng(seed)
+    collector = Collector(player)
+    ended = np.zeros(episodes, bool)
+    total = np.zeros(episodes)
+    while not ended.all():
+        total += collector.take_step(agent.policy.noise(player.rng, episodes))[3] * ~ended
+        ended |= player.envs.ended
+    return float(total.mean())
+
+
+def over_epochs(seed=0, epochs=10, samples=300):
+    """Ratios of some samples after each epoch of unclipped steps on one rollout, and their advantages."""
+    agent, batch = trained_a_little(seed)
+    rng = np.random.default_rng(seed)
+    shown = torch.from_numpy(rng.choice(len(batch.actions), samples, replace=False))
+    optimizer = torch.optim.Adam(agent.network.policy_parameters(), 3e-3)
+    rows = []
+    for _ in range(epochs + 1):
+        rows.append(new_ratios(agent, batch)[shown].tolist())
+        use_once(agent, batch, OBJECTIVES["ratio"], optimizer, rng)
+    return {"advantages": np.round(batch.advantages[shown].tolist(), 3).tolist(), "ratios": np.round(rows, 4).tolist()}

@@ -1,0 +1,141 @@
+"""Policies: what is drawn follows the distribution that the log-probabilities tell of."""
+
+import re
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import Chain, Counting, Frames, Steering, distribution, one_line, small, surprise
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+
+from rlkit.envs import Envs
+from rlkit.policies import Gaussian, Softmax, make_policy
+from rlkit.ppo import PPO
+from rlkit.reinforce import REINFORCE
+from rlkit.trpo import TRPO
+
+LOGITS = np.array([[0.0, 1.0, -1.0], [5.0, 5.0, 5.0], [3.0, 0.0, 0.0]], np.float32)
+PARAMS = np.array([[1.0, -2.0, 0.0, -1.0], [0.5, 30.0, 1.0, -3.0]], np.float32)  # means of two, ln σ of two
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+# Drawing ----------------------------------------------------------------------------------------------------
+
+
+def test_softmax_actions_come_as_often_as_their_probabilities_say(rng):
+    policy, draws = Softmax(3), 20_000
+    actions = policy.sample(LOGITS, policy.noise(rng, draws, 3))
+    assert actions.shape == (draws, 3) and actions.dtype.kind == "i"
+    for state, logits in enumerate(LOGITS.astype(float)):
+        expected = draws * np.exp(logits) / np.exp(logits).sum()
+        assert surprise(np.bincount(actions[:, state], minlength=3), expected) < 5
+    repeated = (actions[:, 1:] == actions[:, :-1]).mean(0)[0]  # the first two states are drawn independently
+    pi = np.exp(LOGITS[0]) / np.exp(LOGITS[0]).sum()
+    assert repeated == pytest.approx(pi.sum() / 3, abs=0.02)
+
+
+def test_gaussian_actions_have_the_mean_and_deviation_that_the_params_say(rng):
+    policy, draws = Gaussian(2), 20_000
+    actions = policy.sample(PARAMS, policy.noise(rng, draws, 2))
+    assert actions.shape == (draws, 2, 2) and actions.dtype == np.float32
+    mean, std = PARAMS[:, :2], np.exp(PARAMS[:, 2:])
+    np.testing.assert_allclose(((actions - mean) / std).mean(0), 0, atol=0.04)
+    np.testing.assert_allclose(((actions - mean) / std).std(0), 1, atol=0.04)
+    np.testing.assert_allclose(np.corrcoef(actions.reshape(draws, 4).T), np.eye(4), atol=0.04)
+
+
+@pytest.mark.parametrize("policy", [Softmax(3), Gaussian(2)], ids=["discrete", "continuous"])
+def test_noise_comes_from_the_given_generator_alone_and_for_each_step_anew(policy):
+    one, two = (policy.noise(np.random.default_rng(5), 6, 4) for _ in range(2))
+    assert (one == two).all() and one.dtype == np.float32 and one.shape[:2] == (6, 4)
+    assert len(np.unique(one)) == one.size
+    rng = np.random.default_rng(5)
+    assert (policy.noise(rng, 4) == one[0]).all()  # step by step it is the same
+    assert (policy.noise(rng, 4) == one[1]).all()
+
+
+def test_the_mode_is_the_most_probable_action():
+    assert Softmax(3).mode(LOGITS).tolist() == [1, 0, 0]
+    policy = Gaussian(2)
+    mode = torch.from_numpy(policy.mode(PARAMS))
+    assert mode.tolist() == [[1.0, -2.0], [0.5, 30.0]]
+    at_mode = policy.log_prob(torch.from_numpy(PARAMS), mode)
+    for shift in torch.eye(2).repeat(2, 1) * torch.tensor([[0.1], [0.1], [-0.1], [-0.1]]):
+        assert (policy.log_prob(torch.from_numpy(PARAMS), mode + shift) < at_mode).all()
+
+
+# Probabilities ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [Softmax(4), Gaussian(2)], ids=["discrete", "continuous"])
+def test_log_prob_entropy_and_kl_are_those_of_torchs_distributions(policy):
+    old_params, params = torch.randn(2, 30, policy.num_params, generator=torch.Generator().manual_seed(0))
+    discrete = isinstance(policy, Softmax)
+    old, new = distribution(old_params, discrete), distribution(params, discrete)
+    actions = old.sample()
+    torch.testing.assert_close(policy.log_prob(params, actions), new.log_prob(actions))
+    torch.testing.assert_close(policy.entropy(params), new.entropy())
+    kl = torch.distributions.kl_divergence(old, new)
+    torch.testing.assert_close(policy.kl(old_params, params), kl, rtol=1e-4, atol=1e-5)
+    assert (kl - torch.distributions.kl_divergence(new, old)).abs().max() > 0.1  # so the order was tried
+
+
+def test_the_width_of_a_gaussian_is_learned_but_the_same_in_every_state():
+    for policy, num_params, num_free in ((Softmax(5), 5, 0), (Gaussian(3), 6, 3)):
+        assert (policy.num_params, policy.num_free) == (num_params, num_free)
+    network = small(PPO, Steering).network
+    params = network.policy(torch.randn(9, 2))
+    assert (params[:, 2:] == params[0, 2:]).all() and (params[1:, :2] != params[0, :2]).any()
+    assert network.log_std.requires_grad
+
+
+# Which policy an environment gets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("env, kind, num_params", [(Chain, Softmax, 2), (Frames, Softmax, 3), (Steering, Gaussian, 4)])
+def test_the_environments_actions_decide(env, kind, num_params):
+    policy = make_policy(Envs(env, 1, seed=0))
+    assert type(policy) is kind and policy.num_params == num_params
+
+
+def test_only_the_chosen_actions_have_logits():
+    assert make_policy(Envs(Frames, 1, seed=0, actions=(2, 0))).num_params == 2
+
+
+def acting(space):
+    class Strange(Counting):
+        def __init__(self):
+            super().__init__()
+            self.action_space = space
+
+    return Strange
+
+
+SPACES = [
+    MultiDiscrete([2, 3]),
+    MultiBinary(3),
+    Box(-1, 1, (2, 2), np.float32),
+    Box(-1, 1, (), np.float32),
+    Dict({"a": Discrete(2)}),
+    Tuple([Discrete(2), Discrete(2)]),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+@pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE])
+def test_actions_that_no_policy_here_takes_are_refused_with_the_cure(algorithm, space):
+    with pytest.raises(ValueError, match="Wrap the environment") as error:
+        algorithm(acting(space))
+    assert str(space) in one_line(error)
+
+
+def test_the_cure_exists():
+    with pytest.raises(ValueError) as error:
+        PPO(acting(MultiDiscrete([2, 3])))
+    for wrapper in re.findall(r"gymnasium\.wrappers\.(\w+)", str(error.value)):
+        assert hasattr(gymnasium.wrappers, wrapper), f"there is no gymnasium.wrappers.{wrapper}"
