@@ -4,13 +4,18 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from rlkit import explore, preset
 from rlkit import functional as F
+from rlkit.explore.beta import LINE, along_the_line
+from rlkit.explore.clip_epsilon import shares, slope
 from rlkit.explore.divergence import residual_run, semi_gradient_run, target_network_run
+from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates, normals, weighted_samples
 from rlkit.explore.max_bias import biases
 from rlkit.explore.priority import td_errors, weighted_means
 from rlkit.explore.replay import autocorrelation, consecutive, effective_size, minibatches, stream
+from rlkit.explore.trust_region import circle, contour, ellipse, fisher, kl, logits
 from rlkit.explore.value_estimation import (
     FEATURES,
     STATES,
@@ -22,9 +27,13 @@ from rlkit.explore.value_estimation import (
     walks,
 )
 from rlkit.live import Run
+from rlkit.sweeps import stored
 from rlkit.training import Result
 
-ANALYTIC = ["divergence", "max_bias", "priority", "replay", "target_network", "value_estimation"]
+ANALYTIC = [
+    "beta", "clip_epsilon", "divergence", "importance_sampling", "max_bias", "priority", "replay", "target_network",
+    "trust_region", "value_estimation",
+]  # fmt: skip
 
 
 def settings(control):
@@ -59,9 +68,10 @@ def test_a_page_without_a_kernel_shows_a_picture(name):
     assert data["image/png"] and "0x" not in data["text/plain"]
 
 
-def test_moving_draws_what_a_full_drawing_draws():
-    explorer = explore.max_bias()
-    explorer.controls["correlation"].value = 0.3
+@pytest.mark.parametrize("name, control, value", [("max_bias", "correlation", 0.3), ("importance_sampling", "n", 100)])
+def test_moving_draws_what_a_full_drawing_draws(name, control, value):
+    explorer = getattr(explore, name)()
+    explorer.controls[control].value = value
     moved = np.asarray(explorer.moving.canvas.buffer_rgba()).copy()
     explorer.moving.canvas.draw()
     assert np.abs(moved.astype(int) - np.asarray(explorer.moving.canvas.buffer_rgba())).mean() < 1
@@ -137,6 +147,116 @@ def test_full_correction_makes_prioritized_batches_unbiased():
     assert abs(uncorrected.mean() - errors.mean()) > 0.5
 
 
+STEP, LINEAR, HOLE = FUNCTIONS.values()
+
+
+def test_the_exact_mean_is_the_one_on_paper():
+    for mu in (-2.5, -1.0, 0.0, 0.75):
+        assert exact_mean(LINEAR, mu) == pytest.approx(mu, abs=1e-6)
+        hole = 0.5 - 2 * np.exp(-2 * (mu + 2) ** 2 / 5) / np.sqrt(5)  # the mean of a Gaussian bump is one
+        assert exact_mean(HOLE, mu) == pytest.approx(hole, abs=1e-6)
+    assert exact_mean(STEP, 0.0) == pytest.approx(0, abs=1e-6)
+    assert exact_mean(STEP, -8.0) == pytest.approx(-1, abs=1e-6)
+
+
+def test_importance_weights_are_density_ratios():
+    x, weights = weighted_samples(-1.0, 0.5, 2.0, normals(0)[:, :3])
+    density = lambda x, mu, sigma: np.exp(-0.5 * ((x - mu) / sigma) ** 2) / sigma
+    np.testing.assert_allclose(weights, density(x.numpy(), -1, 1) / density(x.numpy(), 0.5, 2), rtol=1e-3)
+    assert x.std() == pytest.approx(2, rel=0.05) and weights.mean() == pytest.approx(1, rel=0.05)
+    _, same = weighted_samples(-1.0, -1.0, 1.0, normals(0)[:, 0])
+    np.testing.assert_allclose(same, 1, rtol=1e-4)
+    assert F.effective_sample_size(same) == pytest.approx(len(same), rel=1e-4)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_importance_sampling_is_unbiased(f):
+    estimates = final_estimates(f, -1.0, 0.0, 2.0, 300, seed=1)
+    assert abs(estimates.mean() - exact_mean(f, -1.0)) < 4 * estimates.std() / np.sqrt(len(estimates))
+
+
+def test_few_samples_say_the_wrong_sign_and_many_do_not():
+    share = [(final_estimates(STEP, -1.0, 1.5, 1.0, n, seed=0) > 0).mean() for n in (10, 100, 1_000, 3_000)]
+    assert exact_mean(STEP, -1.0) < -0.5 and 0.4 < share[0] < 0.8
+    assert share == sorted(share, reverse=True) and share[-1] < 0.05
+
+
+def test_the_kl_along_the_line_is_that_of_shifted_normals():
+    _, kls, true_J = along_the_line(30, 2.0, 0)
+    np.testing.assert_allclose(
+        kls, LINE**2 / 80, rtol=1e-4, atol=1e-6
+    )  # 40 means, all moves together LINE long: ½ / 40
+    assert true_J[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_many_clean_samples_estimate_the_true_surrogate():
+    near = LINE < 4  # further on the ratios are spread too widely
+    estimate, _, true_J = along_the_line(200_000, 0.0, 0)
+    np.testing.assert_allclose(estimate[near], true_J[near], atol=0.02)
+
+
+def test_few_noisy_samples_promise_too_much_and_a_price_holds_them_back():
+    gap, at = [], []
+    for seed in range(10):
+        estimate, kls, true_J = along_the_line(100, 2.0, seed)
+        for kl_coef in (0.01, 10.0):
+            top = F.kl_penalized_surrogate(1.0, estimate, kls, kl_coef).argmax()
+            gap.append(float(estimate[top] - true_J[top]))
+            at.append(float(kls[top]))
+    free, priced = np.reshape(gap, (-1, 2)).T
+    assert np.all(np.reshape(at, (-1, 2)) @ [1, -1] > 0) and np.all(free > 0.1) and free.mean() > 3 * abs(priced.mean())
+
+
+def test_dead_points_by_the_rule_are_dead_by_autograd():
+    rng = np.random.default_rng(0)
+    ratio, advantages = rng.uniform(0, 2.5, 2_000), rng.standard_normal(2_000)
+    for clip_coef in (0.05, 0.2, 0.5):
+        high, low = ratio > 1 + clip_coef, ratio < 1 - clip_coef
+        beyond = (high & (advantages > 0)) | (low & (advantages < 0))
+        np.testing.assert_allclose(slope(ratio, advantages, clip_coef, True), np.where(beyond, 0, advantages))
+        np.testing.assert_allclose(slope(ratio, advantages, clip_coef, False), np.where(high | low, 0, advantages))
+        assert shares(ratio, advantages, clip_coef, True) == (beyond.mean(), 0)
+        np.testing.assert_allclose(
+            shares(ratio, advantages, clip_coef, False), [beyond.mean(), ((high | low) & ~beyond).mean()]
+        )
+
+
+def test_the_stored_minibatch_starts_at_ratio_1_and_dies_with_reuse():
+    data, _ = stored("minibatch")
+    advantages, ratios = np.array(data["advantages"]), np.array(data["ratios"])
+    assert ratios.shape == (11, len(advantages)) and np.all(ratios[0] == 1)
+    dead = [sum(shares(ratio, advantages, 0.2, False)) for ratio in ratios]
+    assert dead[0] == 0 and dead[1] < dead[-1] > 0.5
+
+
+@pytest.mark.parametrize("confidence", [0.0, 2.0, 5.0])
+def test_the_trust_region_has_the_kl_that_it_says(confidence):
+    old = np.array([confidence, 0.0])
+    H = torch.autograd.functional.hessian(
+        lambda x: F.kl_divergence(logits(old), torch.cat([x, torch.zeros(1, dtype=x.dtype)])), torch.tensor(old)
+    )
+    np.testing.assert_allclose(fisher(old), H, atol=1e-12)
+    for max_kl in (1e-4, 0.03, 0.5):
+        step = ellipse(old, max_kl) - old
+        np.testing.assert_allclose(0.5 * np.einsum("ni,ij,nj->n", step, H, step), max_kl)
+        true_step = contour(old, max_kl, halvings=40) - old
+        inside = np.linalg.norm(true_step, axis=1) < 29
+        np.testing.assert_allclose(kl(old, old + true_step)[inside], max_kl, rtol=1e-6)
+    small = [np.linalg.norm(path(old, 1e-6) - old, axis=1) for path in (ellipse, lambda *at: contour(*at, halvings=40))]
+    np.testing.assert_allclose(*small, rtol=0.01)  # near the policy the quadratic model is exact
+
+
+def test_steps_of_one_length_differ_the_more_the_surer_the_policy():
+    factors = []
+    for confidence in (0.0, 2.0, 5.0):
+        old = np.array([confidence, 0.0])
+        around = kl(old, circle(old, 1e-3))
+        low, high = np.linalg.eigvalsh(fisher(old))
+        assert around.max() / around.min() == pytest.approx(high / low, rel=0.01)
+        factors.append(high / low)
+    assert factors[0] == pytest.approx(3) and factors == sorted(factors)
+
+
 # Live runs ------------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +299,49 @@ def test_the_epsilon_slider_acts_on_the_running_agent():
     run.by_hand.value = False
     assert run.agent.current_epsilon() <= scheduled
     run.stop()
+
+
+def more(run, iterations=5):
+    """The numbers of the next iterations."""
+    seen = len(run.rows) + 1  # the one that is under way may have begun before
+    wait_for(lambda: len(run.rows) >= seen + iterations)
+    return np.array(run.rows[seen : seen + iterations])
+
+
+def test_the_beta_slider_acts_on_the_running_agent():
+    run = explore.beta_live(total_steps=10_000_000)
+    by_hand, price = run.children[1:3]
+    more(run, 1)
+    by_hand.value = True
+    for value in (1e-3, 1.0, 10.0):
+        price.value = value
+        assert np.all(more(run)[:, 1] == value)
+    by_hand.value = False
+    (_, before), *rows = more(run, 12)
+    for kl_now, now in rows:
+        assert now == F.adapt_kl_coef(before, kl_now, run.agent.kl_min, run.agent.kl_max)
+        before = now
+    run.stop()
+    assert run.result.stopped == "stopped" and not run.thread.is_alive()
+    assert f"β = {run.agent.beta:.3g}" in run.status.value and bytes(run.second_image.value).startswith(b"\x89PNG")
+
+
+def test_the_clip_slider_acts_on_the_running_agent():
+    run = explore.clip_live(total_steps=10_000_000)
+    clip = run.children[1]
+    outside = []
+    for value in (0.02, 0.5, 1.0):
+        clip.value = value
+        assert run.agent.clip_coef == value and f"ε = {value:.2f}" in run.status.value
+        outside.append(more(run)[:, 0].mean())
+    assert outside[0] > 0.1 > outside[2]
+    run.stop()
+    assert run.result.stopped == "stopped" and run.steps[-1] == run.result.step == run.agent.step
+    before = len(run.rows)
+    run.start()
+    more(run, 1)
+    run.stop()
+    assert len(run.rows) > before and not run.thread.is_alive()
 
 
 def test_target_network_explorer_runs_one_now():

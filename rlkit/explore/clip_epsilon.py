@@ -70,10 +70,11 @@ def clip_epsilon():
         dead.set_data(shown[flat], advantages[flat])
         asked, wrong = shares(r, advantages, clip_coef, minimum)
         other = sum(shares(r, advantages, clip_coef, not minimum))
+        this, that = ("with", "Without") if minimum else ("without", "With")
         return (
-            f"ε = {clip_coef:.2f}, after {epoch} epochs, {'with' if minimum else 'without'} the min: {asked + wrong:.0%} "
-            f"of the samples have no gradient; {asked:.0%} have moved as their advantage asks, {wrong:.0%} the wrong way "
-            f"and get nothing to bring them back. {'Without' if minimum else 'With'} the min it would be {other:.0%}."
+            f"ε = {clip_coef:.2f}, after {epoch} epochs, {this} the min: {asked + wrong:.0%} of the samples have no "
+            f"gradient; {asked:.0%} have moved as their advantage asks, {wrong:.0%} the wrong way, and nothing brings "
+            f"them back. {that} the min it would be {other:.0%}."
         )
 
     return Explorer(

@@ -17,15 +17,16 @@ FUNCTIONS = {
 }
 
 
-@lru_cache(maxsize=2)
-def normals(seed):
-    """Standard normal draws, one row a repeat `[REPEATS, LONGEST]`; fewer samples are their beginning."""
-    return torch.from_numpy(np.random.default_rng(seed).standard_normal((REPEATS, LONGEST), dtype=np.float32))
-
-
 def log_density(x, mu, sigma=1.0):
     """ln N(x; μ, σ): any shape, torch."""
     return F.gaussian_log_prob(torch.tensor([mu]), torch.tensor([sigma]).log(), x[..., None])
+
+
+@lru_cache(maxsize=2)
+def normals(seed):
+    """Standard normal draws, one row a repeat, and their log-densities `[2, REPEATS, LONGEST]`; fewer: the first n."""
+    z = torch.from_numpy(np.random.default_rng(seed).standard_normal((REPEATS, LONGEST), dtype=np.float32))
+    return torch.stack([z, log_density(z, 0.0)])
 
 
 def exact_mean(f, mu_p):
@@ -34,17 +35,18 @@ def exact_mean(f, mu_p):
     return float((log_density(x, mu_p).exp() * f(x)).sum() * (x[1] - x[0]))
 
 
-def weighted_samples(mu_p, mu_q, sigma_q, z):
-    """Samples of q made from standard normal z, and their importance weights p(x) / q(x) -> both of z's shape."""
+def weighted_samples(mu_p, mu_q, sigma_q, draws):
+    """Samples of q made from part of `normals`, and their importance weights p(x) / q(x)."""
+    z, log_density_of_z = draws
     x = mu_q + sigma_q * z
-    return x, F.ratio(log_density(x, mu_p), log_density(x, mu_q, sigma_q))
+    return x, F.ratio(log_density(x, mu_p), log_density_of_z - np.log(sigma_q))  # q is N(0, 1), stretched by σ_q
 
 
 def final_estimates(f, mu_p, mu_q, sigma_q, n, seed):
     """Estimates of E_p[f] from n samples of q, one for each repeat `[REPEATS]`."""
     estimates = []
-    for z in normals(seed)[:, :n].split(25):  # in parts that fit a processor's cache: twice as fast
-        x, weights = weighted_samples(mu_p, mu_q, sigma_q, z)
+    for draws in normals(seed)[..., :n].split(25, dim=1):  # in parts that fit a processor's cache: twice as fast
+        x, weights = weighted_samples(mu_p, mu_q, sigma_q, draws)
         estimates.append((weights * f(x)).mean(1))
     return torch.cat(estimates).numpy()
 
@@ -81,14 +83,14 @@ def importance_sampling():
 
     def draw(mu_p, mu_q, sigma_q, f, n, seed):
         function = FUNCTIONS[f]
-        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(seed)[:SHOWN, :n])
+        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(seed)[:, :SHOWN, :n])
         terms = (weights * function(x)).numpy()
-        of_p.set_ydata(log_density(grid, mu_p).exp())
-        of_q.set_ydata(log_density(grid, mu_q, sigma_q).exp())
-        of_f.set_ydata(function(grid))
-        ticks.set_data(x[0], np.zeros(n))
+        of_p.set_ydata(log_density(grid, mu_p).exp().numpy())
+        of_q.set_ydata(log_density(grid, mu_q, sigma_q).exp().numpy())
+        of_f.set_ydata(function(grid).numpy())
+        ticks.set_data(x[0].numpy(), np.zeros(n))
         top = int(weights[0].argmax())
-        heaviest.set_data([x[0, top]], [0])
+        heaviest.set_data([x[0, top].item()], [0])
         seen = np.unique(np.geomspace(1, n, 150).astype(int))
         for line, estimate in zip((thick, *thin), terms.cumsum(1)[:, seen - 1] / seen):
             line.set_data(seen, estimate)
