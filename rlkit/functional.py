@@ -361,7 +361,8 @@ def normalize(advantages):
     >>> normalize(torch.tensor([1.0, 3.0])).tolist(), normalize(torch.tensor([7.0])).tolist()
     ([-1.0, 1.0], [0.0])
     """
-    return (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
+    exact = advantages.double()  # in single precision the rounding of equal advantages would be blown up
+    return ((exact - exact.mean()) / (exact.std(correction=0) + 1e-8)).to(advantages.dtype)
 
 
 def value_loss(values, returns):

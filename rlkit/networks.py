@@ -226,6 +226,12 @@ def views(flat, parameters):
     return [flat.as_strided(p.shape, p.stride(), end - p.numel()) for p, end in zip(parameters, ends)]
 
 
+def concatenate(tensors, parameters):
+    """Tensors of the parameters' shapes as one flat one, the opposite of `views`: in the order of the memory."""
+    orders = (sorted(range(p.dim()), key=p.stride, reverse=True) for p in parameters)
+    return torch.cat([tensor.permute(order).reshape(-1) for tensor, order in zip(tensors, orders)])
+
+
 # The same in NumPy ----------------------------------------------------------------------------------------------------
 #
 # A tiny network spends its time in torch's bookkeeping: for 8 observations and 64-64 units NumPy answers in a third of

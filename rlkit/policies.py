@@ -78,5 +78,5 @@ def make_policy(envs):
         return Gaussian(envs.action_space.shape[0])
     raise ValueError(
         f"{envs.settings['env']} takes actions from {envs.action_space}; a policy here takes Discrete ones or a Box of "
-        "one dimension. Wrap the environment, for example in gymnasium.wrappers.FlattenAction."
+        "one dimension. Wrap the environment in one that takes these, by gymnasium.ActionWrapper."
     )

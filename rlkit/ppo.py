@@ -72,7 +72,7 @@ class PPO:
         while self.step < total_steps:
             rollout = self.collector.collect(self.num_steps)
             self.step += self.num_steps * self.num_envs
-            metrics = self.update(rollout)
+            metrics = self.update(rollout) if rollout.valid.any() else {}  # else mere resets
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def update(self, rollout):
@@ -81,10 +81,11 @@ class PPO:
         batch = rollout.batch(self.policy, advantages, self.network.device)
         batch = batch._replace(advantages=F.normalize(batch.advantages))
         remaining = self.remaining()
+        clip_coef = self.clip_coef * remaining
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
-                loss = self.objective(minibatch, self.clip_coef * remaining)
+                loss = self.objective(minibatch, clip_coef)
                 self.optimizer.zero_grad(set_to_none=False)
                 loss.backward()
                 norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
@@ -94,8 +95,8 @@ class PPO:
                     )
                 self.optimizer.step()
         if self.variant == "clip":
-            return self.measure(minibatch)
-        metrics = self.measure(batch)  # all of it: β depends on it
+            return self.measure(minibatch, clip_coef)
+        metrics = self.measure(batch, clip_coef)  # all of it: β depends on it
         self.beta = F.adapt_kl_coef(self.beta, metrics["kl"], self.kl_min, self.kl_max)
         return metrics | {"beta": self.beta}
 
@@ -114,13 +115,13 @@ class PPO:
         return -objective
 
     @torch.no_grad()
-    def measure(self, batch):
+    def measure(self, batch, clip_coef):
         """How far an update went from the policy that acted."""
         params, values = self.network(batch.obs)
         ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
         return {
             "kl": self.policy.kl(batch.old_params, params).mean(),
-            "clip_fraction": ((ratio - 1).abs() > self.clip_coef).float().mean(),
+            "clip_fraction": ((ratio - 1).abs() > clip_coef).float().mean(),
             "entropy": self.policy.entropy(params).mean(),
             "value_loss": F.value_loss(values, batch.returns).mean(),
         }

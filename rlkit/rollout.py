@@ -66,6 +66,8 @@ class Collector:
         self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
         self.reward_clip = agent.reward_clip
         self.forward = self.network.numpy_twin() or self.torch_forward
+        if agent.normalize and len(self.envs.obs_shape) == 3:
+            raise ValueError(f"normalize=True is for vectors; the frames of {agent.env} are scaled by obs_scale.")
         self.scales = RunningScales(self.envs, agent.gamma) if agent.normalize else None
 
     def collect(self, num_steps):

@@ -23,11 +23,13 @@ def check_settings(agent):
             raise ValueError(f"hidden={value!r} must be one or more whole numbers above 0, as in hidden=(64, 64).")
         if get_origin(field.type) is Literal and value not in get_args(field.type):
             raise ValueError(f"{field.name}={value!r} must be one of {', '.join(map(repr, get_args(field.type)))}.")
-        if field.type in (int, "int", float, "float") and not isinstance(value, Real):
+        if field.type == int | None and value is None:
+            continue
+        if field.type in (int, "int", float, "float", int | None) and not isinstance(value, Real):
             raise ValueError(f"{field.name}={value!r} must be a number.")
         if isinstance(value, bool) or not isinstance(value, Real) or field.name in ANY_NUMBER:
             continue
-        if field.type in (int, "int") and not isinstance(value, Integral):
+        if field.type in (int, "int", int | None) and not isinstance(value, Integral):
             raise ValueError(f"{field.name}={value!r} must be a whole number.")
         if field.name in IN_UNIT:
             if not 0 <= value <= 1:

@@ -13,7 +13,7 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
-from rlkit.networks import actor_critic, flat_parameter, flatten
+from rlkit.networks import actor_critic, concatenate, flat_parameter, flatten
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.settings import check_settings
@@ -66,11 +66,14 @@ class TRPO:
         while self.step < total_steps:
             rollout = self.collector.collect(self.num_steps)
             self.step += self.num_steps * self.num_envs
-            advantages = rollout.advantages(self.gamma, self.gae_lambda)
-            batch = rollout.batch(self.policy, advantages, self.network.device)
-            metrics = self.improve_policy(batch._replace(advantages=F.normalize(batch.advantages)))
-            metrics |= self.fit_values(batch)
+            metrics = self.update(rollout) if rollout.valid.any() else {}  # else mere resets
             yield Progress(self.step, self.envs.pop_finished(), metrics)
+
+    def update(self, rollout):
+        advantages = rollout.advantages(self.gamma, self.gae_lambda)
+        batch = rollout.batch(self.policy, advantages, self.network.device)
+        metrics = self.improve_policy(batch._replace(advantages=F.normalize(batch.advantages)))
+        return metrics | self.fit_values(batch)
 
     def improve_policy(self, batch):
         """θ <- θ + α x, where x solves H x = g and α takes the step to the edge of the trust region."""
@@ -141,4 +144,4 @@ class TRPO:
 
 def flat_gradient(value, parameters, **options):
     """The gradient of a number as one tensor `[D]`."""
-    return torch.cat([g.reshape(-1) for g in torch.autograd.grad(value, parameters, **options)])
+    return concatenate(torch.autograd.grad(value, parameters, **options), parameters)

@@ -160,13 +160,14 @@ def test_the_exact_mean_is_the_one_on_paper():
 
 
 def test_importance_weights_are_density_ratios():
-    x, weights = weighted_samples(-1.0, 0.5, 2.0, normals(0)[:, :3])
+    x, weights = weighted_samples(-1.0, 0.5, 2.0, normals(3_000, 0)[:, :3])
     density = lambda x, mu, sigma: np.exp(-0.5 * ((x - mu) / sigma) ** 2) / sigma
     np.testing.assert_allclose(weights, density(x.numpy(), -1, 1) / density(x.numpy(), 0.5, 2), rtol=1e-3)
     assert x.std() == pytest.approx(2, rel=0.05) and weights.mean() == pytest.approx(1, rel=0.05)
-    _, same = weighted_samples(-1.0, -1.0, 1.0, normals(0)[:, 0])
+    _, same = weighted_samples(-1.0, -1.0, 1.0, normals(3_000, 0)[:, 0])
     np.testing.assert_allclose(same, 1, rtol=1e-4)
     assert F.effective_sample_size(same) == pytest.approx(len(same), rel=1e-4)
+    assert torch.equal(normals(20, 0)[:10], normals(10, 0)), "a longer run begins as a shorter one does"
 
 
 @pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)

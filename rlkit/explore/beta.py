@@ -46,7 +46,7 @@ def along_the_line(samples, noise, seed):
 
 def beta():
     """J, -β KL and their sum along a step, and the KL at the maximiser for all β, by β, samples, noise and seed."""
-    figure, (ax, aim) = picture(2, width=11, height=4.2, width_ratios=[1.4, 1])
+    figure, (ax, aim) = picture(2, width=11, height=4.6, width_ratios=[1.4, 1])
     (estimate,) = ax.plot(LINE, LINE, color=ORANGE, label="J, estimated")
     (truth,) = ax.plot(LINE, LINE, "--", color=BLACK, label="J, the truth")
     (price,) = ax.plot(LINE, LINE, ":", color=RED, label="-β KL")
@@ -54,21 +54,20 @@ def beta():
     (best,) = ax.plot([0], [0], "D", color=BLUE, markersize=10, label="its maximiser")
     ax.axhline(0, color=GREY, linewidth=1)
     ax.set(xlabel="length of the step along the gradient", ylabel="objective", xlim=(0, 16), ylim=(-1.2, 1.2))
-    ax.legend(loc="lower left", ncols=2)
     aim.axhspan(KL_MIN, KL_MAX, color=SKY, alpha=0.4, label="KL_min to KL_max")
     (reached,) = aim.plot(BETAS, BETAS, color=BLUE, label="KL at the maximiser")
     (here,) = aim.plot([1], [1], "D", color=BLUE, markersize=10, label="at this β")
     aim.set(xlabel="β", ylabel="KL, nats", xscale="log", yscale="log", ylim=(1e-4, 10))
-    aim.legend(loc="lower left")
+    figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, and in no curve's way
 
     def draw(kl_coef, samples, noise, seed):
         J, kl, true_J = along_the_line(samples, noise, seed)
-        penalised = J - kl_coef * kl
+        penalised = F.kl_penalized_surrogate(1.0, J, kl, kl_coef)  # it is linear: of means as of samples
         top = int(penalised.argmax())
         for line, values in ((estimate, J), (truth, true_J), (price, -kl_coef * kl), (total, penalised)):
-            line.set_ydata(values)
+            line.set_ydata(values.numpy())
         best.set_data([LINE[top]], [penalised[top]])
-        tops = (J - torch.from_numpy(BETAS)[:, None] * kl).argmax(-1)
+        tops = F.kl_penalized_surrogate(1.0, J, kl, torch.from_numpy(BETAS)[:, None]).argmax(-1)
         reached.set_ydata(kl[tops].clip(1e-4))
         here.set_data([kl_coef], [max(kl[top].item(), 1e-4)])
         then = F.adapt_kl_coef(kl_coef, kl[top].item(), KL_MIN, KL_MAX)

@@ -36,23 +36,22 @@ def clip_epsilon():
     """The surrogate for A = 1 and A = -1, and a real minibatch over ten epochs of reuse, by ε, with and without min."""
     data, _ = stored("minibatch")
     advantages, ratios = np.array(data["advantages"]), np.array(data["ratios"])
-    figure, (plus, minus, cloud) = picture(3, width=11.5, height=4.2, width_ratios=[1, 1, 1.5])
+    figure, (plus, minus, cloud) = picture(3, width=11.5, height=4.5, width_ratios=[1, 1, 1.5])
     curves, marks, limits = [], [], []
-    for ax, sign, place in ((plus, 1, "upper left"), (minus, -1, "lower left")):
+    for ax, sign in ((plus, 1), (minus, -1)):
         ax.plot(RATIOS, sign * RATIOS, color=GREY, linewidth=1, label="r A")
         curves += ax.plot(RATIOS, RATIOS, color=BLUE, linewidth=3, label="objective")
         marks += ax.plot([], [], "x", color=RED, markersize=6, label="slope 0")
         ax.set(xlabel="ratio r", title=f"A = {sign:+d}", xlim=(0, 2.5), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
-        ax.legend(loc=place)
     plus.set_ylabel("objective of one sample")
     (alive,) = cloud.plot([], [], "o", color=BLUE, markersize=4, label="alive")
     (dead,) = cloud.plot([], [], "x", color=GREY, markersize=6, label="no gradient")
-    cloud.set(xlabel="ratio r", ylabel="advantage A", xlim=(0, 2.5), ylim=(-3.2, 3.2), title="a minibatch of CartPole")
+    cloud.set(xlabel="ratio r", ylabel="advantage A", xlim=(0, 2.5), ylim=(-4.2, 2.2), title="a minibatch of CartPole")
     cloud.axhline(0, color=BLACK, linewidth=0.8)
-    cloud.legend(loc="lower right")
     for ax in (plus, minus, cloud):
         ax.axvline(1, color=BLACK, linewidth=0.8)
-        limits += [ax.axvline(1, color=ORANGE, linestyle="--", linewidth=1.5) for _ in range(2)]
+        limits += [ax.axvline(1, color=ORANGE, linestyle="--", linewidth=1.5, label="1 ± ε") for _ in range(2)]
+    figure.legend(handles=[*plus.lines[:3], limits[0], alive, dead], loc="outside upper center", ncols=6)
 
     def draw(clip_coef, minimum, epoch):
         for sign, curve, mark in zip((1.0, -1.0), curves, marks):

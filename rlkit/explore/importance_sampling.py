@@ -22,33 +22,31 @@ def log_density(x, mu, sigma=1.0):
     return F.gaussian_log_prob(torch.tensor([mu]), torch.tensor([sigma]).log(), x[..., None])
 
 
-@lru_cache(maxsize=2)
-def normals(seed):
-    """Standard normal draws, one row a repeat, and their log-densities `[2, REPEATS, LONGEST]`; fewer: the first n."""
-    z = torch.from_numpy(np.random.default_rng(seed).standard_normal((REPEATS, LONGEST), dtype=np.float32))
-    return torch.stack([z, log_density(z, 0.0)])
-
-
 def exact_mean(f, mu_p):
     """E_{x~p}[f(x)] by summing over a fine grid."""
     x = torch.linspace(mu_p - 8, mu_p + 8, 4001, dtype=torch.float64)
     return float((log_density(x, mu_p).exp() * f(x)).sum() * (x[1] - x[0]))
 
 
-def weighted_samples(mu_p, mu_q, sigma_q, draws):
-    """Samples of q made from part of `normals`, and their importance weights p(x) / q(x)."""
-    z, log_density_of_z = draws
+@lru_cache(maxsize=2)
+def normals(n, seed):
+    """Standard normal draws, one column a repeat `[n, REPEATS]`: a longer run begins as a shorter one does."""
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, REPEATS), dtype=np.float32))
+
+
+def weighted_samples(mu_p, mu_q, sigma_q, z):
+    """Samples of q made from standard normal z, and their importance weights p(x) / q(x) -> both of z's shape."""
     x = mu_q + sigma_q * z
-    return x, F.ratio(log_density(x, mu_p), log_density_of_z - np.log(sigma_q))  # q is N(0, 1), stretched by σ_q
+    return x, F.ratio(log_density(x, mu_p), log_density(x, mu_q, sigma_q))
 
 
 def final_estimates(f, mu_p, mu_q, sigma_q, n, seed):
     """Estimates of E_p[f] from n samples of q, one for each repeat `[REPEATS]`."""
-    estimates = []
-    for draws in normals(seed)[..., :n].split(25, dim=1):  # in parts that fit a processor's cache: twice as fast
-        x, weights = weighted_samples(mu_p, mu_q, sigma_q, draws)
-        estimates.append((weights * f(x)).mean(1))
-    return torch.cat(estimates).numpy()
+    total = torch.zeros(REPEATS)
+    for z in normals(n, seed).split(150):  # parts that fit a processor's cache: twice as fast
+        x, weights = weighted_samples(mu_p, mu_q, sigma_q, z)
+        total += (weights * f(x)).sum(0)
+    return (total / n).numpy()
 
 
 def importance_sampling():
@@ -83,7 +81,7 @@ def importance_sampling():
 
     def draw(mu_p, mu_q, sigma_q, f, n, seed):
         function = FUNCTIONS[f]
-        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(seed)[:, :SHOWN, :n])
+        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(n, seed)[:, :SHOWN].T)
         terms = (weights * function(x)).numpy()
         of_p.set_ydata(log_density(grid, mu_p).exp().numpy())
         of_q.set_ydata(log_density(grid, mu_q, sigma_q).exp().numpy())
@@ -117,5 +115,5 @@ def importance_sampling():
         sigma_q=slider("σ_q, width of q", 1.0, 0.5, 3.0, 0.25),
         f=choice("f(x), function", "tanh(2x), a soft step", list(FUNCTIONS)),
         n=steps("n, samples", 10, [5, 10, 20, 50, 100, 300, 1000, 3000]),
-        seed=slider("seed", 0, 0, 20, 1),
+        seed=slider("seed", 1, 0, 20, 1),
     )

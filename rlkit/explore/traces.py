@@ -15,6 +15,9 @@ class TracedRun(Run):
     def __init__(self, agent, total_steps, figure, lines, read, words, controls):
         self.lines, self.read, self.words = lines, read, words
         self.steps, self.rows = [], []
+        for line in lines:
+            line.axes.locator_params(axis="x", nbins=4)  # steps are long numbers
+        figure.get_layout_engine().set(w_pad=0.3)  # and one may stand at the edge
         self.second = Moving(figure)
         self.second_image = widgets.Image(format="png", layout={"width": "100%", "max_width": "760px"})
         super().__init__(agent, total_steps, self.trace, controls=controls)

@@ -52,7 +52,7 @@ def contour(old, max_kl, halvings=20):
 
 def trust_region():
     """All steps of one length, all steps of one KL, and what one step does, by confidence, length, angle and δ."""
-    figure, (plane, around, bars) = picture(3, width=11.5, height=4.2, width_ratios=[1.15, 1, 0.9])
+    figure, (plane, around, bars) = picture(3, width=11.5, height=4.6, width_ratios=[1.15, 1, 0.9])
     points = np.stack(np.meshgrid(np.linspace(LEFT, RIGHT, 61), np.linspace(BOTTOM, TOP, 61)), -1)
     image = plane.imshow(points[..., 0], extent=PLANE, origin="lower", cmap="Greys", vmin=-3, vmax=4, aspect="auto")
     (steps,) = plane.plot([], [], color=ORANGE, label="steps of length d")
@@ -63,17 +63,15 @@ def trust_region():
     plane.set(xlabel="logit $z_1$", ylabel="logit $z_2$", xlim=(LEFT, RIGHT), ylim=(BOTTOM, TOP))
     plane.set_title("the darker, the larger the KL", loc="left")
     plane.grid(False)
-    plane.legend(loc="lower left", fontsize=10)
     (curve,) = around.plot(ANGLES, ANGLES, color=ORANGE)
-    budget = around.axhline(1, color=BLUE, linestyle="--", linewidth=1.5, label="δ")
-    (mark,) = around.plot([0], [1], "D", color=RED, markersize=9, label="the step")
+    budget = around.axhline(1, color=BLUE, linestyle="--", linewidth=1.5)
+    (mark,) = around.plot([0], [1], "D", color=RED, markersize=9)
     around.set(xlabel="angle of the step, degrees", ylabel="KL, nats", yscale="log", ylim=(1e-4, 10), xlim=(0, 360))
     around.set_xticks([0, 90, 180, 270, 360])
-    around.legend(loc="lower right")
     before = bars.bar(np.arange(3) - 0.2, np.zeros(3), 0.4, color=GREY, label="before")
     after = bars.bar(np.arange(3) + 0.2, np.zeros(3), 0.4, color=RED, hatch="//", label="after the step")
     bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1.25), xticks=range(3), xticklabels=[1, 2, 3])
-    bars.legend(loc="upper right")
+    figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, and in no curve's way
 
     def draw(confidence, length, angle, max_kl):
         old = np.array([confidence, 0.0])
