@@ -324,8 +324,8 @@ def gaussian_kl(old_mean, old_log_std, mean, log_std):
 def policy_gradient(log_probs, advantages):
     """REINFORCE's objective, whose gradient is the policy gradient: (G_t - b) ln π(a_t|s_t; θ).
 
-    Williams 1992; Sutton & Barto, eq. 13.11, without its factor γ^t, as in practice. Both `[B]`; advantages G - b are
-    constants -> `[B]`, to be maximised.
+    Williams 1992; Sutton & Barto, section 13.4, without the factor γ^t of its box, as in practice. Both `[B]`;
+    advantages G - b are constants -> `[B]`, to be maximised.
 
     >>> policy_gradient(torch.tensor([-1.0, -2.0]), torch.tensor([3.0, -1.0])).tolist()
     [-3.0, 2.0]
@@ -354,7 +354,7 @@ def gae(rewards, values, next_values, terminated, truncated, gamma, gae_lambda):
 
 
 def normalize(advantages):
-    """Advantages with mean 0 and standard deviation 1, as every implementation of PPO has them and no paper says.
+    """Advantages with mean 0 and standard deviation 1, as almost every implementation of PPO has them.
 
     `[B]` -> `[B]`. Equal advantages, or a single one, become 0.
 
@@ -395,7 +395,7 @@ def ratio(log_probs, old_log_probs):
 def effective_sample_size(weights):
     """How many samples from p itself would be as good as these weighted ones: (Σ w_i)^2 / Σ w_i^2.
 
-    Kong 1992. `[..., n]` -> `[...]`, between 1 and n.
+    Kong 1992, for weights that are normalised. `[..., n]` -> `[...]`, between 1 and n.
 
     >>> effective_sample_size(np.array([1.0, 1.0, 1.0, 1.0])), effective_sample_size(np.array([1.0, 0.0, 0.0, 0.0]))
     (np.float64(4.0), np.float64(1.0))
@@ -409,7 +409,7 @@ def effective_sample_size(weights):
 def surrogate(ratio, advantages):
     """The surrogate J^{θ'}(θ), per sample: r_t(θ) A_t. Its gradient at θ = θ' is the policy gradient.
 
-    TRPO 2015, eq. 14; PPO 2017, eq. 6 (L^CPI). Both `[B]` -> `[B]`.
+    TRPO 2015, eq. 14, with Q there; PPO 2017, eq. 6 (L^CPI). Both `[B]` -> `[B]`.
 
     >>> surrogate(torch.tensor([1.5]), torch.tensor([-2.0])).tolist()
     [-3.0]

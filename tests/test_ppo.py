@@ -270,7 +270,7 @@ def test_clipping_keeps_a_policy_near_the_old_one_over_many_epochs(kind):
 def test_the_metrics_are_those_of_the_last_minibatch_or_of_the_whole_batch():
     agent, batch = played("CartPole-v1")
     disturb(agent.network)
-    metrics = {name: float(value) for name, value in agent.measure(batch).items()}
+    metrics = {name: float(value) for name, value in agent.measure(batch, 0.2).items()}
     with torch.no_grad():
         params, values = agent.network(batch.obs)
     old, new = distribution(batch.old_params, True), distribution(params, True)

@@ -6,7 +6,7 @@ from rlkit.plotting import BLUE, GREEN, SKY, picture
 from rlkit.presets import preset
 
 
-def beta_live(total_steps=100_000, **changes):
+def beta_live(total_steps=1_000_000, **changes):
     """PPO with the adaptive KL penalty on CartPole-v1; below the curve, the KL of iterations with its band, and β."""
     agent = preset("ppo-kl-cartpole", **changes)
     figure, (left, right) = picture(2, width=9, height=2.6)

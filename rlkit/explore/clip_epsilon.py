@@ -72,8 +72,8 @@ def clip_epsilon():
         this, that = ("with", "Without") if minimum else ("without", "With")
         return (
             f"ε = {clip_coef:.2f}, after {epoch} epochs, {this} the min: {asked + wrong:.0%} of the samples have no "
-            f"gradient; {asked:.0%} have moved as their advantage asks, {wrong:.0%} the wrong way, and nothing brings "
-            f"them back. {that} the min it would be {other:.0%}."
+            f"gradient. {asked:.0%} have moved far enough, as their advantage asks; {wrong:.0%} have moved the wrong "
+            f"way and cannot come back. {that} the min {other:.0%} would have no gradient."
         )
 
     return Explorer(

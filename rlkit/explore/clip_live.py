@@ -6,7 +6,7 @@ from rlkit.plotting import BLUE, ORANGE, picture
 from rlkit.presets import preset
 
 
-def clip_live(total_steps=100_000, **changes):
+def clip_live(total_steps=1_000_000, **changes):
     """PPO2 on CartPole-v1 under a slider for ε; below the curve, the ratios outside 1 ± ε and the KL of iterations."""
     agent = preset("ppo-cartpole", **changes)
     figure, (left, right) = picture(2, width=9, height=2.6)

@@ -9,7 +9,7 @@ from rlkit import functional as F
 from rlkit.explore.panel import Explorer, choice, slider, steps, still_legend
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, RED, Picture
 
-REPEATS, SHOWN, LONGEST = 500, 16, 3000
+REPEATS, SHOWN, LONGEST = 500, 16, 2000
 FUNCTIONS = {
     "tanh(2x), a soft step": lambda x: (2 * x).tanh(),
     "x": lambda x: x,
@@ -114,6 +114,6 @@ def importance_sampling():
         mu_q=slider("μ_q, mean of q", 1.5, -2.5, 2.5, 0.25),
         sigma_q=slider("σ_q, width of q", 1.0, 0.5, 3.0, 0.25),
         f=choice("f(x), function", "tanh(2x), a soft step", list(FUNCTIONS)),
-        n=steps("n, samples", 10, [5, 10, 20, 50, 100, 300, 1000, 3000]),
+        n=steps("n, samples", 10, [5, 10, 20, 50, 100, 300, 1000, 2000]),
         seed=slider("seed", 1, 0, 20, 1),
     )
