@@ -116,7 +116,7 @@ def ppo_mujoco_2017(**changes):
 
 FAST_PPO_CARTPOLE = dict(
     env="CartPole-v1", num_envs=32, num_steps=64, epochs=2, minibatch_size=256, learning_rate=6e-3,
-    hidden=(32, 32), activation="relu",
+    gae_lambda=0.97, value_coef=0.2, max_grad_norm=inf, hidden=(32, 32), activation="relu",
 )  # fmt: skip
 
 FAST_CARTPOLE = dict(
