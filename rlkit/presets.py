@@ -78,9 +78,9 @@ def ppo_kl_cartpole(**changes):
 
 
 def ppo_pong_small(**changes):
-    """Pong from pixels on one CPU core: to 18 points ahead in about half a million steps, ten minutes or somewhat more.
+    """Pong from pixels on one CPU core: seed 0 is 18 points ahead after half a million steps, in ten minutes.
 
-    Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, 32 environments with 64
+    Seed 1 was 8 points ahead after 600 000 steps. Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, 32 environments with 64
     steps, four epochs, four times the learning rate, ε = 0.2, unclipped rewards; annealed over a million steps.
     """
     return PPO(**dict(
