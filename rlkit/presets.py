@@ -80,8 +80,9 @@ def ppo_kl_cartpole(**changes):
 def ppo_pong_small(**changes):
     """Pong from pixels on one CPU core: seed 0 is 18 points ahead after half a million steps, in ten minutes.
 
-    Seed 1 was 8 points ahead after 600 000 steps. Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, 32 environments with 64
-    steps, four epochs, four times the learning rate, ε = 0.2, unclipped rewards; annealed over a million steps.
+    Seed 1 was 8 points ahead after 600 000 steps. Leaves the paper: frames of 42 x 42, two small convolutions, three
+    of the six actions, 32 environments with 64 steps, four epochs, four times the learning rate, ε = 0.2, unclipped
+    rewards; annealed over a million steps.
     """
     return PPO(**dict(
         env="ALE/Pong-v5", num_envs=32, num_steps=64, epochs=4, minibatch_size=256, learning_rate=1e-3,
