@@ -1,4 +1,4 @@
-"""The networks: from an observation to one number per action.
+"""The networks: from an observation to values of actions, or to a policy and a value.
 
 An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes (newest last). The body sees
 it as features; a *stream* (one hidden layer, one output layer) turns features into values. A Q-network has one
@@ -210,7 +210,7 @@ def flat_parameter(parameters):
     """The same as one `nn.Parameter` with one gradient: for a small network, whose time goes into torch's bookkeeping
     of its dozen tensors, clipping and the optimiser's step become twice as fast.
 
-    The gradient must be zeroed and not be dropped: `zero_grad(set_to_none=False)`.
+    Its gradient must be zeroed and never dropped: `descend` does that.
     """
     parameters = list(parameters)
     theta = nn.Parameter(flatten(parameters))
@@ -218,6 +218,17 @@ def flat_parameter(parameters):
     for parameter, view in zip(parameters, views(theta.grad, parameters)):
         parameter.grad = view
     return theta
+
+
+def descend(loss, theta, optimizer, max_grad_norm):
+    """One step of the optimiser down the gradient of `loss`, θ a `flat_parameter` -> the gradient's norm, unclipped."""
+    theta.grad.zero_()
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(theta, max_grad_norm)
+    if not norm.isfinite():
+        raise ValueError(f"The gradient is {norm}: it diverged; take a smaller learning_rate.")
+    optimizer.step()
+    return norm
 
 
 def views(flat, parameters):

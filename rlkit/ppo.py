@@ -13,7 +13,7 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
-from rlkit.networks import actor_critic, flat_parameter
+from rlkit.networks import actor_critic, descend, flat_parameter
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.settings import check_settings
@@ -86,14 +86,7 @@ class PPO:
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = self.objective(minibatch, clip_coef)
-                self.optimizer.zero_grad(set_to_none=False)
-                loss.backward()
-                norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
-                if not norm.isfinite():
-                    raise ValueError(
-                        f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate."
-                    )
-                self.optimizer.step()
+                descend(loss, self.theta, self.optimizer, self.max_grad_norm)
         if self.variant == "clip":
             return self.measure(minibatch, clip_coef)
         metrics = self.measure(batch, clip_coef)  # all of it: β depends on it

@@ -3,6 +3,7 @@
 Williams 1992, Simple Statistical Gradient-following Algorithms; Sutton & Barto, section 13.4.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
-from rlkit.networks import actor_critic, flat_parameter
+from rlkit.networks import actor_critic, descend, flat_parameter
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.settings import check_settings
@@ -69,21 +70,14 @@ class REINFORCE:
         params = self.network.policy(batch.obs)
         log_probs = self.policy.log_prob(params, batch.actions)
         objective = F.policy_gradient(log_probs, batch.advantages).sum() / self.episodes
-        self.policy_optimizer.zero_grad(set_to_none=False)
-        (-objective).backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.theta, self.max_grad_norm)
-        if not norm.isfinite():
-            raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
-        self.policy_optimizer.step()
+        norm = descend(-objective, self.theta, self.policy_optimizer, self.max_grad_norm)
         metrics = {"entropy": self.policy.entropy(params.detach()).mean(), "grad_norm": norm}
         return metrics | (self.fit_values(batch) if self.baseline == "value" else {})
 
     def fit_values(self, batch):
         for _ in range(self.value_steps):
             loss = F.value_loss(self.network.values(batch.obs), batch.returns).mean()
-            self.value_optimizer.zero_grad(set_to_none=False)
-            loss.backward()
-            self.value_optimizer.step()
+            descend(loss, self.w, self.value_optimizer, math.inf)
         return {"value_loss": loss.detach()}
 
     def returns_and_advantages(self, rollout):

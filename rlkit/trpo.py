@@ -13,7 +13,7 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
-from rlkit.networks import actor_critic, concatenate, flat_parameter, flatten
+from rlkit.networks import actor_critic, concatenate, descend, flat_parameter, flatten
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.settings import check_settings
@@ -116,10 +116,7 @@ class TRPO:
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()
-                self.optimizer.zero_grad(set_to_none=False)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.w, self.max_grad_norm)
-                self.optimizer.step()
+                descend(loss, self.w, self.optimizer, self.max_grad_norm)
         return {"value_loss": loss.detach()}
 
     def act(self, obs):

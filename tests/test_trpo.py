@@ -290,3 +290,14 @@ def test_one_step_in_one_environment_is_enough():
     for progress in agent.learn(40):
         assert float(progress.metrics.get("step_size", 0)) == 0  # one advantage is normalised to 0; a reset is no batch
     assert torch.isfinite(weights(agent.network)).all()
+
+
+def test_values_that_diverge_stop_the_run_with_one_sentence():
+    agent = small(TRPO)
+    rollout = agent.collector.collect(8)
+    rollout.values[:] = np.nan
+    batch = rollout.batch(agent.policy, np.zeros_like(rollout.rewards), "cpu")
+    before = agent.w.detach().clone()
+    with pytest.raises(ValueError, match="smaller learning_rate"):
+        agent.fit_values(batch)
+    assert agent.w.equal(before)
