@@ -128,7 +128,8 @@ TASKS = {  # steps: the same for every method
 def policy_gradients(seeds=SEEDS):
     """The lecture's comparison: four methods, five tasks, the same steps and seeds; one setting a method for all tasks.
 
-    Chosen with seeds 10 and 11 on CartPole, PPO's learning rate also on Pendulum. Needs `pip install -e ".[mujoco,box2d]"`.
+    Chosen with seeds 10 and 11 on CartPole, PPO's learning rate also on Pendulum. Needs
+    `pip install -e ".[mujoco,box2d]"`.
     """
     rollouts = dict(num_envs=8, num_steps=256, epochs=6, minibatch_size=128, learning_rate=1e-3, normalize=True)
     methods = {
