@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from rlkit import check, functional
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
 from rlkit.checkpoint import checkpoint, load, save
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
@@ -16,7 +18,7 @@ AGENTS = Path(__file__).parent / "data" / "agents"  # the trained agents that co
 
 __version__ = "0.1.0"
 __all__ = [
-    "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO",
+    "A2C", "A3C", "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO",
     "check", "checkpoint", "evaluate", "functional", "load", "preset", "presets", "save",
     "stop_at", "time_limit", "train",
 ]  # fmt: skip

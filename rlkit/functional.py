@@ -376,6 +376,48 @@ def value_loss(values, returns):
     return (values - returns) ** 2
 
 
+def actor_critic_loss(log_probs, advantages, value_errors, entropy, value_coef, entropy_coef):
+    """Total loss of an actor-critic with an entropy bonus: L = -A ln π(a|s) + λ L_V - β H(π).
+
+    A3C 2016, algorithm S3 and section 4; the lecture's L. All `[B]`; advantages A are constants, value_errors L_V as of
+    `value_loss`, λ and β numbers -> `[B]`, to be minimised.
+
+    >>> actor_critic_loss(torch.tensor([-1.0]), 3.0, torch.tensor([4.0]), torch.tensor([0.5]), 0.5, 0.1).item()
+    4.94999...
+    """
+    return -policy_gradient(log_probs, advantages) + value_coef * value_errors - entropy_coef * entropy
+
+
+# Optimisers -----------------------------------------------------------------------------------------------------------
+
+
+def rmsprop(gradient, square, decay, eps):
+    """RMSProp: g ← α g + (1 - α) Δθ^2, and the step Δθ / √(g + ε), to be multiplied by the learning rate.
+
+    A3C 2016, section 4 (its ε is inside the root). gradient Δθ and square g `[D]` -> step `[D]`, the next g `[D]`.
+
+    >>> [x.item() for x in rmsprop(torch.tensor([2.0]), torch.tensor([0.0]), decay=0.75, eps=0.0)]
+    [2.0, 1.0]
+    """
+    square = decay * square + (1 - decay) * gradient**2
+    return gradient / (square + eps).sqrt(), square
+
+
+def adam(gradient, mean, square, count, betas, eps):
+    """Adam: m ← β_1 m + (1 - β_1) g, v ← β_2 v + (1 - β_2) g^2, and the step m^ / (√v^ + ε), m^ = m / (1 - β_1^t), ....
+
+    Kingma & Ba 2015, algorithm 1. gradient g, mean m, square v `[D]`, count t = 1 for the first step -> step `[D]`, the
+    next m and v `[D]`.
+
+    >>> [round(x.item(), 4) for x in adam(torch.tensor([2.0]), *torch.zeros(2, 1), 1, betas=(0.9, 0.99), eps=0.0)]
+    [1.0, 0.2, 0.04]
+    """
+    mean = betas[0] * mean + (1 - betas[0]) * gradient
+    square = betas[1] * square + (1 - betas[1]) * gradient**2
+    unbiased_mean, unbiased_square = mean / (1 - betas[0] ** count), square / (1 - betas[1] ** count)
+    return unbiased_mean / (unbiased_square.sqrt() + eps), mean, square
+
+
 # Importance sampling ------------------------------------------------------------------------------------------------
 
 LARGEST_LOG_RATIO = 20.0  # e^20 is 5e8: a ratio beyond it means nothing, but as infinity it would end the run

@@ -1,6 +1,7 @@
 """How much memory this process may still take: the machine's and the container's limit, whichever is less."""
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -61,3 +62,15 @@ def require_memory(num_bytes, what, cure):
             f"{what} needs {num_bytes / 2**30:.2f} GiB, and this process may take {available / 2**30:.2f} GiB more; "
             f"use {cure}."
         )
+
+
+def require_shared_memory(num_bytes, folder="/dev/shm"):
+    """Refuse before the allocation: where shared memory is full, a process dies of a bus error, which says nothing."""
+    if Path(folder).is_dir():
+        total, _, free = shutil.disk_usage(folder)
+        if num_bytes > free:
+            raise ValueError(
+                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, and of the {total / 2**20:.0f} MiB at "
+                f"{folder} {free / 2**20:.0f} are free; take a smaller network, or start the container with a larger "
+                "--shm-size."
+            )

@@ -58,18 +58,20 @@ class ActorCritic(nn.Module):
     """The params of π( · |s; θ) and V(s; w): observations `[B, ...]` -> `[B, K]`, `[B]`.
 
     For vectors two networks apart, as in the PPO paper; for frames one body with two heads, unless not `shared`.
-    `hidden` are the widths of the hidden layers; for frames they follow the convolutions. The observation enters as
-    (obs - shift) / scale.
+    `hidden` are the widths of the hidden layers; for frames they follow the convolutions, those of DQN's paper of the
+    `year`. The observation enters as (obs - shift) / scale.
     """
 
-    def __init__(self, obs_shape, policy, hidden=(64, 64), activation="tanh", shared=True, shift=0.0, scale=1.0):
+    def __init__(
+        self, obs_shape, policy, hidden=(64, 64), activation="tanh", shared=True, shift=0.0, scale=1.0, year=2015
+    ):
         super().__init__()
         frames = len(obs_shape) == 3
         size = () if frames else obs_shape
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32).expand(size).clone())
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).expand(size).clone())
-        self.policy_body = tower(obs_shape, hidden, activation)
-        self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation)
+        self.policy_body = tower(obs_shape, hidden, activation, year)
+        self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation, year)
         self.policy_head = orthogonal(nn.Linear(hidden[-1], policy.num_params - policy.num_free), 0.01)  # all alike
         self.value_head = orthogonal(nn.Linear(hidden[-1], 1), 1.0)
         self.log_std = nn.Parameter(torch.zeros(policy.num_free)) if policy.num_free else None
@@ -113,52 +115,110 @@ class ActorCritic(nn.Module):
 
     def numpy_twin(self):
         """The same function in NumPy: `[B, D]` -> `[B, K]`, `[B]`; None where that cannot be."""
-        parts = [numpy_layers([*body, head]) for body, head in
-                 ((self.policy_body, self.policy_head), (self.value_body, self.value_head))]  # fmt: skip
-        if None in parts:
+        params, value = self.numpy_params(), numpy_layers([*self.value_body, self.value_head])
+        if params is None or value is None:
             return None
-        policy, value = parts
-        shift, scale = self.shift.numpy(), self.scale.numpy()
-        log_std = None if self.log_std is None else self.log_std.detach().numpy()
+        scaled = self.numpy_inputs()
 
         def params_and_values(obs):
-            inputs = np.subtract(obs, shift, dtype=np.float32) / scale  # MuJoCo's observations are float64
-            params = policy(inputs)
-            if log_std is not None:
-                params = np.concatenate([params, np.broadcast_to(log_std, params.shape)], axis=-1)
-            return params, value(inputs)[:, 0]
+            inputs = scaled(obs)
+            return params(inputs), value(inputs)[:, 0]
 
         return params_and_values
 
+    def numpy_policy(self):
+        """`policy` in NumPy: `[B, D]` -> `[B, K]`; None where that cannot be."""
+        params, scaled = self.numpy_params(), self.numpy_inputs()
+        return None if params is None else lambda obs: params(scaled(obs))
 
-def actor_critic(agent, shared=True):
+    def numpy_params(self):
+        policy = numpy_layers([*self.policy_body, self.policy_head])
+        if policy is None or self.log_std is None:
+            return policy
+        log_std = self.log_std.detach().numpy()
+
+        def params(inputs):
+            means = policy(inputs)
+            return np.concatenate([means, np.broadcast_to(log_std, means.shape)], axis=-1)
+
+        return params
+
+    def numpy_inputs(self):
+        shift, scale = self.shift.detach().cpu().numpy(), self.scale.detach().cpu().numpy()
+        return lambda obs: np.subtract(obs, shift, dtype=np.float32) / scale  # MuJoCo's observations are float64
+
+
+class RecurrentActorCritic(ActorCritic):
+    """An actor-critic that remembers: one body, an LSTM on top of it, and both heads on the LSTM's output.
+
+    A3C 2016, section 5.1. Its *memory* `[2, N, H]` holds the LSTM's output and cell for each of N environments.
+    """
+
+    def __init__(self, obs_shape, policy, hidden, activation, **options):
+        super().__init__(obs_shape, policy, hidden, activation, **options)
+        self.value_body = self.policy_body
+        self.lstm = nn.LSTMCell(hidden[-1], hidden[-1])
+
+    def blank_memory(self, num_envs):
+        """What an episode begins with."""
+        return torch.zeros(2, num_envs, self.lstm.hidden_size, device=self.device)
+
+    def remember(self, features, memory):
+        return torch.stack(self.lstm(features, tuple(memory)))
+
+    def step(self, obs, memory):
+        """One row, `[N, ...]`, `[2, N, H]` -> params `[N, K]`, the memory after it."""
+        memory = self.remember(self.policy_body(self.inputs(obs)), memory)
+        return self.params(memory[0]), memory
+
+    def unroll(self, obs, memory, valid):
+        """T rows one after the other, `[T, N, ...]` -> params `[T, N, K]`, V `[T, N]`.
+
+        An episode ends with a row that is not valid; what comes after it knows nothing of it.
+        """
+        features = self.policy_body(self.inputs(obs.flatten(0, 1))).unflatten(0, obs.shape[:2])
+        outputs = []
+        for t in range(len(obs)):
+            memory = self.remember(features[t], memory)
+            outputs.append(memory[0])
+            memory = memory * valid[t][:, None]
+        outputs = torch.stack(outputs)
+        return self.params(outputs), self.value_head(outputs).squeeze(-1)
+
+    def numpy_policy(self):
+        return None  # torch's LSTM is as fast as one in NumPy would be
+
+
+def actor_critic(agent, kind=ActorCritic, **options):
     """The network that an agent's settings and environments describe, its weights drawn by the agent's seed."""
     frames = len(agent.envs.obs_shape) == 3
     scale = agent.obs_scale if agent.obs_scale is not None else 255.0 if frames else 1.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(agent.seed)
-        network = ActorCritic(
-            agent.envs.obs_shape, agent.policy, agent.hidden, agent.activation, shared, agent.obs_shift, scale
-        )
+        network = kind(
+            agent.envs.obs_shape, agent.policy, agent.hidden, agent.activation,
+            shift=agent.obs_shift, scale=scale, **options,
+        )  # fmt: skip
     return network.to(choose_device(agent.device, frames))
 
 
-def tower(obs_shape, hidden, activation):
+def tower(obs_shape, hidden, activation, year):
     """All layers below a head."""
-    convolutions = body(obs_shape, ())
+    convolutions = body(obs_shape, (), year)
     width = num_features(convolutions, obs_shape)
     activations = {"tanh": nn.Tanh, "relu": nn.ReLU}
     layers = [layer for i, o in zip([width, *hidden], hidden) for layer in (nn.Linear(i, o), activations[activation]())]
     return orthogonal(nn.Sequential(*convolutions, *layers), 2**0.5)
 
 
-def body(obs_shape, hidden):
+def body(obs_shape, hidden, year=2015):
     """What comes before the streams: convolutions for `[stack, H, W]`, linear layers for `[D]`."""
     if len(obs_shape) == 1:
         widths = [obs_shape[0], *hidden]
         return nn.Sequential(*(layer for i, o in zip(widths, widths[1:]) for layer in (nn.Linear(i, o), nn.ReLU())))
-    convolutions = nature_convolutions if min(obs_shape[1:]) >= 64 else small_convolutions
-    return convolutions(obs_shape[0])
+    if min(obs_shape[1:]) < 64:
+        return small_convolutions(obs_shape[0])
+    return {2013: workshop_convolutions, 2015: nature_convolutions}[year](obs_shape[0])
 
 
 def stream(num_inputs, hidden, num_outputs):
@@ -172,6 +232,14 @@ def nature_convolutions(num_frames):
         nn.Conv2d(32, 64, kernel_size=4, stride=2), nn.ReLU(),
         nn.Conv2d(64, 64, kernel_size=3, stride=1), nn.ReLU(), nn.Flatten(),
     ).to(memory_format=torch.channels_last)  # a third faster on a CPU at large batches  # fmt: skip
+
+
+def workshop_convolutions(num_frames):
+    """The convolutions of DQN 2013, which A3C 2016 uses: 84 x 84 x 4 in, 9 x 9 x 32 out."""
+    return nn.Sequential(
+        nn.Conv2d(num_frames, 16, kernel_size=8, stride=4), nn.ReLU(),
+        nn.Conv2d(16, 32, kernel_size=4, stride=2), nn.ReLU(), nn.Flatten(),
+    ).to(memory_format=torch.channels_last)  # fmt: skip
 
 
 def small_convolutions(num_frames):

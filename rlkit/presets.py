@@ -5,6 +5,8 @@ A preset is a function that returns an agent; its docstring says what it is good
 
 from math import inf
 
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
@@ -115,6 +117,42 @@ def ppo_mujoco_2017(**changes):
     ) | changes)  # fmt: skip
 
 
+def a2c_cartpole(**changes):
+    """CartPole-v1 in a second or two: A2C, tuned to stop at the threshold, a demonstration.
+
+    RMSProp and n-step returns as in the paper; many environments, longer segments, a larger learning rate and less
+    memory in g than there.
+    """
+    return A2C(**dict(
+        env="CartPole-v1", num_envs=32, t_max=16, learning_rate=1e-2, rmsprop_decay=0.95, value_coef=0.1,
+        entropy_coef=0.0, max_grad_norm=2.0, hidden=(32, 32), activation="relu",
+    ) | changes)  # fmt: skip
+
+
+def a3c_cartpole(**changes):
+    """CartPole-v1 with two worker processes in some seconds, start-up not counted; tuned, a demonstration.
+
+    Leaves the paper: long segments with GAE in place of n-step returns.
+    """
+    return A3C(**dict(
+        env="CartPole-v1", num_workers=2, t_max=64, gae_lambda=0.95, learning_rate=3e-3, value_coef=0.05,
+        entropy_coef=0.01, max_grad_norm=2.0, hidden=(32, 32), activation="relu",
+    ) | changes)  # fmt: skip
+
+
+def a3c_atari_2016(**changes):
+    """A3C as in its paper, for any ALE game: 16 workers, 80 million steps (a day on 16 cores); LSTM: recurrent=True.
+
+    The paper draws learning rates between 1e-4 and 1e-2 and keeps the best; this one, ε, the halved loss of the values
+    and the clipping at 40 are what public accounts of the authors' settings say. Rewards are clipped.
+    """
+    return A3C(**dict(
+        env="ALE/Pong-v5", num_workers=16, t_max=5, learning_rate=7e-4, optimizer_eps=0.1, value_coef=0.5,
+        entropy_coef=0.01, max_grad_norm=40.0, anneal_steps=80_000_000, reward_clip=1.0, hidden=(256,),
+        activation="relu", frame_size=84,
+    ) | changes)  # fmt: skip
+
+
 FAST_PPO_CARTPOLE = dict(
     env="CartPole-v1", num_envs=32, num_steps=64, epochs=2, minibatch_size=256, learning_rate=6e-3,
     gae_lambda=0.97, value_coef=0.2, max_grad_norm=inf, hidden=(32, 32), activation="relu",
@@ -146,6 +184,9 @@ PRESETS = {
         ppo_pong_small,
         ppo_atari_2017,
         ppo_mujoco_2017,
+        a2c_cartpole,
+        a3c_cartpole,
+        a3c_atari_2016,
     )
 }
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_origin
 import numpy as np
 import torch
 
-IN_UNIT = {"gamma", "gae_lambda", "epsilon_start", "epsilon_end", "alpha", "beta_start"}
+IN_UNIT = {"gamma", "gae_lambda", "epsilon_start", "epsilon_end", "alpha", "beta_start", "rmsprop_decay"}
 MAY_BE_ZERO = {"learning_starts", "entropy_coef", "value_coef", "damping", "seed"}
 ANY_NUMBER = {"obs_shift"}
 

@@ -122,6 +122,7 @@ def evaluate(agent, episodes=20, seed=1_000_000):
     envs = agent.envs.again(episodes, seed)
     returns = np.full(episodes, np.nan)
     totals = np.zeros(episodes)
+    getattr(agent, "forget", lambda: None)()  # of a recurrent agent: these are new episodes
     try:
         while np.isnan(returns).any():
             _, rewards, *_ = envs.step(agent.act(envs.obs))

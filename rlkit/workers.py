@@ -5,10 +5,12 @@ begins by importing torch, for seconds, and what it runs must be importable: a f
 notebook's cell. Nothing here knows what is computed.
 """
 
+import math
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -19,21 +21,24 @@ from multiprocessing.reduction import ForkingPickler
 import torch
 
 GRACE = 1.0  # seconds that a worker has for its end
+STARTUP = 60.0  # seconds that it has for its beginning, before its silence counts
 IMPORTABLE = "Define it at the top level of a .py file: a worker imports what it needs, and a notebook has no file."
 
 
 class WorkerError(RuntimeError):
-    """A worker failed; the message holds its traceback, or how it died."""
+    """A worker failed; the message names it and holds its traceback, or how it died."""
 
 
-def supervise(work, jobs, idle=0.5):
+def supervise(work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
     """Run `work(send, *job)` in a process of its own for each of `jobs`, and yield what they `send`, as it arrives.
 
     None is yielded where nothing came for `idle` seconds: starting takes a while, and whoever waits may want to stop.
-    Ends when all workers have ended; raises WorkerError when one failed. However it ends, be it closed, interrupted
-    or killed, the workers end too: at their next `send`, or else within a second, wherever they are. Send NumPy
-    arrays, not tensors: each of those would travel as a file of shared memory.
+    Ends when all workers have ended; raises WorkerError when one failed, or has sent nothing for `heartbeat` seconds.
+    With `go_on` that error is yielded like a message, and raised only when no worker is left. However it ends, be it
+    closed, interrupted or killed, the workers end too: at their next `send`, or else within a second, wherever they
+    are. Send NumPy arrays, not tensors: each of those would travel as a file of shared memory.
     """
+    check_importable(work, jobs)
     spawn = multiprocessing.get_context("spawn")
     workers = {}  # our end of its pipe -> process; a queue shared by all would stay locked if one died inside it
     try:
@@ -44,18 +49,31 @@ def supervise(work, jobs, idle=0.5):
             start(process)
             theirs.close()  # now only the worker holds it, and when the worker ends, we read the end of the file
         running = dict(workers)
+        heard = dict.fromkeys(running, time.monotonic() + STARTUP)  # when it last sent something
         while running:
             ready = wait([*running, *(process.sentinel for process in running.values())], idle)
             for pipe, process in list(running.items()):
-                if pipe in ready or process.sentinel in ready:
-                    kind, content = receive(pipe)
-                    if kind == "message":
-                        yield content
-                    elif kind == "failure":
-                        raise WorkerError(f"{process.name} failed:\n\n{content}")
-                    else:
-                        check_exit(process)
+                try:
+                    if pipe in ready or process.sentinel in ready:
+                        kind, content = receive(pipe)
+                        heard[pipe] = time.monotonic()
+                        if kind == "message":
+                            yield content
+                            continue
+                        check_end(process, kind, content)
                         del running[pipe]
+                    elif time.monotonic() > heard[pipe] + heartbeat:
+                        process.kill()
+                        raise WorkerError(
+                            f"{process.name} hangs: it sent nothing for {heartbeat:g} s and was ended. If its "
+                            "environment needs so long for a step, a larger heartbeat helps."
+                        )
+                except WorkerError as error:
+                    del running[pipe]
+                    if not (go_on and running):
+                        raise
+                    heard.update(dict.fromkeys(running, time.monotonic()))  # they may have waited for this one
+                    yield error
             if not ready:
                 yield None
     finally:
@@ -89,7 +107,10 @@ def receive(pipe):
         return "end", None
 
 
-def check_exit(process):
+def check_end(process, kind, content):
+    """Raise WorkerError unless it ended in peace."""
+    if kind == "failure":
+        raise WorkerError(f"{process.name} failed:\n\n{content}")
     process.join(GRACE)
     code = process.exitcode or 0
     if code < 0:
@@ -100,6 +121,22 @@ def check_exit(process):
             f"{process.name} ended with exit code {code} and said no more; look at what it printed. (A script may "
             'start workers only below `if __name__ == "__main__":`, for each worker imports it.)'
         )
+
+
+def check_importable(work, jobs):
+    """Refuse at once what a spawned worker would miss only after its start: things of a notebook's or a shell's."""
+    main = sys.modules["__main__"]
+    if getattr(main, "__file__", None) is None and getattr(main, "__spec__", None) is None:
+        for thing in (work, *(part for job in jobs for part in flat(job))):
+            if callable(thing) and getattr(thing, "__module__", None) == "__main__":
+                raise ValueError(f"A worker cannot be given {thing.__qualname__}, for it was made here. {IMPORTABLE}")
+
+
+def flat(job):
+    """The values of nested tuples and dicts."""
+    if not isinstance(job, tuple | list | dict):
+        return [job]
+    return [part for value in (job.values() if isinstance(job, dict) else job) for part in flat(value)]
 
 
 class Later:

@@ -1,0 +1,70 @@
+"""A3C in virtual time: any number of workers on one core, as a discrete-event model.
+
+The learning is real: the same A2C workers, gradients and shared updates as in `rlkit.a3c`. Only the clock is a model: a
+worker's lap takes as long as was measured for one worker that had a core to itself, give or take a little, and every
+worker has such a core. So it shows what staleness does to learning and how throughput would scale if nothing were
+shared but θ; it leaves out what many cores do share: memory bandwidth, caches, and the wait for a lock.
+"""
+
+import heapq
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from rlkit.a2c import A2C
+from rlkit.training import Progress
+
+
+class Costs(NamedTuple):
+    """Seconds, of one worker on a core of its own."""
+
+    pull: float  # θ' ← θ
+    step: float  # of its environments, with the action
+    gradient: float
+    push: float
+
+    def lap(self, t_max):
+        return self.pull + t_max * self.step + self.gradient + self.push
+
+
+def measured_costs(agent, updates=300):
+    """What an A3C's single worker needs here: medians over the updates of a real run of `agent`, which it trains."""
+    for _ in agent.learn(agent.step + updates * agent.t_max * agent.num_envs):
+        pass
+    times = np.array([lap[:5] for _, lap in agent.laps])
+    pull, act, gradient, push = np.median(np.diff(times, axis=1), axis=0).tolist()
+    return Costs(pull, act / agent.t_max, gradient, push)
+
+
+def in_virtual_time(agent, costs, total_steps, jitter=0.1) -> Iterator[tuple[float, Progress]]:
+    """Algorithm S3 with `agent.num_workers` workers -> the clock in seconds, and what an agent's `learn` yields.
+
+    A heap holds, for each worker, when its lap ends, the gradient that it then pushes, and the version of θ at which
+    that was computed: all that came between is its staleness.
+    """
+    rng = np.random.default_rng(agent.seed)
+    workers = [A2C(**agent.settings(agent.worker_seed(rank))) for rank in range(agent.num_workers)]
+    shared, laps = agent.shared, []
+
+    def begin_lap(rank, clock):
+        worker = workers[rank]
+        worker.theta.copy_(shared.theta)
+        segment = worker.player.play(agent.t_max)
+        gradient, metrics = worker.gradient(segment)
+        end = clock + costs.lap(agent.t_max) * rng.normal(1, jitter)
+        heapq.heappush(laps, (end, rank, shared.version, gradient, metrics))
+
+    for rank in range(agent.num_workers):
+        begin_lap(rank, clock=0.0)
+    while agent.step < total_steps:
+        clock, rank, version, gradient, metrics = heapq.heappop(laps)
+        worker = workers[rank]
+        shared.steps[rank] += agent.t_max * agent.num_envs
+        worker.step = agent.step
+        staleness = shared.version - version
+        shared.optimizer.step(gradient, worker.learning_rate * worker.remaining())
+        shared.updates[rank] += 1
+        finished = [episode._replace(step=agent.step) for episode in worker.envs.pop_finished()]
+        yield clock, Progress(agent.step, finished, metrics | {"staleness": staleness})
+        begin_lap(rank, clock)
