@@ -171,7 +171,7 @@ def actor_learner(send, settings, shared, rank, total_steps, lock, shared_statis
     model = A2C(**settings)  # θ' and an environment
     optimizer = shared.optimizer if shared_statistics else own_statistics(shared.optimizer)
     report = Reporter(send, rank)
-    while shared.T < total_steps:
+    while shared.T < total_steps:  # noqa: SIM300, T is the paper's name and no constant
         lap = [time.monotonic()]
         version_read = shared.version
         model.theta.copy_(shared.theta)  # θ' ← θ, while others may be writing it

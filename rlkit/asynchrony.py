@@ -9,7 +9,7 @@ import numpy as np
 from rlkit.a2c import A2C
 from rlkit.presets import preset
 from rlkit.tasks import BlindCartPole, DelayedCartPole
-from rlkit.training import Result, train
+from rlkit.training import Result
 from rlkit.virtual import in_virtual_time, measured_costs
 from rlkit.workers import WorkerError
 
@@ -53,7 +53,9 @@ def virtual_workers(seeds=range(5), total_steps=200_000):
 
 def virtual_run(num_workers, seed, costs, total_steps):
     trace, solved = Trace(), False
-    for clock, progress in in_virtual_time(preset("a3c-cartpole", num_workers=num_workers, seed=seed), costs, total_steps):
+    for clock, progress in in_virtual_time(
+        preset("a3c-cartpole", num_workers=num_workers, seed=seed), costs, total_steps
+    ):
         trace.staleness.append(progress.metrics["staleness"])
         if solved := trace.add(clock, progress):
             break
@@ -146,10 +148,21 @@ T_MAX = (1, 2, 5, 20, 50, 200)
 
 def segment_length(seeds=range(5), total_steps=100_000):
     """A2C on CartPole-v1, segments of one step to 200; n-step returns; otherwise one setting."""
-    return {str(t_max): [by_seconds(A2C(t_max=t_max, seed=seed, **SEGMENTS), total_steps) for seed in seeds] for t_max in T_MAX}
+    return {
+        str(t_max): [by_seconds(A2C(t_max=t_max, seed=seed, **SEGMENTS), total_steps) for seed in seeds]
+        for t_max in T_MAX
+    }
 
 
-SEGMENTS = dict(num_envs=8, learning_rate=3e-3, value_coef=0.1, entropy_coef=0.0, max_grad_norm=2.0, hidden=(32, 32), activation="relu")
+SEGMENTS = dict(
+    num_envs=8,
+    learning_rate=3e-3,
+    value_coef=0.1,
+    entropy_coef=0.0,
+    max_grad_norm=2.0,
+    hidden=(32, 32),
+    activation="relu",
+)
 
 
 def by_seconds(agent, total_steps):
@@ -159,10 +172,15 @@ def by_seconds(agent, total_steps):
     return trace.summary(time.process_time() - began, False)
 
 
-def memory(seeds=range(5), total_steps=150_000):
+def memory(seeds=range(5), total_steps=600_000):
     """A2C on CartPole-v1 without velocities, feed-forward and with an LSTM."""
-    settings = dict(env=BlindCartPole, num_envs=16, t_max=32, learning_rate=3e-3, gae_lambda=0.95, value_coef=0.1, entropy_coef=0.01, max_grad_norm=2.0, hidden=(32,))
     return {
-        name: [by_seconds(A2C(recurrent=recurrent, seed=seed, **settings), total_steps) for seed in seeds]
+        name: [by_seconds(A2C(recurrent=recurrent, seed=seed, **BLIND), total_steps) for seed in seeds]
         for name, recurrent in (("feed-forward", False), ("LSTM", True))
     }
+
+
+BLIND = dict(
+    env=BlindCartPole, num_envs=16, t_max=32, gamma=0.98, gae_lambda=0.95, learning_rate=3e-3, value_coef=0.2,
+    entropy_coef=0.0, max_grad_norm=1.0, hidden=(64,), activation="relu", obs_scale=(0.5, 0.05),
+)  # fmt: skip

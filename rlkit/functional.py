@@ -388,6 +388,17 @@ def actor_critic_loss(log_probs, advantages, value_errors, entropy, value_coef, 
     return -policy_gradient(log_probs, advantages) + value_coef * value_errors - entropy_coef * entropy
 
 
+def human_normalized(score, random, human):
+    """Score in percent of a human's, above random play: 100 (score - random) / (human - random).
+
+    DQN 2015, figure 3. Numbers or arrays.
+
+    >>> human_normalized(15.0, random=10.0, human=20.0)
+    50.0
+    """
+    return 100 * (score - random) / (human - random)
+
+
 # Optimisers -----------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rlkit.museum import BUGS, make
 from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs
 from rlkit.overestimation import button_noise, estimates_and_returns
 from rlkit.ppo import PPO
@@ -167,6 +168,20 @@ def sensitivity(seeds=SEEDS):
     return {"learning_rates": RATES, "clips": CLIPS, "betas": BETAS, "clip": clip, "kl": kl}
 
 
+def museum(seeds=SEEDS):
+    """Each bug of the museum, without and with it: the curve of a run, and the number that gives the bug away."""
+    return {
+        name: {kind: [museum_run(name, kind == "broken", seed) for seed in seeds] for kind in ("sound", "broken")}
+        for name in BUGS
+    }
+
+
+def museum_run(name, broken, seed):
+    agent, bug = make(name, broken, seed), BUGS[name]
+    run = curve(agent, bug.steps)
+    return {"steps": run["steps"], "returns": run["returns"], "number": round(float(bug.measure(agent)), 4)}
+
+
 SWEEPS = {
     sweep.__name__: sweep
     for sweep in (
@@ -178,6 +193,7 @@ SWEEPS = {
         minibatch,
         policy_gradients,
         sensitivity,
+        museum,
     )
 }
 

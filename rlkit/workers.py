@@ -52,6 +52,7 @@ def supervise(work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
         heard = dict.fromkeys(running, time.monotonic() + STARTUP)  # when it last sent something
         while running:
             ready = wait([*running, *(process.sentinel for process in running.values())], idle)
+            now = time.monotonic()  # not later: whoever takes the messages may take his time, and that is no silence
             for pipe, process in list(running.items()):
                 try:
                     if pipe in ready or process.sentinel in ready:
@@ -62,7 +63,7 @@ def supervise(work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
                             continue
                         check_end(process, kind, content)
                         del running[pipe]
-                    elif time.monotonic() > heard[pipe] + heartbeat:
+                    elif now > heard[pipe] + heartbeat:
                         process.kill()
                         raise WorkerError(
                             f"{process.name} hangs: it sent nothing for {heartbeat:g} s and was ended. If its "
@@ -72,7 +73,8 @@ def supervise(work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
                     del running[pipe]
                     if not (go_on and running):
                         raise
-                    heard.update(dict.fromkeys(running, time.monotonic()))  # they may have waited for this one
+                    for other in running:
+                        heard[other] = max(heard[other], time.monotonic())  # they may have waited for this one
                     yield error
             if not ready:
                 yield None
@@ -129,7 +131,8 @@ def check_importable(work, jobs):
     if getattr(main, "__file__", None) is None and getattr(main, "__spec__", None) is None:
         for thing in (work, *(part for job in jobs for part in flat(job))):
             if callable(thing) and getattr(thing, "__module__", None) == "__main__":
-                raise ValueError(f"A worker cannot be given {thing.__qualname__}, for it was made here. {IMPORTABLE}")
+                name = getattr(thing, "__qualname__", type(thing).__qualname__)
+                raise ValueError(f"A worker cannot be given {name}, for it was made here. {IMPORTABLE}")
 
 
 def flat(job):

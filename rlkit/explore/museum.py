@@ -1,0 +1,72 @@
+"""The museum of real bugs: what the return says with a bug in, and the number that gives the bug away."""
+
+import numpy as np
+
+from rlkit.explore.panel import Explorer, choice, still_legend, switch
+from rlkit.museum import BUGS, medians
+from rlkit.plotting import BLUE, GREY, RED, picture
+from rlkit.sweeps import SEEDS, stored
+
+KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
+
+
+def limits(values, low=None):
+    """From the least to the largest of them and a little more; 0 is always seen."""
+    low, high = min(0.0, *values) if low is None else low, max(0.0, *values)
+    return low - 0.08 * (high - low), high + 0.12 * (high - low)
+
+
+def museum(chapter=None):
+    """The bugs of a chapter, or of all: returns without and with the bug, and the number that tells."""
+    runs, _ = stored("museum")
+    names = [name for name, bug in BUGS.items() if chapter in (None, bug.chapter)]
+    figure, (ax, telling) = picture(2, width=11, width_ratios=[1.5, 1])
+    curves, points = {}, {}
+    for place, (kind, (colour, style, marker)) in enumerate(KINDS.items()):
+        thin = [ax.plot([], [], color=colour, linestyle=style, linewidth=0.8, alpha=0.6)[0] for _ in SEEDS]
+        (thick,) = ax.plot([], [], color=colour, linestyle=style, linewidth=3, label=f"{kind}, median")
+        (dots,) = telling.plot([], [], marker, color=colour, markersize=8, alpha=0.5, markeredgewidth=0)
+        (bar,) = telling.plot([], [], color=colour, linewidth=3)
+        words = telling.text(place + 0.3, 0, "", color=colour, va="center")
+        curves[kind], points[kind] = (thin, thick), (place, dots, bar, words)
+    (line,) = telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
+    meaning = telling.text(0.6, 0, "", color=GREY, ha="center", va="bottom", fontsize=11)
+    ax.set(xlabel="agent steps", ylabel="return, mean of 20", title="the return")
+    telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS), title=BUGS[names[0]].number)
+    telling.grid(False, axis="x")
+    still_legend(ax, loc="upper left")
+
+    def draw(name, broken):
+        bug = BUGS[name]
+        for kind in KINDS:
+            shown = broken or kind == "sound"
+            steps, returns = runs[name][kind][0]["steps"], [run["returns"] for run in runs[name][kind]]
+            numbers = [run["number"] for run in runs[name][kind]]
+            (thin, thick), (place, dots, bar, words) = curves[kind], points[kind]
+            for seed, values in zip(thin, returns):
+                seed.set_data(steps, values)
+            thick.set_data(steps, np.median(returns, axis=0))
+            dots.set_data(place + np.linspace(-0.15, 0.15, len(numbers)), numbers)
+            bar.set_data([place - 0.25, place + 0.25], [np.median(numbers)] * 2)
+            words.set(text=f"{np.median(numbers):.3g}", y=np.median(numbers))
+            for artist in (*thin, thick, dots, bar, words):
+                artist.set_visible(shown)
+        both = [run for kind in KINDS for run in runs[name][kind]]
+        height, label = bug.mark or (0.0, "")
+        line.set_data([-0.5, 1.7], [height] * 2)
+        meaning.set(text=label, y=height)
+        ax.set(xlim=(0, bug.steps), ylim=limits([1.1 * max(run["returns"]) for run in both], low=0.0))
+        telling.set(ylim=limits([height, *(run["number"] for run in both)]), title=bug.number)
+        return words_for(name, bug, runs[name], broken)
+
+    return Explorer(figure, draw, name=choice("bug", names[0], names), broken=switch("bug in", True))
+
+
+def words_for(name, bug, runs, broken):
+    (good_return, good), (bad_return, bad) = medians(runs["sound"]), medians(runs["broken"])
+    line = f"<b>{name}</b>: <code>{bug.wrong}</code> where <code>{bug.right}</code> is right. Seen in {bug.source}."
+    seen = f"Without the bug: return at the end {good_return:.3g}; {bug.number} {good:.3g}."
+    if not broken:
+        return f"{line}<br>{seen}"
+    seen += f" With it: {bad_return:.3g}; {bad:.3g}, for {bug.symptom}."
+    return f"{line}<br>{seen}<br>Caught by <code>{bug.test}</code>."
