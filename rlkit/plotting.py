@@ -34,6 +34,11 @@ METHODS = {  # colour and line style, the same in every chapter
     "TRPO": (ORANGE, "-."),
     "PPO adaptive KL": (GREEN, "--"),
     "PPO clip": (BLUE, "-"),
+    "A2C": (RED, (0, (5, 1))),
+    "A3C FF": (PINK, "-"),
+    "A3C LSTM": (BLACK, "-."),
+    "feed-forward": (ORANGE, "--"),
+    "LSTM": (BLUE, "-"),
     "baseline: none": (GREY, ":"),
     "baseline: mean": (ORANGE, "--"),
     "baseline: value": (BLUE, "-"),
@@ -207,6 +212,51 @@ def by_task(runs, tasks):
         ax.set_ylabel("return, last 20 episodes")
     legend.set_axis_off()
     legend.legend(*axes[0].get_legend_handles_labels(), loc="center left", fontsize=14)
+    return figure
+
+
+def by_clock(runs, ylabel, window=5):
+    """Methods by the seconds they had, those that replay on the left: each seed thin, the median of the seeds thick.
+
+    `runs` maps a method to one {"seconds", "returns"} for each seed, an entry for each finished episode.
+    """
+    figure, axes = picture(2, width=11, height=4.2, sharey=True)
+    for method, seeds in runs.items():
+        ax = axes[0] if "DQN" in method else axes[1]
+        grid = np.linspace(max(run["seconds"][0] for run in seeds), min(run["seconds"][-1] for run in seeds), 100)
+        curves = np.array([np.interp(grid, run["seconds"], smooth(run["returns"], window)) for run in seeds])
+        ax.plot(grid, curves.T, color=METHODS[method][0], linewidth=0.7, alpha=0.5)
+        ax.plot(grid, np.median(curves, axis=0), **look(method))
+    for ax, title in zip(axes, ("replay", "no replay")):
+        ax.set(xlabel="seconds by the clock", title=title)
+        ax.legend(loc="upper left", fontsize=11)
+    axes[0].set_ylabel(ylabel)
+    return figure
+
+
+def updates(runs):
+    """The steps that each run needed until the task was solved; those that never solved it, or diverged, on the right.
+
+    `runs` maps a kind of update to one {"total_steps", "solved", "diverged"} for each seed.
+    """
+    figure, ax = picture(width=9, height=3.6)
+    kinds = {
+        "solved": (lambda run: run["solved"] is not None, dict(color=BLUE, marker="o")),
+        "not solved": (lambda run: run["solved"] is None and not run["diverged"], dict(color=ORANGE, marker="s")),
+        "diverged": (lambda run: run["solved"] is None and run["diverged"], dict(color=RED, marker="x")),
+    }
+    end = 1.08 * max(run["total_steps"] for seeds in runs.values() for run in seeds) / 1e3
+    for kind, (is_so, style) in kinds.items():
+        points = [
+            (run["total_steps"] / 1e3 if kind == "solved" else end, row + 0.1 * (number - len(seeds) / 2))
+            for row, seeds in enumerate(runs.values())
+            for number, run in enumerate(seeds)
+            if is_so(run)
+        ]
+        ax.plot(*np.array(points or [(np.nan, np.nan)]).T, linestyle="none", markersize=8, label=kind, **style)
+    ax.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel="steps until 475, thousands", xlim=(0, None))
+    ax.invert_yaxis()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
     return figure
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rlkit.a2c import A2C
+from rlkit.asynchrony import memory, real_workers, segment_length, updates, virtual_workers
 from rlkit.museum import BUGS, make
 from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs
 from rlkit.overestimation import button_noise, estimates_and_returns
@@ -25,6 +27,7 @@ from rlkit.presets import preset
 from rlkit.reinforce import REINFORCE
 from rlkit.training import train
 from rlkit.trpo import TRPO
+from rlkit.wall_clock import wall_clock
 
 SEEDS = range(5)
 PERIODS = (1, 4, 16, 64, 256, 1024)
@@ -127,7 +130,7 @@ TASKS = {  # steps: the same for every method
 
 
 def policy_gradients(seeds=SEEDS):
-    """The lecture's comparison: four methods, five tasks, the same steps and seeds; one setting a method for all tasks.
+    """The lecture's comparison: five methods, five tasks, the same steps and seeds; one setting a method for all tasks.
 
     Chosen with seeds 10 and 11 on CartPole, PPO's learning rate also on Pendulum. Needs
     `pip install -e ".[mujoco,box2d]"`.
@@ -138,6 +141,9 @@ def policy_gradients(seeds=SEEDS):
         "TRPO": lambda **run: TRPO(max_kl=0.01, **rollouts, **run),
         "PPO adaptive KL": lambda **run: PPO(variant="adaptive_kl", **rollouts, **run),
         "PPO clip": lambda **run: PPO(**rollouts, **run),
+        "A2C": lambda **run: A2C(
+            num_envs=8, t_max=32, gae_lambda=0.95, learning_rate=3e-3, entropy_coef=0.0, normalize=True, **run
+        ),
     }
     return {
         f"{method}, {task}": [curve(make(env=task, seed=seed), steps) for seed in seeds]
@@ -194,6 +200,12 @@ SWEEPS = {
         policy_gradients,
         sensitivity,
         museum,
+        segment_length,
+        memory,
+        virtual_workers,
+        real_workers,
+        updates,
+        wall_clock,
     )
 }
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 
+from rlkit.a2c import A2C
 from rlkit.dqn import DQN
 from rlkit.reinforce import REINFORCE
 
@@ -168,9 +169,9 @@ def tiny(env="CartPole-v1", **changes):
 
 def small(algorithm, env="CartPole-v1", **changes):
     """A policy gradient agent that costs little: REINFORCE with two episodes, others with 64 steps for each update."""
-    sizes = {"num_envs": 4, "num_steps": 16, "minibatch_size": 16}
-    settings = {"hidden": (16,), **({"episodes": 2} if algorithm is REINFORCE else sizes)}
-    return algorithm(env, **{**settings, **changes})
+    sizes = {REINFORCE: {"episodes": 2}, A2C: {"num_envs": 4, "t_max": 16}}
+    size = sizes.get(algorithm, {"num_envs": 4, "num_steps": 16, "minibatch_size": 16})
+    return algorithm(env, **{"hidden": (16,), **size, **changes})
 
 
 def record(agent):

@@ -1,4 +1,4 @@
-"""What PPO, TRPO and REINFORCE owe alike: seeds, files, shapes, sentences, and that they learn."""
+"""What PPO, TRPO, REINFORCE, A2C and in part A3C owe alike: seeds, files, shapes, sentences, and that they learn."""
 
 import dataclasses
 import math
@@ -11,6 +11,8 @@ import torch
 from conftest import Chain, Frames, Steering, learn, one_line, small, weights
 from gymnasium.spaces import Box
 
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
 from rlkit.checkpoint import load, save
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
@@ -27,9 +29,13 @@ AGENTS = {
     "trpo-normalize": (TRPO, {"normalize": True}),
     "reinforce": (REINFORCE, {}),
     "reinforce-mean": (REINFORCE, {"baseline": "mean", "normalize": True}),
+    "a2c": (A2C, {}),
+    "a2c-recurrent": (A2C, {"recurrent": True, "optimizer": "adam"}),
+    "a2c-everything": (A2C, {"normalize": True, "gae_lambda": 0.9, "anneal_steps": 1000, "reward_clip": 0.5}),
 }
 NAMES = pytest.mark.parametrize("name", AGENTS)
-ALGORITHMS = pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE])
+ALGORITHMS = pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE, A2C])
+ALL = (PPO, TRPO, REINFORCE, A2C, A3C)  # what costs no worker
 
 
 def make(name, env="CartPole-v1", **changes):
@@ -42,7 +48,7 @@ def make(name, env="CartPole-v1", **changes):
 
 @pytest.mark.parametrize(
     "name, env",
-    [*((name, "CartPole-v1") for name in AGENTS), *((name, Steering) for name in ("ppo", "trpo", "reinforce"))],
+    [*((name, "CartPole-v1") for name in AGENTS), *((name, Steering) for name in ("ppo", "trpo", "reinforce", "a2c"))],
 )
 def test_a_seed_is_a_run(name, env):
     one, two, other = (make(name, env, seed=seed) for seed in (1, 1, 2))
@@ -108,13 +114,11 @@ def test_a_loaded_agent_is_the_agent(name, env, tmp_path):
     assert weights(loaded.network).equal(weights(agent.network))
     assert loaded.network.shift.equal(agent.network.shift) and loaded.network.scale.equal(agent.network.scale)
     obs = np.random.default_rng(0).normal(size=(50, *agent.envs.obs_shape)).astype(np.float32)
-    for one, other in zip(loaded.collector.forward(obs), agent.collector.forward(obs)):
+    for one, other in zip(forward(loaded, obs), forward(agent, obs)):
         np.testing.assert_array_equal(one, other)
     assert evaluate(loaded, 2, seed=1).tolist() == evaluate(agent, 2, seed=1).tolist()
-    for one, other in zip(optimizers(loaded), optimizers(agent), strict=True):
-        assert one.state_dict()["state"].keys() == other.state_dict()["state"].keys()
-        for mine, theirs in zip(one.state.values(), other.state.values()):
-            assert mine["exp_avg"].equal(theirs["exp_avg"]) and mine["step"] == theirs["step"] > 0
+    for mine, theirs in zip(statistics(loaded), statistics(agent), strict=True):
+        assert mine.equal(theirs) and mine.any()
     if agent.normalize:
         assert not agent.network.shift.eq(0).all()
         for one, other in zip(moments(loaded), moments(agent)):
@@ -123,12 +127,30 @@ def test_a_loaded_agent_is_the_agent(name, env, tmp_path):
         assert loaded.beta == agent.beta != agent.kl_coef
 
 
+def forward(agent, obs):
+    """What acts, from its beginning: params and V, or params and memory."""
+    if not isinstance(agent, A2C):
+        return agent.collector.forward(obs)
+    memory = agent.network.blank_memory(len(obs)) if agent.recurrent else None
+    params, memory = agent.player.params(obs, memory)
+    return params, memory if agent.recurrent else agent.network.values(torch.from_numpy(obs)).detach()
+
+
 def optimizers(agent):
+    """Those of torch."""
     return [value for value in vars(agent).values() if isinstance(value, torch.optim.Optimizer)]
 
 
+def statistics(agent):
+    """What all its optimizers remember."""
+    if isinstance(agent, A2C):
+        return agent.optimize.statistics()
+    states = [state for optimizer in optimizers(agent) for state in optimizer.state.values()]
+    return [state[name] for state in states for name in ("exp_avg", "step")]
+
+
 def moments(agent):
-    scales = agent.collector.scales
+    scales = (agent.player if isinstance(agent, A2C) else agent.collector).scales
     return [x for m in (scales.obs, scales.returns) for x in (m.count, m.mean, m.squares)]
 
 
@@ -137,7 +159,10 @@ def test_a_loaded_agent_takes_the_same_next_update(name, tmp_path):
     agent = make(name)
     learn(agent, 256)
     loaded = load(save(agent, tmp_path / "agent.pt"))
-    collect = agent.collector.collect_episodes if AGENTS[name][0] is REINFORCE else agent.collector.collect
+    if AGENTS[name][0] is A2C:
+        collect = agent.player.play
+    else:
+        collect = agent.collector.collect_episodes if AGENTS[name][0] is REINFORCE else agent.collector.collect
     rollout = collect(5)
     loaded.network.load_state_dict(agent.network.state_dict())  # with `normalize`, the rollout was of newer scales
     loaded.rng = np.random.default_rng()
@@ -147,6 +172,8 @@ def test_a_loaded_agent_takes_the_same_next_update(name, tmp_path):
             batch = rollout.batch(one.policy, rollout.advantages(0.99, 0.95), "cpu")
             one.improve_policy(batch)
             one.fit_values(batch)
+        elif AGENTS[name][0] is A2C:
+            one.optimize.step(one.gradient(rollout)[0], one.learning_rate * one.remaining())
         else:
             one.update(rollout)
     assert weights(loaded.network).equal(weights(agent.network))
@@ -162,7 +189,9 @@ def test_a_loaded_agent_goes_on_and_counts_from_where_it_was(name, resume, tmp_p
     result = train(loaded, agent.step + 256)
     assert min(result.steps) > agent.step and max(result.steps) <= loaded.step >= agent.step + 256
     assert loaded.step == loaded.envs.steps
-    assert optimizers(loaded)[0].param_groups[0]["lr"] <= 1e-4  # the settings win over the file; annealing lowers it
+    assert loaded.learning_rate == 1e-4  # the settings win over the file
+    for optimizer in optimizers(loaded)[:1]:
+        assert optimizer.param_groups[0]["lr"] <= 1e-4  # annealing lowers it
     assert torch.isfinite(weights(loaded.network)).all()
     if name == "ppo-kl":
         assert load(path).beta == (agent.beta if resume else agent.kl_coef)
@@ -208,11 +237,12 @@ def test_the_chain_is_solved(algorithm):
         PPO: {"num_envs": 8, "num_steps": 32, "learning_rate": 0.01, "minibatch_size": 64},
         TRPO: {"num_envs": 8, "num_steps": 32, "max_kl": 0.05, "learning_rate": 0.01},
         REINFORCE: {"episodes": 16, "learning_rate": 0.02},
+        A2C: {"num_envs": 16, "t_max": 4, "learning_rate": 0.01},
     }
     agent = small(algorithm, Chain, gamma=0.9, **settings[algorithm])
     learn(agent, 4000)
     assert agent.act(np.eye(5, dtype=np.float32)).tolist() == [1] * 5
-    params, values = agent.collector.forward(np.eye(5, dtype=np.float32))
+    params, values = forward(agent, np.eye(5, dtype=np.float32))
     assert (params[:, 1] - params[:, 0]).min() > 1
     if algorithm is not REINFORCE:
         np.testing.assert_allclose(values, 0.9 ** np.arange(4, -1, -1), atol=0.25)  # of who always goes right
@@ -232,6 +262,7 @@ def test_continuous_actions_are_learned(algorithm):
         PPO: {"num_envs": 8, "num_steps": 32, "learning_rate": 0.01, "minibatch_size": 64, "epochs": 4},
         TRPO: {"num_envs": 8, "num_steps": 32, "max_kl": 0.05, "learning_rate": 0.01},
         REINFORCE: {"episodes": 16, "learning_rate": 0.05},
+        A2C: {"num_envs": 16, "t_max": 4, "learning_rate": 0.01, "gae_lambda": 0.0},
     }
     agent = small(algorithm, WideSteering, gamma=0.5, **settings[algorithm])
     learn(agent, 6000)
@@ -239,9 +270,11 @@ def test_continuous_actions_are_learned(algorithm):
     assert (agent.network.log_std < -0.5).all()  # and it has become sure of them
 
 
-@pytest.mark.parametrize("name", ["ppo-cartpole", "ppo-kl-cartpole"])
-def test_the_presets_for_cartpole_reach_400(name):
-    result = train(preset(name, seed=1), 120_000, stop_at(400))
+@pytest.mark.parametrize(
+    "name, steps", [("ppo-cartpole", 120_000), ("ppo-kl-cartpole", 120_000), ("a2c-cartpole", 400_000)]
+)
+def test_the_presets_for_cartpole_reach_400(name, steps):
+    result = train(preset(name, seed=1), steps, stop_at(400))
     assert result.stopped == "reached 400"
 
 
@@ -260,7 +293,7 @@ def test_cartpole_is_played_far_better_than_at_random(algorithm, steps):
 def test_every_preset_is_an_agent(name):
     if "mujoco" in name:
         pytest.importorskip("mujoco")
-    smaller = {"num_envs": 1} | ({} if name.startswith("ppo") else {"replay_size": 2_000})
+    smaller = {"num_envs": 1} | ({} if name.startswith(("ppo", "a2c", "a3c")) else {"replay_size": 2_000})
     agent = preset(name, seed=3, **smaller)
     assert agent.seed == 3 and PRESETS[name].__doc__
     if not isinstance(agent, Gorila):
@@ -280,6 +313,18 @@ def test_the_papers_presets_have_the_papers_numbers(monkeypatch):
     assert {name: mujoco[name] for name in table_3} == table_3
 
 
+def test_a3cs_preset_has_the_papers_numbers():
+    """Sections 5 and 8: 16 actor-learners, an update after 5 actions, γ, RMSProp's α, β, and DQN 2013's network."""
+    agent = preset("a3c-atari-2016")
+    section_8 = {"num_workers": 16, "t_max": 5, "gamma": 0.99, "gae_lambda": 1.0, "rmsprop_decay": 0.99}
+    section_8 |= {"entropy_coef": 0.01, "optimizer": "rmsprop", "shared_statistics": True, "locked": False}
+    section_8 |= {"reward_clip": 1.0, "hidden": (256,), "frame_size": 84, "recurrent": False, "num_envs": 1}
+    assert {name: getattr(agent, name) for name in section_8} == section_8
+    assert 1e-4 < agent.learning_rate < 1e-2 and agent.anneal_steps == 80_000_000  # 320 million frames
+    assert [m.out_channels for m in agent.network.policy_body if isinstance(m, torch.nn.Conv2d)] == [16, 32]
+    assert agent.network.value_body is agent.network.policy_body
+
+
 def test_mujocos_observations_and_actions_fit():
     pytest.importorskip("mujoco")
     agent = preset("ppo-mujoco-2017", env="Hopper-v5", num_steps=64)
@@ -290,13 +335,13 @@ def test_mujocos_observations_and_actions_fit():
 
 # What is refused --------------------------------------------------------------------------------------------
 
-UNIT = {"gamma", "gae_lambda"}
+UNIT = {"gamma", "gae_lambda", "rmsprop_decay"}
 ZERO = {"seed", "entropy_coef", "value_coef", "damping"}
 
 
 NUMBERS = [
     pytest.param(algorithm, field.name, field.type, id=f"{algorithm.__name__}-{field.name}")
-    for algorithm in (PPO, TRPO, REINFORCE)
+    for algorithm in ALL
     for field in dataclasses.fields(algorithm)
     if field.type in (int, float)
 ]
@@ -314,9 +359,10 @@ def test_a_number_that_cannot_be_right_is_refused_in_one_sentence(algorithm, nam
 
 
 WORDS = [(PPO, "variant", "x"), (PPO, "variant", None), (REINFORCE, "baseline", "x"), (REINFORCE, "baseline", "V")]
-WORDS += [(algorithm, "activation", "gelu") for algorithm in (PPO, TRPO, REINFORCE)]
-WORDS += [(algorithm, "hidden", wrong) for algorithm in (PPO, TRPO, REINFORCE) for wrong in ((), (0,), 64, (1.5,))]
-WORDS += [(PPO, "anneal_steps", wrong) for wrong in (0, -5, "3")]
+WORDS += [(algorithm, "activation", "gelu") for algorithm in ALL]
+WORDS += [(algorithm, "hidden", wrong) for algorithm in ALL for wrong in ((), (0,), 64, (1.5,))]
+WORDS += [(algorithm, "anneal_steps", wrong) for algorithm in (PPO, A2C, A3C) for wrong in (0, -5, "3")]
+WORDS += [(algorithm, "optimizer", "sgd") for algorithm in (A2C, A3C)] + [(A3C, "on_failure", "ignore")]
 
 
 @pytest.mark.parametrize("algorithm, name, wrong", WORDS)
@@ -334,9 +380,10 @@ def test_the_words_that_are_right_are_told():
 
 
 def test_settings_at_their_limits_work():
-    for algorithm in (PPO, TRPO, REINFORCE):
+    for algorithm in (PPO, TRPO, REINFORCE, A2C):
         limits = {"gamma": 1.0, "value_coef": 0.0, "seed": 0, "max_grad_norm": math.inf, "reward_clip": math.inf}
         limits |= {"gae_lambda": 0.0, "entropy_coef": 0.0, "damping": 0.0, "epochs": 1, "obs_shift": -1.0}
+        limits |= {"rmsprop_decay": 0.0, "t_max": 1}
         own = {field.name for field in dataclasses.fields(algorithm)}
         agent = small(algorithm, **{name: value for name, value in limits.items() if name in own})
         learn(agent, 200)
@@ -357,9 +404,9 @@ def test_a_device_that_is_not_here_is_named(algorithm):
         small(algorithm, device="nonsense")
 
 
-@ALGORITHMS
+@pytest.mark.parametrize("algorithm", ALL)
 def test_an_agent_prints_and_copies_its_settings(algorithm):
-    agent = small(algorithm, gamma=0.7)
+    agent = small(algorithm, gamma=0.7) if algorithm is not A3C else A3C(hidden=(16,), gamma=0.7)
     assert "gamma=0.7" in repr(agent)
     ablation = dataclasses.replace(agent, gamma=0.8)
     assert ablation.gamma == 0.8 and ablation.hidden == (16,) and ablation.network is not agent.network

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import Chain, learn, one_line, tiny, weights
 
+from rlkit.a3c import A3C
 from rlkit.checkpoint import checkpoint, load, read, save
 from rlkit.training import evaluate, train
 
@@ -108,6 +109,27 @@ def test_an_agent_saved_from_a_network_that_learned_more_is_another_file(trained
     with torch.no_grad():
         next(trained.network.parameters()).view(-1)[0] += 1e-6
     assert module.checksum(trained.state()) != before
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(path, optimizer):
+    agent = A3C(optimizer=optimizer, hidden=(8,), num_workers=3)
+    gradient = torch.randn(len(agent.shared.theta), generator=torch.Generator().manual_seed(0))
+    agent.shared.optimizer.step(gradient, 0.1)
+    agent.shared.steps += torch.tensor([10, 20, 30])
+    save(agent, path)
+    loaded, alone = load(path, num_workers=1), load(path, num_workers=5, seed=1)
+    for other in (loaded, alone):
+        assert other.step == 60 == other.shared.T and other.shared.theta.equal(agent.shared.theta)
+        assert weights(other.network).equal(other.shared.theta)
+        other.shared.optimizer.step(gradient, 0.1)
+    agent.shared.optimizer.step(gradient, 0.1)
+    assert loaded.shared.theta.equal(agent.shared.theta) and alone.shared.theta.equal(agent.shared.theta)
+    save(agent, path.with_name("small.pt"), resume=False)
+    small = load(path.with_name("small.pt"))
+    assert small.step == 60 and small.shared.theta.equal(agent.shared.theta)
+    assert not any(statistic.any() for statistic in small.shared.optimizer.statistics())
+    assert path.with_name("small.pt").stat().st_size < path.stat().st_size
 
 
 # Damage -----------------------------------------------------------------------------------------------------

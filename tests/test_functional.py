@@ -373,6 +373,45 @@ def test_value_loss_pulls_each_value_to_its_return():
     assert torch.autograd.grad(loss.sum(), values)[0].tolist() == [-6.0, 0.0, -6.0]
 
 
+def test_the_loss_of_an_actor_critic_by_hand():
+    """-A ln π + λ L_V - β H."""
+    log_probs, entropy = torch.tensor([-1.0, -2.0], requires_grad=True), torch.tensor([0.5, 0.25], requires_grad=True)
+    advantages, errors = torch.tensor([3.0, -1.0]), torch.tensor([4.0, 1.0], requires_grad=True)
+    loss = F.actor_critic_loss(log_probs, advantages, errors, entropy, value_coef=0.5, entropy_coef=0.1)
+    np.testing.assert_allclose(loss.detach(), [3 + 2 - 0.05, -2 + 0.5 - 0.025], rtol=1e-6)
+    slopes = torch.autograd.grad(loss.sum(), (log_probs, errors, entropy))
+    np.testing.assert_allclose(torch.stack(slopes), [[-3, 1], [0.5, 0.5], [-0.1, -0.1]], rtol=1e-6)
+
+
+# Optimisers -------------------------------------------------------------------------------------------------
+
+
+def test_rmsprop_has_epsilon_inside_its_root_and_goes_to_the_sign_of_a_steady_gradient():
+    direction, square = F.rmsprop(torch.tensor([2.0, -6.0]), torch.tensor([0.0, 4.0]), decay=0.75, eps=3.0)
+    assert square.tolist() == [1.0, 12.0]
+    np.testing.assert_allclose(direction, [2 / math.sqrt(1 + 3), -6 / math.sqrt(12 + 3)], rtol=1e-6)
+    gradient, square = torch.tensor([1e-3, -50.0]), torch.zeros(2)
+    for _ in range(200):
+        direction, square = F.rmsprop(gradient, square, decay=0.9, eps=0.0)
+    np.testing.assert_allclose(direction, [1, -1], rtol=1e-5)
+    np.testing.assert_allclose(square, gradient**2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("betas, eps", [((0.9, 0.999), 1e-8), ((0.5, 0.9), 0.1), ((0.0, 0.0), 1e-3)])
+def test_adam_is_torchs(betas, eps):
+    parameter = torch.nn.Parameter(torch.zeros(5))
+    optimizer = torch.optim.Adam([parameter], lr=1.0, betas=betas, eps=eps)
+    mean, square, theta = torch.zeros(5), torch.zeros(5), torch.zeros(5)
+    for count in range(1, 9):
+        parameter.grad = 10.0 ** (count % 4 - 2) * normal(5, seed=count)
+        optimizer.step()
+        direction, mean, square = F.adam(parameter.grad, mean, square, count, betas, eps)
+        theta -= direction
+        torch.testing.assert_close(theta, parameter.detach(), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(mean, optimizer.state[parameter]["exp_avg"])
+        torch.testing.assert_close(square, optimizer.state[parameter]["exp_avg_sq"])
+
+
 # Importance sampling ----------------------------------------------------------------------------------------
 
 

@@ -80,6 +80,18 @@ def test_a_policy_gradient_agent_knows_no_other_agent(agent):
     assert own(f"rlkit.{agent}") == parts
 
 
+def test_a_segment_and_an_optimizer_know_no_agent():
+    assert own("rlkit.segments") == {"rollout"} and own("rlkit.optimizers") == {"functional"}
+    assert own("rlkit.tasks") == set() and outside("rlkit.tasks") <= {"gymnasium", "numpy", "time"}
+
+
+def test_a3c_is_a2c_with_workers_and_virtual_time_is_a2c_without():
+    a2c = {"envs", "functional", "networks", "optimizers", "policies", "segments", "settings", "training"}
+    assert own("rlkit.a2c") == a2c
+    assert own("rlkit.a3c") == {"a2c", "memory", "optimizers", "segments", "settings", "training", "workers"}
+    assert own("rlkit.virtual") == {"a2c", "training"}
+
+
 HEADLESS = """
 import sys
 absent = ["matplotlib", "ipywidgets", "IPython", "ale_py", "cv2", "PIL", "pygame"]

@@ -5,7 +5,17 @@ import pytest
 import torch
 from conftest import Chain, Frames, Steering, disturb, small, weights
 
-from rlkit.networks import ActorCritic, QNetwork, flat_parameter, flatten, numpy_layers
+from rlkit.a2c import A2C
+from rlkit.networks import (
+    ActorCritic,
+    QNetwork,
+    RecurrentActorCritic,
+    concatenate,
+    flat_parameter,
+    flatten,
+    numpy_layers,
+    views,
+)
 from rlkit.policies import Gaussian, Softmax
 from rlkit.ppo import PPO
 from rlkit.trpo import TRPO
@@ -234,6 +244,92 @@ def test_an_agents_network_has_its_settings(env, shape):
     assert apart.value_body is not apart.policy_body
 
 
+def test_the_workshop_network_has_the_papers_shape():
+    """A3C 2016, section 8: 16 filters of 8 x 8 every 4, 32 of 4 x 4 every 2, 256 units, and two heads on them."""
+    agent = small(A2C, "ALE/Pong-v5", num_envs=1, hidden=(256,), activation="relu", frame_size=84, actions=(0, 2, 3))
+    network = agent.network
+    assert (network.scale, network.value_body is network.policy_body) == (255.0, True)
+    shapes = [tuple(m.weight.shape) for m in network.modules() if hasattr(m, "weight")]
+    assert shapes == [(16, 4, 8, 8), (32, 16, 4, 4), (256, 9 * 9 * 32), (3, 256), (1, 256)]
+    assert [m.stride for m in network.modules() if isinstance(m, torch.nn.Conv2d)] == [(4, 4), (2, 2)]
+    obs = frames(2, 4, 84, 84)
+    conv1, conv2, linear = (m for m in network.policy_body if hasattr(m, "weight"))
+    features = torch.relu(linear(torch.relu(conv2(torch.relu(conv1(obs / 255)))).flatten(1)))
+    params, values = network(obs)
+    torch.testing.assert_close(params, network.policy_head(features), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(values, network.value_head(features)[:, 0], rtol=1e-4, atol=1e-6)
+    other = ActorCritic((4, 84, 84), Softmax(3), (256,)).policy_body  # PPO's is Nature's
+    assert [m.out_channels for m in other if isinstance(m, torch.nn.Conv2d)] == [32, 64, 64]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_policy_alone_has_a_twin_too(policy, activation):
+    network = actor_critic(policy, activation=activation, shift=(0.5, -1.0, 2.0), scale=(1.0, 2.0, 0.1))
+    twin, obs = network.numpy_policy(), observations(9, 3)
+    for seed in (0, 1):
+        disturb(network, seed)
+        np.testing.assert_allclose(twin(obs), network.policy(torch.from_numpy(obs)).detach(), rtol=1e-4, atol=1e-5)
+    assert actor_critic(obs_shape=(4, 16, 16)).numpy_policy() is None
+    assert recurrent().numpy_policy() is None
+
+
+# Memory -----------------------------------------------------------------------------------------------------
+
+
+def recurrent(policy="discrete", obs_shape=(3,), **options):
+    torch.manual_seed(0)
+    network = RecurrentActorCritic(obs_shape, POLICIES[policy], (8, 5), "tanh", **options)
+    disturb(network, size=0.3)
+    return network
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("obs_shape", [(3,), (4, 16, 16)])
+def test_a_recurrent_network_is_torchs_lstm_on_its_body_and_both_heads_on_that(policy, obs_shape):
+    """nn.LSTM goes through whole sequences by itself: another piece of code than the cell that steps."""
+    network, (T, N) = recurrent(policy, obs_shape, scale=2.0), (6, 4)
+    lstm = torch.nn.LSTM(5, 5)
+    lstm.load_state_dict({f"{name}_l0": value for name, value in network.lstm.state_dict().items()})
+    obs = torch.from_numpy(observations(T, N, *obs_shape))
+    memory = torch.from_numpy(observations(2, N, 5))
+    features = network.policy_body(obs.flatten(0, 1) / 2).unflatten(0, (T, N))
+    outputs, (output, cell) = lstm(features, (memory[:1].contiguous(), memory[1:].contiguous()))
+    params, values = network.unroll(obs, memory, torch.ones(T, N, dtype=torch.bool))
+    expected = network.policy_head(outputs)
+    if policy == "continuous":
+        expected = torch.cat([expected, network.log_std.expand(T, N, 2)], -1)
+    torch.testing.assert_close(params, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(values, network.value_head(outputs)[..., 0], rtol=1e-4, atol=1e-5)
+    stepped = memory
+    for t in range(T):
+        now, stepped = network.step(obs[t], stepped)
+        torch.testing.assert_close(now, params[t], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(stepped, torch.cat([output, cell]), rtol=1e-4, atol=1e-5)
+
+
+def test_what_comes_after_a_row_that_is_not_valid_knows_nothing_of_what_came_before():
+    network, obs = recurrent(), torch.from_numpy(observations(6, 3, 3))
+    valid = torch.ones(6, 3, dtype=torch.bool)
+    valid[2, 1] = False
+    memory = torch.from_numpy(observations(2, 3, 5))
+    params, values = network.unroll(obs, memory, valid)
+    whole, _ = network.unroll(obs, memory, torch.ones_like(valid))
+    fresh, fresh_values = network.unroll(obs[3:, 1:2], network.blank_memory(1), valid[3:, 1:2])
+    torch.testing.assert_close(params[3:, 1:2], fresh)
+    torch.testing.assert_close(values[3:, 1:2], fresh_values)
+    torch.testing.assert_close(params[:, ::2], whole[:, ::2])  # the neighbours
+    torch.testing.assert_close(params[:3, 1], whole[:3, 1])  # the row itself still knows
+    assert (params[3:, 1] - whole[3:, 1]).abs().max() > 1e-3
+    params, _ = network.unroll(obs, memory.requires_grad_(), valid)
+    (gradient,) = torch.autograd.grad(params[3:].sum(), memory)
+    assert gradient[:, ::2].abs().min(-1).values.min() > 0 and not gradient[:, 1].any()
+
+
+def test_memory_begins_empty():
+    assert recurrent().blank_memory(7).equal(torch.zeros(2, 7, 5))
+
+
 # One flat tensor --------------------------------------------------------------------------------------------
 
 
@@ -248,6 +344,18 @@ def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
     assert len(theta) == sum(p.numel() for p in network.parameters())
     theta.zero_()
     assert not network(obs).any()
+
+
+@pytest.mark.parametrize("obs_shape", [(3,), (4, 42, 42)])
+def test_concatenated_gradients_lie_as_the_weights_do(obs_shape):
+    network = actor_critic("continuous", obs_shape)
+    parameters = list(network.parameters())
+    theta = flatten(parameters)
+    tensors = [p.detach().clone(memory_format=torch.contiguous_format) for p in parameters]  # in another order
+    assert concatenate(tensors, parameters).equal(theta)
+    assert concatenate([p.detach() for p in parameters], parameters).equal(theta)
+    flat = torch.randn(len(theta))
+    assert concatenate(views(flat, parameters), parameters).equal(flat)
 
 
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 42, 42)])

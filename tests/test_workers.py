@@ -7,14 +7,19 @@ import subprocess
 import sys
 import threading
 import time
+import types
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from conftest import one_line
 
-from rlkit.workers import WorkerError, supervise
+from rlkit.workers import STARTUP, WorkerError, supervise
 
+module = sys.modules["rlkit.workers"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 pids = []  # of the workers of a test
 
@@ -115,6 +120,26 @@ def test_a_dead_worker_is_named_after_its_last_words(how, sentence):
     assert messages == ["last words"]
 
 
+def test_by_choice_the_others_go_on_whatever_happens_to_one():
+    jobs = [("raise",), ("kill" if os.name != "nt" else "exit",), ("a", 3)]
+    errors, messages = [], []
+    for message in supervise(either, jobs, idle=600.0, go_on=True):  # noticed at once, not when nothing else happens
+        if isinstance(message, WorkerError):
+            errors.append(str(message).splitlines()[0])
+        elif isinstance(message, dict):
+            pids.append(message["pid"])
+        else:
+            messages.append(message)
+    assert len(errors) == 2 and len(pids) == 3
+    assert min(errors).startswith("Worker 0 failed") and max(errors).startswith("Worker 1 ")
+    assert messages.count("last words") == 2
+    assert [message[1] for message in messages if message[0] == "a"] == ["threads", 0, 1, 2]
+
+
+def either(send, what, *more):
+    (count if more else fail)(send, what, *more)
+
+
 def test_closing_early_ends_the_workers():
     messages = received(for_ever, [()])
     assert next(messages) == "again"
@@ -147,6 +172,134 @@ def test_a_function_that_no_worker_can_import(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "from_a_cell", from_a_cell, raising=False)
     with pytest.raises(WorkerError, match="(?s)A worker cannot find this.*from_a_cell.*top level of a .py file"):
         list(supervise(from_a_cell, [()]))
+
+
+def test_what_was_made_in_a_notebook_is_refused_before_anything_starts(monkeypatch):
+    notebook = types.ModuleType("__main__")
+    exec("class Env: pass\nclass Maker:\n    def __call__(self): pass\ndef work(send): pass", vars(notebook))
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    monkeypatch.setattr(module, "start", lambda process: pytest.fail("it was started"))
+    refused = [(notebook.work, [()]), (count, [(1, 2), ({"env": notebook.Env}, 3)]), (count, [((notebook.Env,), 3)])]
+    for (work, jobs), name in zip([*refused, (count, [(notebook.Maker(),)])], ("work", "Env", "Env", "Maker")):
+        with pytest.raises(ValueError, match=f"cannot be given {name}, .*top level of a .py file") as error:
+            next(supervise(work, jobs))
+        one_line(error)
+    notebook.__file__ = "a_script.py"  # which a worker can import
+    module.check_importable(*refused[1])
+
+
+# Silence ----------------------------------------------------------------------------------------------------
+
+
+class Puppet:
+    """A worker without a process; the test moves it, and the clock too."""
+
+    def __init__(self, target, args, name, daemon):
+        self.theirs, self.name, self.killed = args[0], name, False
+        self.pid, self.exitcode = None, None
+        self.sentinel, self.life = multiprocessing.Pipe(duplex=False)
+
+    def start(self):
+        self.pid = 1
+        self.theirs = Connection(os.dup(self.theirs.fileno()))
+
+    def send(self, content, kind="message"):
+        self.theirs.send((kind, content))
+
+    def join(self, timeout=None):
+        pass
+
+    def kill(self):
+        self.killed = True
+
+
+@pytest.fixture
+def puppets(monkeypatch):
+    """`begin(how many, **options)` -> what `supervise` yields, and the workers; `puppets.now` is the time."""
+    made, clock = [], SimpleNamespace(now=1000.0)
+    spawn = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=lambda **how: made.append(Puppet(**how)) or made[-1])
+    monkeypatch.setattr(module.multiprocessing, "get_context", lambda kind: spawn)
+    monkeypatch.setattr(module, "start", lambda process: process.start())
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=time.sleep))
+
+    def begin(number, **options):
+        messages = supervise(count, [()] * number, idle=0.01, **options)
+        assert next(messages) is None
+        return messages, made
+
+    clock.begin = begin
+    return clock
+
+
+@posix
+def test_silence_for_longer_than_a_heartbeat_is_named_and_ended(puppets):
+    messages, (one, other) = puppets.begin(2, heartbeat=5.0)
+    one.send("ready"), other.send("ready")
+    assert [next(messages), next(messages)] == ["ready"] * 2
+    puppets.now += 4.9
+    one.send("here")
+    assert [next(messages), next(messages)] == ["here", None] and not other.killed
+    puppets.now += 0.2
+    with pytest.raises(
+        WorkerError, match="Worker 1 hangs: it sent nothing for 5 s and was ended.*larger heartbeat"
+    ) as e:
+        next(messages)
+    one_line(e)
+    assert one.killed and other.killed
+
+
+@posix
+def test_a_worker_may_be_silent_while_it_starts_but_not_for_ever(puppets):
+    messages, (one,) = puppets.begin(1, heartbeat=5.0)
+    puppets.now += STARTUP + 4.9
+    assert next(messages) is None
+    puppets.now += 0.2
+    with pytest.raises(WorkerError, match="Worker 0 hangs"):
+        next(messages)
+
+
+@posix
+def test_without_a_heartbeat_silence_is_no_fault(puppets):
+    messages, (one,) = puppets.begin(1)
+    one.send("ready")
+    assert next(messages) == "ready"
+    puppets.now += 1e9
+    assert next(messages) is None
+    messages.close()
+
+
+@posix
+def test_the_time_of_whoever_takes_the_messages_is_nobodys_silence(puppets):
+    messages, (one, other) = puppets.begin(2, heartbeat=5.0)
+    one.send("ready"), other.send("ready")
+    assert [next(messages), next(messages)] == ["ready"] * 2
+    one.send("here")
+    assert next(messages) == "here"
+    puppets.now += 60.0  # the parent evaluates, say; meanwhile
+    other.send("here too")
+    assert next(messages) == "here too" and not other.killed
+    one.send("still here")
+    assert next(messages) == "still here"
+    messages.close()
+
+
+@posix
+def test_when_one_has_failed_the_others_begin_a_new_heartbeat_and_may_still_be_starting(puppets):
+    messages, (one, waiting, starting) = puppets.begin(3, heartbeat=5.0, go_on=True)
+    one.send("ready"), waiting.send("ready")
+    assert [next(messages), next(messages)] == ["ready"] * 2
+    puppets.now += 4.9
+    one.send("its traceback", kind="failure")
+    assert "Worker 0 failed" in str(next(messages))
+    puppets.now += 4.9  # who waited for a lock that the dead one held has its time again
+    assert next(messages) is None
+    puppets.now += 0.2
+    assert "Worker 1 hangs" in str(next(messages))
+    puppets.now += STARTUP - 10.1 + 4.9
+    assert next(messages) is None and not starting.killed
+    puppets.now += 0.3
+    with pytest.raises(WorkerError, match="Worker 2 hangs"):  # and now none is left
+        next(messages)
 
 
 PARENT = """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rlkit.explore.panel import Explorer, choice, still_legend, switch
+from rlkit.explore.panel import Explorer, choice, switch
 from rlkit.museum import BUGS, medians
 from rlkit.plotting import BLUE, GREY, RED, picture
 from rlkit.sweeps import SEEDS, stored
@@ -10,9 +10,9 @@ from rlkit.sweeps import SEEDS, stored
 KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
 
 
-def limits(values, low=None):
+def limits(values):
     """From the least to the largest of them and a little more; 0 is always seen."""
-    low, high = min(0.0, *values) if low is None else low, max(0.0, *values)
+    low, high = min(0.0, *values), max(0.0, *values)
     return low - 0.08 * (high - low), high + 0.12 * (high - low)
 
 
@@ -20,7 +20,7 @@ def museum(chapter=None):
     """The bugs of a chapter, or of all: returns without and with the bug, and the number that tells."""
     runs, _ = stored("museum")
     names = [name for name, bug in BUGS.items() if chapter in (None, bug.chapter)]
-    figure, (ax, telling) = picture(2, width=11, width_ratios=[1.5, 1])
+    figure, (ax, telling) = picture(2, width=10, width_ratios=[1.4, 1])
     curves, points = {}, {}
     for place, (kind, (colour, style, marker)) in enumerate(KINDS.items()):
         thin = [ax.plot([], [], color=colour, linestyle=style, linewidth=0.8, alpha=0.6)[0] for _ in SEEDS]
@@ -30,17 +30,20 @@ def museum(chapter=None):
         words = telling.text(place + 0.3, 0, "", color=colour, va="center")
         curves[kind], points[kind] = (thin, thick), (place, dots, bar, words)
     (line,) = telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
-    meaning = telling.text(0.6, 0, "", color=GREY, ha="center", va="bottom", fontsize=11)
-    ax.set(xlabel="agent steps", ylabel="return, mean of 20", title="the return")
-    telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS), title=BUGS[names[0]].number)
+    meaning = telling.text(-0.47, 0, "", color=GREY, fontsize=11)
+    ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
+    telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS), title=" ")  # its place is laid out once
     telling.grid(False, axis="x")
-    still_legend(ax, loc="upper left")
+    for axes in (ax, telling):
+        axes.locator_params(axis="y", nbins=5)  # text is what costs time
+    figure.legend(handles=[thick for _, thick in curves.values()], loc="outside upper left", ncols=2)
 
     def draw(name, broken):
         bug = BUGS[name]
         for kind in KINDS:
             shown = broken or kind == "sound"
-            steps, returns = runs[name][kind][0]["steps"], [run["returns"] for run in runs[name][kind]]
+            steps = np.array(runs[name][kind][0]["steps"]) / 1_000
+            returns = [run["returns"] for run in runs[name][kind]]
             numbers = [run["number"] for run in runs[name][kind]]
             (thin, thick), (place, dots, bar, words) = curves[kind], points[kind]
             for seed, values in zip(thin, returns):
@@ -54,8 +57,8 @@ def museum(chapter=None):
         both = [run for kind in KINDS for run in runs[name][kind]]
         height, label = bug.mark or (0.0, "")
         line.set_data([-0.5, 1.7], [height] * 2)
-        meaning.set(text=label, y=height)
-        ax.set(xlim=(0, bug.steps), ylim=limits([1.1 * max(run["returns"]) for run in both], low=0.0))
+        meaning.set(text=label, y=height, va="bottom" if height else "top")
+        ax.set(xlim=(0, bug.steps / 1_000), ylim=limits([max(run["returns"]) for run in both]))
         telling.set(ylim=limits([height, *(run["number"] for run in both)]), title=bug.number)
         return words_for(name, bug, runs[name], broken)
 

@@ -1,6 +1,7 @@
 """More workers than this machine has cores: the model in virtual time, beside what was measured and the paper's."""
 
 import numpy as np
+from matplotlib.collections import LineCollection
 
 from rlkit.asynchrony import VIRTUAL_WORKERS
 from rlkit.explore.panel import Explorer, steps
@@ -27,15 +28,16 @@ def worker_model():
     thin = {
         key: [ax.plot([0.1], [0], color=BLUE, linewidth=0.9)[0] for _ in runs["1"]] for key, (ax, _) in series.items()
     }
-    for seeds in runs.values():
-        for key, (ax, unit) in series.items():
-            for run in seeds:
-                ax.plot(np.array(run[key]) * unit, run["returns"], color=GREY, linewidth=0.5, alpha=0.35, zorder=1)
+    for key, (ax, unit) in series.items():
+        curves = [
+            np.column_stack([np.array(run[key]) * unit, run["returns"]]) for seeds in runs.values() for run in seeds
+        ]
+        ax.add_collection(LineCollection(curves, colors=GREY, linewidths=0.5, alpha=0.35, zorder=1), autolim=False)
     clock.set(
         xlabel="virtual seconds (a model)", ylabel="return, mean of 20", xscale="log", ylim=(0, 520), xlim=(0.03, 12)
     )
     frames.set(xlabel="steps of all workers, thousands", ylim=(0, 520), xlim=(0, 200))
-    bars = stale.bar(np.arange(100), np.zeros(100), width=1.0, color=ORANGE)
+    (shares,) = stale.plot(np.arange(201), np.zeros(201), drawstyle="steps-mid", color=ORANGE)
     stale.set(xlabel="staleness: updates by others in between", ylabel="share of updates", xlim=(-0.5, 80), ylim=(0, 1))
     ups = speed_ups(runs)
     for count, values in ups.items():
@@ -68,8 +70,7 @@ def worker_model():
         staleness = np.zeros(201)
         for run in seeds:
             staleness[: len(run["staleness"])] += run["staleness"]
-        for bar, share in zip(bars, staleness / staleness.sum()):
-            bar.set_height(share)
+        shares.set_ydata(staleness / staleness.sum())
         chosen.set_xdata([num_workers, num_workers])
         mean = (staleness * np.arange(201)).sum() / staleness.sum()
         solved = [run["solved"] for run in seeds if run["solved"]]

@@ -47,12 +47,12 @@ class Workers(Panel):
         (self.by_clock, self.by_steps), (self.lane_ax, self.stale_ax) = axes
         self.by_clock.set(xlabel="seconds since all workers were ready", ylabel="return, mean of 20", ylim=(0, 520))
         self.by_steps.set(xlabel="steps of all workers, thousands", ylim=(0, 520))
-        self.lane_ax.set(xlabel="milliseconds", ylabel="worker", ylim=(SHOWN - 0.4, -0.6), xlim=(-60, 0))
+        self.lane_ax.set(xlabel="milliseconds", ylabel="worker", xlim=(-60, 0), yticks=range(SHOWN))
         self.stale_ax.set(xlabel="staleness: updates by others in between", ylabel="share of updates", ylim=(0, 1))
         self.stale_ax.set_xlim(-0.5, 16)
         for phase, colour in PHASES.items():
             self.lane_ax.plot([], [], color=colour, linewidth=6, label=phase)
-        self.lane_ax.legend(loc="lower left", ncols=4, fontsize=11)
+        self.lane_ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=11)
         self.bars = {
             phase: self.lane_ax.hlines([], [], [], colors=colour, linewidth=7) for phase, colour in PHASES.items()
         }
@@ -74,6 +74,7 @@ class Workers(Panel):
         lines += self.stale_ax.plot([], [], marker="o", markersize=5, label=name, **style)
         self.runs.append({"name": name, "agent": agent, "lines": lines, "seconds": [], "steps": [], "returns": []})
         self.by_steps.legend(loc="lower right", fontsize=11)
+        self.lane_ax.set_ylim(min(count, SHOWN) - 0.5, -0.5)
         self.thread = threading.Thread(target=self.learn, args=(self.runs[-1],), daemon=True)
         self.thread.start()
         self.buttons(running=True)
@@ -122,7 +123,7 @@ class Workers(Panel):
             stale = np.array([lap[6] - lap[5] for _, lap in laps])
             values, shares = np.unique(stale, return_counts=True)
             run["lines"][2].set_data(values, shares / len(stale))
-            now = max(lap[4] for _, lap in laps)
+            now = min({rank: lap[4] for rank, lap in laps}.values())  # until when every worker has told
             for phase, bars in lanes(laps, now, 0.06).items():
                 self.bars[phase].set_segments([((a, rank), (b, rank)) for rank, a, b in bars])
         self.image.value = self.moving.png()

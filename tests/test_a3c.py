@@ -1,0 +1,548 @@
+"""A3C: with one worker A2C number for number, with two nothing lost, and what happens when a worker fails."""
+
+import dataclasses
+import multiprocessing
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+import warnings
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import Counting, disturb, learn, one_line, weights
+from jupyter_client.manager import start_new_kernel
+from test_gorila import Match
+
+from rlkit import memory
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C, LAP, Report, actor_learner
+from rlkit.checkpoint import load, save
+from rlkit.optimizers import Adam, RMSProp
+from rlkit.training import evaluate
+from rlkit.workers import WorkerError
+
+module = sys.modules["rlkit.a3c"]
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+
+@pytest.fixture(autouse=True)
+def nobody_left():
+    yield
+    assert multiprocessing.active_children() == []
+
+
+def small(**changes):
+    return A3C(**{"hidden": (8,), "learning_rate": 1e-2} | changes)
+
+
+def report_of(messages, rank):
+    """All reports of one worker as a single one."""
+    reports = [m for m in messages if m.rank == rank]
+    laps = np.concatenate([r.laps for r in reports])
+    finished = [episode for r in reports for episode in r.finished]
+    return Report(rank, sum(r.steps for r in reports), finished, laps, reports[-1].metrics, reports[-1].cpu_seconds)
+
+
+def check_laps(laps):
+    """In order, one after the other, and no gradient older or younger than it can be."""
+    times, read, written = laps[:, :5], laps[:, 5], laps[:, 6]
+    assert (np.diff(times, axis=1) >= 0).all() and (times[1:, 0] >= times[:-1, 4]).all()
+    assert (written >= read).all() and (np.diff(read) >= 1).all() and (np.diff(written) >= 1).all()
+    assert (read[1:] > written[:-1]).all()  # its own last update is in the θ that it reads
+
+
+# One worker, in a process of its own -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_worker():
+    """An agent after two calls of `learn`; what each showed; a checkpoint in between."""
+    agent = small(num_workers=1, anneal_steps=2_000, gae_lambda=0.9)
+    first = [*agent.learn(1_000)]
+    laps, theta, square = [*agent.laps], agent.shared.theta.clone(), agent.shared.optimizer.square.clone()
+    startup, cpu = agent.startup.copy(), agent.cpu_seconds.copy()
+    agent.laps.clear()
+    second = [*agent.learn(1_500)]
+    return dict(agent=agent, first=first, second=second, laps=laps, theta=theta, square=square, times=(startup, cpu))
+
+
+def finished(progress):
+    return [episode for p in progress for episode in p.finished]
+
+
+def test_one_worker_in_a_process_of_its_own_is_a2c_number_for_number(one_worker):
+    twin = A2C(hidden=(8,), learning_rate=1e-2, num_envs=1, anneal_steps=2_000, gae_lambda=0.9)
+    returns = learn(twin, 1_000)
+    assert [episode.total_reward for episode in finished(one_worker["first"])] == returns and len(returns) > 10
+    assert one_worker["theta"].equal(twin.theta)
+    assert one_worker["square"].equal(twin.optimize.square)
+
+
+def test_its_laps_are_numbered_and_timed(one_worker):
+    laps = np.array([lap for _, lap in one_worker["laps"]])
+    assert laps.shape == (200, len(LAP)) and {rank for rank, _ in one_worker["laps"]} == {0}
+    check_laps(laps)
+    assert laps[:, 5].tolist() == laps[:, 6].tolist() == list(range(200))  # nobody came between
+    startup, cpu = one_worker["times"]
+    assert startup > 0 and 0 < cpu < laps[-1, 4] - laps[0, 0] + 1
+    assert {p.metrics["staleness"] for p in one_worker["first"] if p.metrics} == {0}
+
+
+def test_learning_again_goes_on_with_other_games(one_worker):
+    agent, first, second = (one_worker[name] for name in ("agent", "first", "second"))
+    assert first[-1].step == 1_000 and second[-1].step == agent.step == 1_500
+    assert [p.step for p in first + second] == sorted(p.step for p in first + second)
+    episodes, more = finished(first), finished(second)
+    assert 0 < episodes[0].step <= episodes[-1].step <= 1_000 < more[0].step <= more[-1].step <= 1_500
+    assert [e.total_reward for e in more] != [e.total_reward for e in episodes[: len(more)]]
+    assert [lap[5] for _, lap in agent.laps] == list(range(200, 300))
+    assert not agent.shared.theta.equal(one_worker["theta"])
+    assert list(agent.learn(agent.step)) == []  # nothing left to do: no worker starts
+
+
+def test_the_parent_acts_by_what_was_learned(one_worker):
+    agent = one_worker["agent"]
+    assert weights(agent.network).equal(agent.shared.theta)
+    twin = A2C(hidden=(8,))
+    twin.theta.copy_(agent.shared.theta)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    assert agent.act(obs).tolist() == twin.act(obs).tolist() and len(set(agent.act(obs).tolist())) == 2
+    assert evaluate(agent, 3).tolist() == evaluate(twin, 3).tolist()
+
+
+def test_a_checkpoint_is_the_agent_and_goes_on_from_where_it_was(one_worker, tmp_path):
+    agent = one_worker["agent"]
+    loaded = load(save(agent, tmp_path / "agent.pt"), num_workers=3)
+    assert (loaded.step, loaded.num_workers) == (1_500, 3) and loaded.shared.steps.tolist() == [1_500, 0, 0]
+    assert loaded.shared.theta.equal(agent.shared.theta) and loaded.shared.theta.is_shared()
+    assert loaded.shared.optimizer.square.equal(agent.shared.optimizer.square)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    assert loaded.act(obs).tolist() == agent.act(obs).tolist()
+    play(loaded, 1_520, rank=2)
+    assert loaded.step == 1_520 and not loaded.shared.theta.equal(agent.shared.theta)
+
+
+# Workers in this process: nothing but the process differs -----------------------------------------------------
+
+
+def play(agent, total_steps, rank=0, shared=None, lock=None, shared_statistics=True):
+    """What a worker sends."""
+    sent = []
+    settings = agent.settings(agent.worker_seed(rank))
+    actor_learner(sent.append, settings, shared or agent.shared, rank, total_steps, lock, shared_statistics)
+    return sent
+
+
+def elsewhere(shared):
+    """As another process sees it: other objects, the same memory."""
+    return pickle.loads(bytes(ForkingPickler.dumps(shared)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "num_envs": 3, "entropy_coef": 0.1},
+        {"recurrent": True, "t_max": 8, "env": lambda: Counting((3,)), "obs_scale": 5.0},
+        {"env": "Pendulum-v1", "reward_clip": 1.0, "max_grad_norm": 0.1},
+    ],
+    ids=["adam", "recurrent", "continuous"],
+)
+def test_every_kind_of_worker_is_a2c_number_for_number(changes):
+    agent = small(num_workers=1, **changes)
+    twin = A2C(**{"hidden": (8,), "learning_rate": 1e-2, "num_envs": 1} | changes)
+    report = report_of(play(agent, 600), rank=0)
+    assert [episode.total_reward for episode in report.finished] == learn(twin, 600)
+    assert agent.shared.theta.equal(twin.theta)
+    assert agent.shared.T == report.steps == twin.step
+
+
+def test_a_worker_counts_and_reports_everything_once_and_nothing_twice():
+    agent = small(num_workers=3, env=lambda: Counting((3,)), num_envs=2, t_max=4)
+    agent.shared.steps += torch.tensor([1000, 0, 50])  # others play too
+    agent.shared.updates += torch.tensor([125, 0, 7])
+    sent = play(agent, 1_850, rank=1)
+    report = report_of(sent, rank=1)
+    assert sent[0].steps == 0 and len(sent[0].laps) == 0  # ready
+    assert report.steps == 800 and agent.shared.steps.tolist() == [1000, 800, 50] and agent.shared.T == 1_850
+    assert len(report.laps) == 100 and agent.shared.updates.tolist() == [125, 100, 7]
+    assert report.laps[:, 5].tolist() == list(range(132, 232)) == report.laps[:, 6].tolist()
+    assert len(report.finished) == 200 and {episode.length for episode in report.finished} == {3}
+    assert report.finished[0].step == 1_058 and report.finished[-1].step == 1_850  # T, when the segment was over
+    check_laps(report.laps)
+
+
+class Meddling(Counting):
+    """While it is played, other workers step."""
+
+    def step(self, action):
+        theta, updates = self.others
+        theta += 0.01
+        updates[1] += 1
+        return super().step(action)
+
+
+def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_become():
+    agent, twin = small(env=Meddling, num_workers=2), A2C(Counting, hidden=(8,), num_envs=1)
+    Meddling.others = agent.shared.theta, agent.shared.updates
+    theta, square, read = twin.theta.clone(), 0.0, []
+    report = report_of(play(agent, 20), rank=0)
+    for lap in range(4):
+        twin.theta.copy_(theta)  # θ' ← θ
+        gradient, _ = twin.gradient(twin.player.play(5))
+        square = 0.99 * square + 0.01 * gradient**2
+        theta = theta + 5 * 0.01 - 0.01 * gradient / (square + 1e-5).sqrt()
+        read.append(6 * lap)
+    torch.testing.assert_close(agent.shared.theta, theta, rtol=1e-5, atol=1e-5)
+    assert report.laps[:, 5].tolist() == read and report.laps[:, 6].tolist() == [version + 5 for version in read]
+    assert report.metrics["staleness"] == 5
+
+
+class Lock:
+    """Sees what happens while it is held."""
+
+    def __init__(self, agent):
+        self.agent, self.held = agent, []
+
+    def look(self):
+        return self.agent.shared.theta.clone(), self.agent.shared.version, self.agent.step
+
+    def __enter__(self):
+        self.before = self.look()
+
+    def __exit__(self, *error):
+        self.held.append((self.before, self.look()))
+
+
+def test_a_locked_update_is_whole_and_nothing_else_is_locked():
+    agent = small(num_workers=1)
+    start, lock = agent.shared.theta.clone(), Lock(agent)
+    play(agent, 50, lock=lock)
+    assert len(lock.held) == 10
+    for n, ((theta, version, step), (after, next_version, same_step)) in enumerate(lock.held):
+        assert theta.equal(lock.held[n - 1][1][0] if n else start) and not after.equal(theta)
+        assert (version, next_version) == (n, n + 1) and step == same_step == 5 * n + 5
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_workers_share_their_statistics_or_keep_their_own(optimizer):
+    runs = {}
+    for shared_statistics in (True, False):
+        agent = small(num_workers=2, optimizer=optimizer)
+        for n, rank in enumerate((0, 1)):
+            shared = elsewhere(agent.shared)
+            play(agent, 50 * n + 50, rank, shared, shared_statistics=shared_statistics)
+            assert shared.theta.equal(agent.shared.theta) and all(x.any() for x in shared.optimizer.statistics())
+        assert all(x.any() == shared_statistics for x in agent.shared.optimizer.statistics())
+        assert agent.step == 100
+        runs[shared_statistics] = agent, shared
+    agent, second = runs[False]
+    one = small(num_workers=2, optimizer=optimizer, seed=0)
+    play(one, 50, 0)
+    for statistic in one.shared.optimizer.statistics():
+        statistic.zero_()  # what the second worker begins with, if it keeps its own
+    play(one, 100, 1)
+    assert one.shared.theta.equal(agent.shared.theta) and not one.shared.theta.equal(runs[True][0].shared.theta)
+
+
+def test_many_at_once_lose_no_count():
+    """Threads in place of processes: they too take turns wherever they like."""
+    agent, sent = small(num_workers=4, num_envs=2, t_max=3, env=Counting), queue.Queue()
+    work = lambda rank: actor_learner(sent.put, agent.settings(rank), agent.shared, rank, 3_000, None, True)
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check_counts(agent, [*sent.queue], 3_000, each=6)
+
+
+def check_counts(agent, messages, total_steps, each):
+    reports = [report_of(messages, rank) for rank in range(agent.num_workers)]
+    assert total_steps <= agent.step < total_steps + each * agent.num_workers
+    assert [report.steps for report in reports] == agent.shared.steps.tolist()
+    assert [len(report.laps) for report in reports] == agent.shared.updates.tolist()
+    assert agent.step == each * agent.shared.version == each * sum(len(report.laps) for report in reports)
+    for report in reports:
+        check_laps(report.laps)
+        assert report.laps[-1, 6] < agent.shared.version
+    assert len({tuple(lap[:5]) for report in reports for lap in report.laps}) == agent.shared.version
+
+
+# Two workers in processes of their own ------------------------------------------------------------------------
+
+
+def test_two_workers_lose_no_count_and_learn(monkeypatch):
+    agent = small(env=Match, hidden=(16,), num_envs=2, t_max=8, gamma=0.5)
+    sent, supervise = [], module.supervise
+    monkeypatch.setattr(module, "supervise", lambda *a, **kw: (sent.append(m) or m for m in supervise(*a, **kw)))
+    progress = [*agent.learn(8_000)]
+    messages = [message for message in sent if message is not None]
+    check_counts(agent, messages, 8_000, each=16)
+    assert len(progress) == len(sent) and progress[-1].step == agent.step
+    assert sum(len(p.finished) for p in progress) == sum(len(m.finished) for m in messages)
+    kept = [(m.rank, lap.tolist()) for m in messages for lap in m.laps]
+    assert [(rank, lap.tolist()) for rank, lap in agent.laps] == kept
+    assert (agent.startup > 0).all() and (agent.cpu_seconds > 0).all()
+    one, other = ([e.total_reward for e in report_of(messages, rank).finished][:20] for rank in range(2))
+    assert one != other  # other games
+    assert (evaluate(agent, 10) == 4).all()  # every sign is the right one
+
+
+# The parent ---------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_a_worker_are_those_of_the_agent():
+    different = {"t_max": 7, "num_envs": 2, "recurrent": True, "gamma": 0.5, "gae_lambda": 0.3, "learning_rate": 0.2}
+    different |= {"optimizer": "adam", "rmsprop_decay": 0.7, "adam_betas": (0.1, 0.2), "optimizer_eps": 0.3}
+    different |= {"value_coef": 0.7, "entropy_coef": 0.2, "max_grad_norm": 3.0, "anneal_steps": 70, "hidden": (9,)}
+    different |= {"reward_clip": 2.0, "activation": "relu", "obs_shift": 0.1, "obs_scale": 3.0, "env": Counting}
+    different |= {"frame_size": 42, "life_loss": True, "actions": (1, 0)}
+    own = {"num_workers", "shared_statistics", "locked", "on_failure", "heartbeat", "seed"}
+    assert different.keys() | own == {field.name for field in dataclasses.fields(A3C)}
+    assert different.keys() | {"seed", "device", "normalize"} == {field.name for field in dataclasses.fields(A2C)}
+    defaults = {field.name: field.default for field in dataclasses.fields(A2C)}
+    assert not any(defaults[name] == value for name, value in different.items())
+    life_loss = {"life_loss": False}  # Counting has no lives
+    settings = A3C(**different | life_loss).settings(seed=5)
+    assert settings == different | life_loss | {"seed": 5, "device": "cpu"}
+    for field in dataclasses.fields(A3C):
+        if field.name in defaults and field.name != "num_envs":
+            assert field.default == defaults[field.name], field.name
+
+
+def test_workers_differ_and_calls_differ():
+    agent, twin = small(num_workers=3, seed=4), small(num_workers=3, seed=4)
+    seeds = [agent.worker_seed(rank) for rank in range(3)]
+    assert seeds[0] == 4 and len(set(seeds)) == 3 and seeds == [twin.worker_seed(rank) for rank in range(3)]
+    assert seeds[1:] != [small(seed=5).worker_seed(rank) for rank in (1, 2)]
+    agent.shared.steps[1] += 10
+    later = [agent.worker_seed(rank) for rank in range(3)]
+    assert len({*seeds, *later}) == 6 and all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in later)
+
+
+@pytest.mark.parametrize("optimizer, kind", [("rmsprop", RMSProp), ("adam", Adam)])
+def test_all_that_workers_write_lies_in_shared_memory(optimizer, kind):
+    agent = small(optimizer=optimizer, num_workers=5)
+    shared = agent.shared
+    assert type(shared.optimizer) is kind and shared.optimizer.theta is shared.theta
+    assert len(shared.steps) == len(shared.updates) == 5
+    seen = elsewhere(shared)
+    for mine, theirs in zip(
+        (shared.theta, *shared.optimizer.statistics(), shared.steps, shared.updates),
+        (seen.theta, *seen.optimizer.statistics(), seen.steps, seen.updates),
+        strict=True,
+    ):
+        theirs += 3
+        assert mine.equal(theirs)
+    assert (seen.T, seen.version) == (shared.T, shared.version) == (15, 15) and agent.step == 15
+    assert weights(agent.network).equal(shared.theta)
+    disturb(agent.network)
+    assert seen.theta.equal(weights(agent.network))
+
+
+def test_too_little_shared_memory_is_refused_in_a_sentence_that_names_both_sizes(monkeypatch, tmp_path):
+    usage = lambda free: lambda folder: (64 * 2**20, 64 * 2**20 - free, free)
+    monkeypatch.setattr(memory.shutil, "disk_usage", usage(10 * 2**20))
+    memory.require_shared_memory(10 * 2**20, folder=tmp_path)
+    with pytest.raises(ValueError, match="need 11 MiB.* of the 64 MiB at .* 10 are free;.*--shm-size") as error:
+        memory.require_shared_memory(11 * 2**20, folder=tmp_path)
+    assert str(tmp_path) in one_line(error)
+    memory.require_shared_memory(2**60, folder=tmp_path / "none")  # a system without that folder says nothing
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is elsewhere")
+def test_an_agent_asks_for_all_the_shared_memory_that_it_will_take(monkeypatch):
+    networks = 2 * (4 * 300 + 300) + (300 * 2 + 2) + (300 + 1)  # the policy's and that of V
+    for optimizer, tensors, count in (("rmsprop", 2, 0), ("adam", 3, 4)):  # θ and g; θ, m and v, and t
+        needed = tensors * 4 * networks + count + 2 * 3 * 8  # and two counts of each worker
+        for free in (needed, needed - 1):
+            monkeypatch.setattr(memory.shutil, "disk_usage", lambda folder, free=free: (2**20, 2**20 - free, free))
+            if free == needed:
+                A3C(hidden=(300,), optimizer=optimizer, num_workers=3)
+                continue
+            with pytest.raises(ValueError, match="shared memory") as error:
+                A3C(hidden=(300,), optimizer=optimizer, num_workers=3)
+            one_line(error)
+
+
+def replaced(monkeypatch, messages):
+    """What `learn` asked of `supervise`, in whose place these messages come."""
+    asked = {}
+
+    def supervise(work, jobs, **options):
+        asked.update(options, work=work, jobs=jobs)
+        yield from messages
+
+    monkeypatch.setattr(module, "supervise", supervise)
+    return asked
+
+
+def test_what_the_parent_asks_of_its_supervisor(monkeypatch):
+    for on_failure, locked in (("stop", False), ("continue", True)):
+        agent = small(on_failure=on_failure, locked=locked, heartbeat=7.0, num_workers=3, shared_statistics=not locked)
+        asked = replaced(monkeypatch, [])
+        assert list(agent.learn(100)) == []
+        assert asked["work"] is actor_learner and asked["heartbeat"] == 7 and asked["go_on"] == (on_failure != "stop")
+        for rank, (settings, shared, number, total_steps, lock, shared_statistics) in enumerate(asked["jobs"]):
+            assert settings == agent.settings(agent.worker_seed(rank)) and shared is agent.shared and number == rank
+            assert total_steps == 100 and (lock is not None) == locked == (not shared_statistics)
+    assert len({id(job[4]) for job in asked["jobs"]}) == 1  # one lock for all
+
+
+def test_only_a_lock_that_nobody_holds_any_more_is_set_free():
+    lock = multiprocessing.get_context("spawn").Lock()
+    module.set_free(None)
+    for held in (False, True):
+        if held:
+            lock.acquire()
+        module.set_free(lock)
+        assert lock.acquire(block=False)
+        lock.release()
+    lock.acquire()
+    owner = threading.Timer(0.2, lock.release)  # lives, and lets go
+    owner.start()
+    module.set_free(lock)
+    owner.join()
+    assert lock.acquire(block=False) and not lock.acquire(block=False)
+
+
+# Faults -------------------------------------------------------------------------------------------------------
+
+
+class Fuse(Adam):
+    """The first worker that holds the lock is killed in the middle of its update."""
+
+    def step(self, gradient, learning_rate):
+        self.fuse += 1
+        if self.fuse == 20:
+            self.theta[::2] += 0.1
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().step(gradient, learning_rate)
+
+
+@posix
+def test_a_worker_killed_in_the_middle_of_a_locked_update_does_not_stop_the_other():
+    agent = small(locked=True, on_failure="continue", optimizer="adam", shared_statistics=False, recurrent=True)
+    agent.shared.optimizer.__class__ = Fuse
+    agent.shared.optimizer.fuse = torch.zeros(()).share_memory_()
+    with pytest.warns(
+        UserWarning, match=r"Going on without one: Worker \d was killed \(exit code -9: SIGKILL\)"
+    ) as seen:
+        progress = [*agent.learn(1_000)]
+    assert len(seen) == 1
+    dead = int(str(seen[0].message).split("Worker ")[1][0])
+    assert agent.step == progress[-1].step >= 1_000 and agent.shared.steps[1 - dead] > 400
+    assert agent.shared.steps.sum() == 5 * (agent.shared.updates.sum() + 1)  # one segment never became an update
+    assert agent.shared.optimizer.fuse > 20 and torch.isfinite(agent.shared.theta).all()
+    assert not any(x.any() for x in agent.shared.optimizer.statistics())  # each kept its own
+
+
+class Faulty(gymnasium.Wrapper):
+    """CartPole, of which worker 0 fails in its third step and worker 1 comes to hang in its fourth."""
+
+    def __init__(self):
+        super().__init__(gymnasium.make("CartPole-v1"))
+        self.steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        name = multiprocessing.current_process().name
+        if name == "Worker 0" and self.steps == 3:
+            raise ValueError("no such state")
+        if name == "Worker 1" and self.steps == 4:
+            time.sleep(10_000)
+        return self.env.step(action)
+
+
+def test_one_worker_raises_and_the_other_hangs():
+    agent = small(env=Faulty, on_failure="continue", heartbeat=1.0)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(WorkerError) as error:
+            list(agent.learn(1_000))
+    raised, hung = sorted([*(str(w.message).removeprefix("Going on without one: ") for w in seen), str(error.value)])
+    assert raised.startswith("Worker 0 failed") and "in actor_learner" in raised and "no such state" in raised
+    assert hung.startswith("Worker 1 hangs: it sent nothing for 1 s") and "larger heartbeat" in hung
+    assert agent.step == 0  # no segment was whole
+
+
+CELLS = """
+import multiprocessing, os
+import gymnasium
+from rlkit import A3C
+
+class Cell(gymnasium.Wrapper):
+    def __init__(self):
+        super().__init__(gymnasium.make("CartPole-v1"))
+
+def refuse():
+    try:
+        next(A3C(env=Cell).learn(100))
+    except ValueError as error:
+        print(error, multiprocessing.active_children())
+
+def play():
+    shown = False
+    for progress in A3C(num_workers=1).learn(10**9):
+        if progress.step and not shown:
+            shown = True
+            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+"""
+
+
+@posix
+def test_a_notebooks_kernel(tmp_path):
+    """What it defines is refused at once; interrupted or restarted, it leaves no worker behind."""
+    paths = os.pathsep.join([str(Path(module.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": paths}
+    manager, client = start_new_kernel(startup_timeout=300, cwd=str(tmp_path), env=env)
+    try:
+        assert list(replies(client, CELLS)) == []
+        ((_, told),) = replies(client, "refuse()")
+        assert "cannot be given Cell" in told and "top level of a .py file" in told and told.endswith("[]\n")
+        cell = replies(client, "play()")
+        worker = int(next(cell)[1])
+        manager.interrupt_kernel()
+        assert next(cell) == ("error", "KeyboardInterrupt") and list(cell) == []
+        gone(worker)
+        worker = int(next(replies(client, "play()"))[1])
+        manager.restart_kernel(now=True)
+        gone(worker)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def replies(client, code):
+    """What a cell prints, and its error's name, until it has ended."""
+    cell = client.execute(code)
+    while True:
+        message = client.get_iopub_msg(timeout=300)
+        kind, content = message["msg_type"], message["content"]
+        if message["parent_header"].get("msg_id") != cell:
+            continue
+        if kind in ("stream", "error"):
+            yield kind, content["text"] if kind == "stream" else content["ename"]
+        if kind == "status" and content["execution_state"] == "idle":
+            return
+
+
+def gone(pid):
+    """Wait until there is no such process any more."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail(f"the worker {pid} was left behind")

@@ -1,0 +1,140 @@
+"""rlkit.optimizers: torch's own as twins, and two processes in the midst of each other's step."""
+
+import copy
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from rlkit.optimizers import Adam, RMSProp, make_optimizer
+
+
+def gradients(steps, size=5):
+    generator = torch.Generator().manual_seed(0)
+    return [10.0**n * torch.randn(size, generator=generator) for n in (0, -3, 2, 0, 1, -6, 0, 0)][:steps]
+
+
+def torch_steps(kind, theta, rates, **settings):
+    """θ after torch's optimizer has taken a step along each gradient."""
+    parameter = torch.nn.Parameter(theta.clone())
+    optimizer = kind([parameter], lr=0.0, **settings)
+    for gradient, rate in zip(gradients(len(rates)), rates):
+        optimizer.param_groups[0]["lr"] = rate
+        parameter.grad = gradient
+        optimizer.step()
+        yield parameter.detach().clone()
+
+
+RATES = (0.1, 0.1, 0.05, 0.2, 0.0, 0.1, 0.3, 0.01)
+TWINS = {
+    "adam": (lambda theta: Adam(theta, (0.9, 0.99), 1e-3), torch.optim.Adam, {"betas": (0.9, 0.99), "eps": 1e-3}),
+    "rmsprop": (lambda theta: RMSProp(theta, 0.9, 0.0), torch.optim.RMSprop, {"alpha": 0.9, "eps": 0.0}),
+}  # torch's RMSProp has ε beside the root, so they agree without
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_steps_are_those_of_torch(name):
+    make, kind, settings = TWINS[name]
+    theta = torch.arange(5.0)
+    optimizer = make(theta)
+    for gradient, rate, expected in zip(gradients(8), RATES, torch_steps(kind, theta, RATES, **settings)):
+        before = gradient.clone()
+        optimizer.step(gradient, rate)
+        torch.testing.assert_close(theta, expected, rtol=1e-5, atol=1e-6)
+        assert gradient.equal(before)
+
+
+def test_rmsprop_by_hand():
+    theta = torch.tensor([1.0, 1.0])
+    optimizer = RMSProp(theta, decay=0.75, eps=3.0)
+    optimizer.step(torch.tensor([2.0, 0.0]), 0.5)
+    assert optimizer.square.tolist() == [1.0, 0.0]  # 1/4 2^2
+    assert theta.tolist() == [1 - 0.5 * 2 / 2, 1.0]  # √(1 + 3): ε is inside the root
+    optimizer.step(torch.tensor([0.0, math.sqrt(24.0)]), 1.0)
+    torch.testing.assert_close(optimizer.square, torch.tensor([0.75, 6.0]))
+    torch.testing.assert_close(theta, torch.tensor([0.5, 1 - math.sqrt(24) / 3]))
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_theta_and_statistics_stay_where_they_lie(name):
+    """Other processes hold the same memory, so all is written in place, and nothing else is kept."""
+    theta = torch.zeros(5)
+    one = TWINS[name][0](theta)
+    other = copy.copy(one)  # as a worker's: the same tensors
+    twin = TWINS[name][0](torch.zeros(5))
+    for turn, gradient in enumerate(gradients(6)):
+        (one, other)[turn % 2].step(gradient, 0.1)
+        twin.step(gradient, 0.1)
+    assert theta.equal(twin.theta) and theta.any()
+    for mine, theirs in zip(one.statistics(), twin.statistics(), strict=True):
+        assert mine.equal(theirs) and mine.any()
+    assert all(mine is yours for mine, yours in zip(one.statistics(), other.statistics()))
+
+
+def test_the_settings_name_the_optimizer():
+    settings = SimpleNamespace(optimizer="adam", adam_betas=(0.8, 0.9), rmsprop_decay=0.7, optimizer_eps=0.1)
+    adam = make_optimizer(settings, torch.zeros(3))
+    assert (type(adam), adam.betas, adam.eps) == (Adam, (0.8, 0.9), 0.1)
+    settings.optimizer = "rmsprop"
+    rmsprop = make_optimizer(settings, torch.zeros(3))
+    assert (type(rmsprop), rmsprop.decay, rmsprop.eps) == (RMSProp, 0.7, 0.1)
+
+
+# Without a lock ---------------------------------------------------------------------------------------------
+
+
+class Interrupted(torch.Tensor):
+    """Shared memory before whose writing another process has its turn."""
+
+    def copy_(self, other):
+        self.meanwhile()
+        return super().copy_(other)
+
+
+def interrupted(optimizer, meanwhile):
+    """One that is about to write g (or v) when `meanwhile` happens."""
+    slow = copy.copy(optimizer)
+    slow.square = optimizer.square.as_subclass(Interrupted)
+    slow.square.meanwhile = meanwhile
+    return slow
+
+
+def test_adam_without_a_lock_can_take_an_enormous_step_and_rmsprop_cannot():
+    """A has written m and not yet v when B comes, for whom the weight's gradient is 0: B divides m by √0 + ε."""
+    moved = {}
+    for name, optimizer in {
+        "adam": Adam(torch.zeros(1), (0.9, 0.999), 1e-5),
+        "rmsprop": RMSProp(torch.zeros(1), 0.99, 1e-5),
+    }.items():
+        seen = []
+
+        def step_of_b(optimizer=optimizer, seen=seen):
+            optimizer.step(torch.zeros(1), learning_rate=1.0)
+            seen.append(optimizer.theta.item())
+
+        interrupted(optimizer, step_of_b).step(torch.ones(1), learning_rate=1.0)
+        moved[name] = abs(seen[0])
+        assert len(seen) == 1
+    m_hat = 0.9 * 0.1 / (1 - 0.9**2)  # t is 2 by then
+    assert moved["adam"] == pytest.approx(m_hat / 1e-5, rel=1e-4) and moved["adam"] > 40_000
+    assert moved["rmsprop"] == 0.0
+
+
+def test_whatever_g_is_a_step_of_rmsprop_has_its_bound():
+    """g holds (1 - α) Δθ^2 at least, since the step itself has just added it."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        size = 10.0 ** torch.randint(-6, 6, (2, 50), generator=generator)
+        gradient, left_by_others = size[0] * torch.randn(50, generator=generator), size[1]
+        optimizer = RMSProp(torch.zeros(50), 0.99, 1e-5)
+        optimizer.square.copy_(left_by_others)
+        optimizer.step(gradient, learning_rate=1.0)
+        assert optimizer.theta.abs().max() <= 10 * 1.001  # 1 / √(1 - α)
+
+
+def test_locked_the_two_steps_come_one_after_the_other():
+    adam = Adam(torch.zeros(1), (0.9, 0.999), 1e-5)
+    for gradient in (torch.ones(1), torch.zeros(1)):
+        adam.step(gradient, learning_rate=1.0)
+    assert adam.theta.abs() < 2
