@@ -32,7 +32,7 @@ class A2C:
     gamma: float = 0.99
     gae_lambda: float = 1.0  # 1: n-step returns, as in the paper
     learning_rate: float = 1e-3  # η
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
+    optimizer: Literal["rmsprop", "adam", "adam_in_place"] = "rmsprop"
     rmsprop_decay: float = 0.99  # α
     adam_betas: tuple = (0.9, 0.999)
     optimizer_eps: float = 1e-5

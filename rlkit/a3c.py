@@ -73,8 +73,8 @@ class A3C:
     gamma: float = 0.99
     gae_lambda: float = 1.0
     learning_rate: float = 1e-3
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    shared_statistics: bool = True  # or else every worker keeps g (m, v) of its own
+    optimizer: Literal["rmsprop", "adam", "adam_in_place"] = "rmsprop"
+    shared_statistics: bool = True  # or else every worker keeps g (m, v) of its own, for as long as `learn` lasts
     locked: bool = False  # one update at a time; the paper's threads do not wait
     rmsprop_decay: float = 0.99
     adam_betas: tuple = (0.9, 0.999)
@@ -109,6 +109,7 @@ class A3C:
         self.model.player = Player(self.model)  # the old one had views of the old weights
         self.laps = deque(maxlen=5_000)  # (rank, lap) of the last updates
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)
+        self.reported_steps = 0
 
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Starts the workers, which takes seconds, and listens; a `yield` for each report of a worker."""
@@ -118,7 +119,7 @@ class A3C:
         lock = get_context("spawn").Lock() if self.locked else None
         jobs = [(self.settings(self.worker_seed(rank)), self.shared, rank, total_steps, lock, self.shared_statistics)
                 for rank in range(self.num_workers)]  # fmt: skip
-        self.cpu_seconds[:] = self.startup[:] = 0.0
+        self.cpu_seconds[:] = self.startup[:] = self.reported_steps = 0
         go_on = self.on_failure == "continue"
         with closing(supervise(actor_learner, jobs, heartbeat=self.heartbeat, go_on=go_on)) as messages:
             for message in messages:
@@ -131,6 +132,7 @@ class A3C:
                     finished, metrics = message.finished, message.metrics
                     self.laps.extend((message.rank, lap) for lap in message.laps)
                     self.cpu_seconds[message.rank] = message.cpu_seconds
+                    self.reported_steps += message.steps
                     self.startup[message.rank] = self.startup[message.rank] or time.monotonic() - began
                 yield Progress(self.step, finished, metrics)
 

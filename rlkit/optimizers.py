@@ -43,8 +43,22 @@ class Adam:
         return [self.mean, self.square, self.count]
 
 
+class InPlaceAdam(Adam):
+    """The same formula as torch.optim.Adam and most public A3C code write it: each statistic is changed in place, in
+    two steps, and then read again. For one process there is no difference."""
+
+    def step(self, gradient, learning_rate):
+        self.count += 1
+        count, (decay, square_decay) = self.count.item(), self.betas
+        self.mean.mul_(decay).add_(gradient, alpha=1 - decay)
+        self.square.mul_(square_decay).addcmul_(gradient, gradient, value=1 - square_decay)
+        root = (self.square / (1 - square_decay**count)).sqrt_().add_(self.eps)
+        self.theta.addcdiv_(self.mean, root, value=-learning_rate / (1 - decay**count))
+
+
 def make_optimizer(agent, theta):
     """The one that the settings name."""
-    if agent.optimizer == "adam":
-        return Adam(theta, agent.adam_betas, agent.optimizer_eps)
+    if agent.optimizer != "rmsprop":
+        kind = {"adam": Adam, "adam_in_place": InPlaceAdam}[agent.optimizer]
+        return kind(theta, agent.adam_betas, agent.optimizer_eps)
     return RMSProp(theta, agent.rmsprop_decay, agent.optimizer_eps)

@@ -235,28 +235,26 @@ def by_clock(runs, ylabel, window=5):
 
 
 def updates(runs):
-    """The steps that each run needed until the task was solved; those that never solved it, or diverged, on the right.
+    """The steps that each run needed until the task was solved, or was given; and the largest weight at its end.
 
-    `runs` maps a kind of update to one {"total_steps", "solved", "diverged"} for each seed.
+    `runs` maps a kind of update to one {"total_steps", "solved", "largest_weight"} for each seed.
     """
-    figure, ax = picture(width=9, height=3.6)
-    kinds = {
-        "solved": (lambda run: run["solved"] is not None, dict(color=BLUE, marker="o")),
-        "not solved": (lambda run: run["solved"] is None and not run["diverged"], dict(color=ORANGE, marker="s")),
-        "diverged": (lambda run: run["solved"] is None and run["diverged"], dict(color=RED, marker="x")),
-    }
-    end = 1.08 * max(run["total_steps"] for seeds in runs.values() for run in seeds) / 1e3
-    for kind, (is_so, style) in kinds.items():
+    figure, (left, right) = picture(2, width=11, height=4, sharey=True, width_ratios=[1.5, 1])
+    for solved, style in ((True, dict(color=BLUE, marker="o")), (False, dict(color=RED, marker="x"))):
         points = [
-            (run["total_steps"] / 1e3 if kind == "solved" else end, row + 0.1 * (number - len(seeds) / 2))
+            (row + 0.12 * (number - 2), run["total_steps"] / 1e3, run["largest_weight"])
             for row, seeds in enumerate(runs.values())
             for number, run in enumerate(seeds)
-            if is_so(run)
+            if (run["solved"] is not None) == solved
         ]
-        ax.plot(*np.array(points or [(np.nan, np.nan)]).T, linestyle="none", markersize=8, label=kind, **style)
-    ax.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel="steps until 475, thousands", xlim=(0, None))
-    ax.invert_yaxis()
-    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
+        rows, steps, weights = zip(*points) if points else ((), (), ())
+        label = "reached 475" if solved else "did not"
+        left.plot(steps, rows, linestyle="none", markersize=8, label=label, **style)
+        right.plot(weights, rows, linestyle="none", markersize=8, **style)
+    left.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel="steps, thousands", xlim=(0, None))
+    right.set(xlabel="largest weight at the end", xscale="log", xlim=(0.5, 5_000))
+    left.invert_yaxis()
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return figure
 
 

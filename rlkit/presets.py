@@ -10,6 +10,7 @@ from rlkit.a3c import A3C
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
+from rlkit.tasks import ScaledPendulum
 
 
 def dqn_cartpole(**changes):
@@ -140,6 +141,14 @@ def a3c_cartpole(**changes):
     ) | changes)  # fmt: skip
 
 
+def a3c_pendulum(**changes):
+    """Pendulum-v1 with scaled rewards, by a continuous torque and two worker processes; found by a short search."""
+    return A3C(**dict(
+        env=ScaledPendulum, num_workers=2, t_max=32, gamma=0.9, gae_lambda=0.95, learning_rate=3e-3, value_coef=0.5,
+        entropy_coef=1e-3, max_grad_norm=1.0, hidden=(32, 32), activation="relu", obs_scale=(1.0, 1.0, 4.0),
+    ) | changes)  # fmt: skip
+
+
 def a3c_atari_2016(**changes):
     """A3C as in its paper, for any ALE game: 16 workers, 80 million steps (a day on 16 cores); LSTM: recurrent=True.
 
@@ -186,6 +195,7 @@ PRESETS = {
         ppo_mujoco_2017,
         a2c_cartpole,
         a3c_cartpole,
+        a3c_pendulum,
         a3c_atari_2016,
     )
 }

@@ -3,7 +3,8 @@
 The learning is real: the same A2C workers, gradients and shared updates as in `rlkit.a3c`. Only the clock is a model: a
 worker's lap takes as long as was measured for one worker that had a core to itself, give or take a little, and every
 worker has such a core. So it shows what staleness does to learning and how throughput would scale if nothing were
-shared but θ; it leaves out what many cores do share: memory bandwidth, caches, and the wait for a lock.
+shared but θ. It leaves out what many cores do share, memory bandwidth, caches and the wait for a lock; and every update
+is whole, where real ones may lose a part to each other.
 """
 
 import heapq

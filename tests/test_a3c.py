@@ -33,6 +33,14 @@ module = sys.modules["rlkit.a3c"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def patience():
+    """A busy machine may take minutes to start a worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["rlkit.workers"], "STARTUP", 600.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nobody_left():
     yield
@@ -40,7 +48,7 @@ def nobody_left():
 
 
 def small(**changes):
-    return A3C(**{"hidden": (8,), "learning_rate": 1e-2} | changes)
+    return A3C(**{"hidden": (8,), "learning_rate": 1e-2, "heartbeat": 600.0} | changes)
 
 
 def report_of(messages, rank):
@@ -166,8 +174,8 @@ def test_every_kind_of_worker_is_a2c_number_for_number(changes):
 
 def test_a_worker_counts_and_reports_everything_once_and_nothing_twice():
     agent = small(num_workers=3, env=lambda: Counting((3,)), num_envs=2, t_max=4)
-    agent.shared.steps += torch.tensor([1000, 0, 50])  # others play too
-    agent.shared.updates += torch.tensor([125, 0, 7])
+    agent.shared.steps.copy_(torch.tensor([1000, 0, 50]))  # others play too
+    agent.shared.updates.copy_(torch.tensor([125, 0, 7]))
     sent = play(agent, 1_850, rank=1)
     report = report_of(sent, rank=1)
     assert sent[0].steps == 0 and len(sent[0].laps) == 0  # ready
@@ -190,7 +198,8 @@ class Meddling(Counting):
 
 
 def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_become():
-    agent, twin = small(env=Meddling, num_workers=2), A2C(Counting, hidden=(8,), num_envs=1)
+    long = (1000,)
+    agent, twin = small(env=lambda: Meddling(long)), A2C(lambda: Counting(long), hidden=(8,), num_envs=1)
     Meddling.others = agent.shared.theta, agent.shared.updates
     theta, square, read = twin.theta.clone(), 0.0, []
     report = report_of(play(agent, 20), rank=0)
@@ -446,18 +455,17 @@ def test_a_worker_killed_in_the_middle_of_a_locked_update_does_not_stop_the_othe
 
 
 class Faulty(gymnasium.Wrapper):
-    """CartPole, of which worker 0 fails in its third step and worker 1 comes to hang in its fourth."""
+    """CartPole, which worker 0 cannot make, and of which worker 1 does not come back from the fourth step."""
 
     def __init__(self):
         super().__init__(gymnasium.make("CartPole-v1"))
-        self.steps = 0
+        self.steps, self.name = 0, multiprocessing.current_process().name
+        if self.name == "Worker 0":
+            raise ValueError("no such game")
 
     def step(self, action):
         self.steps += 1
-        name = multiprocessing.current_process().name
-        if name == "Worker 0" and self.steps == 3:
-            raise ValueError("no such state")
-        if name == "Worker 1" and self.steps == 4:
+        if self.steps == 4 and self.name == "Worker 1":
             time.sleep(10_000)
         return self.env.step(action)
 
@@ -469,7 +477,7 @@ def test_one_worker_raises_and_the_other_hangs():
         with pytest.raises(WorkerError) as error:
             list(agent.learn(1_000))
     raised, hung = sorted([*(str(w.message).removeprefix("Going on without one: ") for w in seen), str(error.value)])
-    assert raised.startswith("Worker 0 failed") and "in actor_learner" in raised and "no such state" in raised
+    assert raised.startswith("Worker 0 failed") and "in actor_learner" in raised and "no such game" in raised
     assert hung.startswith("Worker 1 hangs: it sent nothing for 1 s") and "larger heartbeat" in hung
     assert agent.step == 0  # no segment was whole
 

@@ -116,7 +116,7 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     agent = A3C(optimizer=optimizer, hidden=(8,), num_workers=3)
     gradient = torch.randn(len(agent.shared.theta), generator=torch.Generator().manual_seed(0))
     agent.shared.optimizer.step(gradient, 0.1)
-    agent.shared.steps += torch.tensor([10, 20, 30])
+    agent.shared.steps.copy_(torch.tensor([10, 20, 30]))
     save(agent, path)
     loaded, alone = load(path, num_workers=1), load(path, num_workers=5, seed=1)
     for other in (loaded, alone):

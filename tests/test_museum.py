@@ -9,10 +9,8 @@ import torch
 from conftest import disturb, learn
 
 from rlkit import functional as F
-from rlkit.dqn import DQN
 from rlkit.explore.museum import museum
 from rlkit.museum import BUGS, Corridor, Lottery, change_when_alone, explained_variance, make, medians, table
-from rlkit.ppo import PPO
 from rlkit.replay import Batch
 from rlkit.sweeps import SEEDS, stored
 
@@ -41,12 +39,13 @@ def rolled_out(agent, steps=16):
 @NAMES
 def test_the_sound_agent_is_the_real_one_and_the_broken_one_has_its_settings_and_weights(name):
     sound, broken = pair(name, seed=3)
-    assert type(sound).__module__ != "rlkit.museum" and isinstance(broken, type(sound))
+    assert type(broken).__bases__ == (type(sound),) and type(sound) is BUGS[name].sound
+    if BUGS[name].chapter < 4:  # there the sound one is made to repeat itself as well
+        assert type(sound).__module__ != "rlkit.museum"
     assert dataclasses.asdict(sound) == dataclasses.asdict(broken)
     for p, q in zip(sound.network.parameters(), broken.network.parameters(), strict=True):
         assert p.equal(q)
-    own = [method for part in type(broken).__mro__[:-1] if part.__module__ == "rlkit.museum" for method in vars(part)]
-    assert len([method for method in own if method in vars(type(sound))]) == 3, "one method, __doc__ and __module__"
+    assert sum(callable(member) for member in vars(type(broken)).values()) <= 2
 
 
 def test_an_aliased_target_is_never_behind():
@@ -193,7 +192,7 @@ def test_the_lottery_pays_1_on_average_and_repeats_itself():
     rewards = []
     for _ in range(2):
         envs = make("weights dropped", False, seed=5).envs
-        rewards.append(np.concatenate([envs.step(np.zeros(8, int))[1][envs.ended < 1] for _ in range(1_000)]))
+        rewards.append(np.concatenate([envs.step(np.zeros(8, int))[1][envs.ended < 1] for _ in range(400)]))
         assert isinstance(envs.vector.envs[0], Lottery)
     assert set(np.unique(rewards[0])) == {0.0, 10.0} and (rewards[0] == rewards[1]).all()
     assert rewards[0].mean() == pytest.approx(1, abs=4 * 3 / np.sqrt(len(rewards[0])))
@@ -253,7 +252,6 @@ def test_the_stored_runs_are_those_of_all_bugs():
 def test_a_bug_names_a_test_that_is_there(name):
     file, test = BUGS[name].test.split("::")
     assert f"\ndef {test}(" in (TESTS.parent / file).read_text(encoding="utf-8")
-    assert BUGS[name].sound in (DQN, PPO) and BUGS[name].chapter in (2, 3)
 
 
 def test_the_table_has_a_row_for_each_bug():
@@ -264,7 +262,7 @@ def test_the_table_has_a_row_for_each_bug():
         assert row.replace("\\|", "").count("|") == 6
 
 
-@pytest.mark.parametrize("chapter", [None, 2, 3])
+@pytest.mark.parametrize("chapter", [None, *sorted({bug.chapter for bug in BUGS.values()})])
 def test_the_explorer_shows_every_bug_of_its_chapter(chapter):
     explorer = museum(chapter)
     names = [name for name, bug in BUGS.items() if chapter in (None, bug.chapter)]

@@ -8,17 +8,23 @@ from rlkit.explore.beta_live import beta_live
 from rlkit.explore.clip_epsilon import clip_epsilon
 from rlkit.explore.clip_live import clip_live
 from rlkit.explore.divergence import divergence
+from rlkit.explore.entropy_bonus import entropy_bonus
 from rlkit.explore.epsilon import epsilon
 from rlkit.explore.importance_sampling import importance_sampling
 from rlkit.explore.max_bias import max_bias
+from rlkit.explore.museum import museum
 from rlkit.explore.panel import predict
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
+from rlkit.explore.t_max import t_max
 from rlkit.explore.target_network import target_network
 from rlkit.explore.trust_region import trust_region
 from rlkit.explore.value_estimation import value_estimation
+from rlkit.explore.worker_model import worker_model
+from rlkit.explore.workers import workers
 
 __all__ = [
-    "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "epsilon", "importance_sampling", "max_bias",
-    "predict", "priority", "replay", "target_network", "trust_region", "value_estimation",
+    "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "entropy_bonus", "epsilon", "importance_sampling",
+    "max_bias", "museum", "predict", "priority", "replay", "t_max", "target_network", "trust_region",
+    "value_estimation", "worker_model", "workers",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ def museum(chapter=None):
         words = telling.text(place + 0.3, 0, "", color=colour, va="center")
         curves[kind], points[kind] = (thin, thick), (place, dots, bar, words)
     (line,) = telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
-    meaning = telling.text(-0.47, 0, "", color=GREY, fontsize=11)
+    meaning = telling.text(0, 0, "", color=GREY, va="bottom", fontsize=11)
     ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
     telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS), title=" ")  # its place is laid out once
     telling.grid(False, axis="x")
@@ -56,8 +56,10 @@ def museum(chapter=None):
                 artist.set_visible(shown)
         both = [run for kind in KINDS for run in runs[name][kind]]
         height, label = bug.mark or (0.0, "")
-        line.set_data([-0.5, 1.7], [height] * 2)
-        meaning.set(text=label, y=height, va="bottom" if height else "top")
+        line.set_ydata([height] * 2)
+        far = max(KINDS, key=lambda kind: abs(medians(runs[name][kind])[1] - height))  # there is room on its side
+        x, side = (-0.47, "left") if far == "sound" else (1.68, "right")
+        meaning.set(text=label, x=x, y=height, ha=side)
         ax.set(xlim=(0, bug.steps / 1_000), ylim=limits([max(run["returns"]) for run in both]))
         telling.set(ylim=limits([height, *(run["number"] for run in both)]), title=bug.number)
         return words_for(name, bug, runs[name], broken)
@@ -68,8 +70,8 @@ def museum(chapter=None):
 def words_for(name, bug, runs, broken):
     (good_return, good), (bad_return, bad) = medians(runs["sound"]), medians(runs["broken"])
     line = f"<b>{name}</b>: <code>{bug.wrong}</code> where <code>{bug.right}</code> is right. Seen in {bug.source}."
-    seen = f"Without the bug: return at the end {good_return:.3g}; {bug.number} {good:.3g}."
+    seen = f"Medians without the bug: return at the end {good_return:.3g}; {bug.number} {good:.3g}."
     if not broken:
         return f"{line}<br>{seen}"
-    seen += f" With it: {bad_return:.3g}; {bad:.3g}, for {bug.symptom}."
+    seen += f" With it: {bad_return:.3g}; {bad:.3g}. What gives it away: {bug.symptom}."
     return f"{line}<br>{seen}<br>Caught by <code>{bug.test}</code>."

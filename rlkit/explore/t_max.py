@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from rlkit import functional as F
 from rlkit.asynchrony import T_MAX
 from rlkit.explore.panel import Explorer, slider, steps
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
@@ -12,22 +11,15 @@ GAMMA = 0.99
 LENGTHS = np.unique(np.geomspace(1, 200, 30).astype(int))
 
 
-def errors(t_max, value_error, noise, gamma=GAMMA):
+def errors(t_max, value_error, fading, noise, gamma=GAMMA):
     """Bias^2 and variance of the returns of a segment, averaged over its rows.
 
-    Every reward is noise of deviation σ around 0, and V is wrong by b everywhere. Row i has n = t_max - i steps before
-    the bootstrap, so its bias is γ^n b and its variance σ^2 (1 + γ^2 + ... + γ^{2(n-1)}).
+    Every reward has noise of deviation σ. V is wrong by b where a row stands, and n steps from there by ρ^n b. A row
+    with n steps before the bootstrap has the bias (γρ)^n b and the variance σ^2 (1 + γ^2 + ... + γ^{2(n-1)}).
     """
     n = np.arange(1, t_max + 1)
-    bias, variance = gamma**n * value_error, noise**2 * np.cumsum(gamma ** (2 * (n - 1)))
+    bias, variance = (gamma * fading) ** n * value_error, noise**2 * np.cumsum(gamma ** (2 * (n - 1)))
     return (bias**2).mean(), variance.mean()
-
-
-def sampled_errors(t_max, value_error, noise, gamma=GAMMA, samples=2_000, seed=0):
-    """The same from segments that are drawn and put through algorithm S3's recursion."""
-    rewards = noise * np.random.default_rng(seed).standard_normal((t_max, samples))
-    returns = F.n_step_returns(rewards, np.zeros((t_max, samples)), np.full(samples, value_error), gamma)
-    return (returns.mean(1) ** 2).mean(), returns.var(1).mean()
 
 
 def t_max():
@@ -39,7 +31,7 @@ def t_max():
     (sum_line,) = left.plot(LENGTHS, np.ones(len(LENGTHS)), color=BLACK, label="both")
     (dot,) = left.plot([1], [1], "o", color=BLACK, markersize=10)
     left.set(xlabel="t_max, steps of a segment", ylabel="squared error of a return", xscale="log", yscale="log")
-    left.set(xlim=(0.9, 220), ylim=(0.03, 300), title="if V is wrong by b")
+    left.set(xlim=(0.9, 220), ylim=(0.03, 300), title="if V is wrong by b nearby")
     left.legend(loc="upper center", fontsize=11)
     for seeds in runs.values():
         grid = np.linspace(0, 100, 60)
@@ -51,12 +43,12 @@ def t_max():
     right.set_title("A2C on CartPole")
     right.legend(loc="upper left", fontsize=11)
 
-    def draw(t_max, value_error, noise):
-        curves = np.array([errors(length, value_error, noise) for length in LENGTHS])
+    def draw(t_max, value_error, fading, noise):
+        curves = np.array([errors(length, value_error, fading, noise) for length in LENGTHS])
         bias_line.set_ydata(curves[:, 0])
         variance_line.set_ydata(curves[:, 1])
         sum_line.set_ydata(curves.sum(1))
-        bias, variance = sampled_errors(t_max, value_error, noise)
+        bias, variance = errors(t_max, value_error, fading, noise)
         dot.set_data([t_max], [bias + variance])
         grid, seeds = np.linspace(0, 100, 60), runs[str(t_max)]
         for line, run in zip(thin, seeds):
@@ -66,9 +58,9 @@ def t_max():
         ends = ", ".join(f"{run['returns'][-1]:.0f}" for run in seeds)
         seconds = np.median([run["seconds"][-1] for run in seeds])
         return (
-            f"t_max = {t_max}: bias² {bias:.2f}, variance {variance:.2f} (2 000 segments drawn). With "
-            f"b = {value_error:g} and σ = {noise:g} the sum is least at t_max = {best}. CartPole after 100 000 steps, "
-            f"seed by seed: {ends}; {seconds:.0f} CPU seconds."
+            f"t_max = {t_max}: bias² {bias:.2f}, variance {variance:.2f}. With b = {value_error:g}, ρ = {fading:g} and "
+            f"σ = {noise:g} the sum is least at t_max = {best}. CartPole after 100 000 steps, seed by seed: {ends}; "
+            f"{seconds:.0f} CPU seconds."
         )
 
     return Explorer(
@@ -76,6 +68,7 @@ def t_max():
         draw,
         t_max=steps("t_max, steps", 5, list(T_MAX)),
         value_error=slider("b, error of V", 5.0, 0.0, 10.0, 0.5),
+        fading=slider("ρ, per step away", 0.8, 0.5, 1.0, 0.05),
         noise=slider("σ, noise of a reward", 1.0, 0.0, 3.0, 0.25),
     )
 

@@ -12,9 +12,12 @@ PAPER = {1: 1.0, 2: 2.1, 4: 3.7, 8: 6.9, 16: 12.5}  # A3C 2016, table 2, the row
 
 
 def speed_ups(runs):
-    """Time to solve the task with one worker, the median, over that of each run: W -> one number a seed, or None."""
-    single = np.median([run["solved"] for run in runs["1"] if run["solved"]])
-    return {int(count): [run["solved"] and single / run["solved"] for run in seeds] for count, seeds in runs.items()}
+    """Time to solve the task with one worker, the median, over that of each run: W -> one number a seed.
+
+    0 for a run that did not solve it: its time was longer than it was given.
+    """
+    single = np.median([run["solved"] or np.inf for run in runs["1"]])
+    return {int(count): [single / (run["solved"] or np.inf) for run in seeds] for count, seeds in runs.items()}
 
 
 def worker_model():
@@ -34,7 +37,7 @@ def worker_model():
         ]
         ax.add_collection(LineCollection(curves, colors=GREY, linewidths=0.5, alpha=0.35, zorder=1), autolim=False)
     clock.set(
-        xlabel="virtual seconds (a model)", ylabel="return, mean of 20", xscale="log", ylim=(0, 520), xlim=(0.03, 12)
+        xlabel="virtual seconds (a model)", ylabel="return, mean of 20", xscale="log", ylim=(0, 520), xlim=(0.01, 12)
     )
     frames.set(xlabel="steps of all workers, thousands", ylim=(0, 520), xlim=(0, 200))
     (shares,) = stale.plot(np.arange(201), np.zeros(201), drawstyle="steps-mid", color=ORANGE)
@@ -43,9 +46,8 @@ def worker_model():
     for count, values in ups.items():
         solved = [value for value in values if value]
         gain.plot([count] * len(solved), solved, "o", color=BLUE, markersize=4, alpha=0.6)
-    counts = [count for count, values in ups.items() if any(values)]
-    medians = [np.median([value for value in ups[count] if value]) for count in counts]
-    gain.plot(counts, medians, color=BLUE, label="model: time to 475")
+    medians = {count: np.median(values) for count, values in ups.items() if np.median(values)}
+    gain.plot(list(medians), list(medians.values()), color=BLUE, label="model: time to 475")
     gain.plot(list(PAPER), list(PAPER.values()), "s--", color=GREEN, label="paper, seven Atari games")
     measured = {
         int(count): np.median([run["steps_per_second"] for run in seeds]) for count, seeds in real["CartPole"].items()
@@ -76,9 +78,11 @@ def worker_model():
         solved = [run["solved"] for run in seeds if run["solved"]]
         text = f"W = {num_workers}, a model: mean staleness {mean:.1f}; "
         text += f"{len(solved)} of {len(seeds)} seeds solved CartPole"
-        if solved:
-            steps_needed = np.median([run["total_steps"] for run in seeds if run["solved"]])
-            text += f", median {np.median(solved):.2f} virtual seconds and {steps_needed:,.0f} steps"
+        if len(solved) > len(seeds) / 2:
+            seconds, steps_needed = (
+                np.median([run[key] if run["solved"] else np.inf for run in seeds]) for key in ("solved", "total_steps")
+            )
+            text += f", median {seconds:.2f} virtual seconds and {steps_needed:,.0f} steps"
         if str(num_workers) in real["CartPole"]:
             measured_runs = real["CartPole"][str(num_workers)]
             rate, per_cpu, cpus = (

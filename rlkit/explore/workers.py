@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from rlkit.a3c import LAP
-from rlkit.asynchrony import rates
+from rlkit.asynchrony import first_ready, rates
 from rlkit.explore.panel import choice, slider
 from rlkit.live import Panel, Redraw
 from rlkit.plotting import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Moving, picture, smooth
@@ -45,7 +45,7 @@ class Workers(Panel):
         self.runs, self.thread, self.error, self.stopping = [], None, None, threading.Event()
         self.figure, axes = picture(2, 2, width=11, height=6.2)
         (self.by_clock, self.by_steps), (self.lane_ax, self.stale_ax) = axes
-        self.by_clock.set(xlabel="seconds since all workers were ready", ylabel="return, mean of 20", ylim=(0, 520))
+        self.by_clock.set(xlabel="seconds since the first worker was ready", ylabel="return, mean of 20", ylim=(0, 520))
         self.by_steps.set(xlabel="steps of all workers, thousands", ylim=(0, 520))
         self.lane_ax.set(xlabel="milliseconds", ylabel="worker", xlim=(-60, 0), yticks=range(SHOWN))
         self.stale_ax.set(xlabel="staleness: updates by others in between", ylabel="share of updates", ylim=(0, 1))
@@ -88,8 +88,8 @@ class Workers(Panel):
         agent, began, ready = run["agent"], time.monotonic(), None
         try:
             for progress in agent.learn(10**9):
-                if agent.startup.all():
-                    ready = ready or began + agent.startup.max()
+                if agent.startup.any():
+                    ready = ready or began + first_ready(agent)
                     for episode in progress.finished:
                         run["seconds"].append(time.monotonic() - ready)
                         run["steps"].append(episode.step)
@@ -112,7 +112,7 @@ class Workers(Panel):
 
     def draw(self):
         run = self.runs[-1]
-        laps = list(run["agent"].laps)
+        laps = list(run["agent"].laps.copy())  # the thread goes on adding to them
         count = min(len(run[key]) for key in ("seconds", "steps", "returns"))
         curve = smooth(run["returns"][:count])
         run["lines"][0].set_data(run["seconds"][:count], curve)
@@ -127,21 +127,21 @@ class Workers(Panel):
             for phase, bars in lanes(laps, now, 0.06).items():
                 self.bars[phase].set_segments([((a, rank), (b, rank)) for rank, a, b in bars])
         self.image.value = self.moving.png()
-        self.say(self.words(run))
+        self.say(self.words(run, laps))
 
-    def words(self, run):
+    def words(self, run, laps):
         if self.error:
             return f"Stopped: {self.error}"
         agent = run["agent"]
-        if not agent.startup.all():
+        if len({rank for rank, _ in laps}) < agent.num_workers:
             return (
                 f"{run['name']}: starting workers, {int((agent.startup > 0).sum())} of {agent.num_workers} are ready."
             )
-        numbers = rates(agent)
+        numbers = rates(agent, laps)
         return (
             f"{run['name']}: ready after {agent.startup.max():.1f} s. {numbers['steps_per_second']:,.0f} steps per "
             f"second; {numbers['steps_per_cpu_second']:,.0f} per CPU second, on {numbers['cpus']:.1f} CPUs. "
-            f"Staleness, mean of the last updates: {np.mean([lap[6] - lap[5] for _, lap in agent.laps]):.1f}."
+            f"Staleness, mean of the last updates: {np.mean([lap[6] - lap[5] for _, lap in laps]):.1f}."
         )
 
     def buttons(self, running):
