@@ -413,3 +413,12 @@ def test_the_lectures_small_environments_are_cartpole_blind_or_slow():
     (seen, *rest), (whole, *others) = blind.step(1), plain.step(1)
     assert seen.tolist() == [whole[0], whole[2]] and rest == others
     assert DelayedCartPole().delay == 1e-3
+
+
+def test_a_gradient_is_of_its_segment_alone():
+    agent = A2C(lambda: Counting((3, 4)), hidden=(8,), num_envs=1)
+    segment = agent.player.play(5)
+    first, _ = agent.gradient(segment)
+    agent.gradient(agent.player.play(5))
+    again, _ = agent.gradient(segment)
+    assert first.equal(again)

@@ -32,7 +32,7 @@ from rlkit.training import Result
 
 ANALYTIC = [
     "beta", "clip_epsilon", "divergence", "importance_sampling", "max_bias", "priority", "replay", "target_network",
-    "trust_region", "value_estimation",
+    "trust_region", "value_estimation", "entropy_bonus", "museum", "t_max", "worker_model",
 ]  # fmt: skip
 
 

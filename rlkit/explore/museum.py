@@ -32,7 +32,8 @@ def museum(chapter=None):
     (line,) = telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
     meaning = telling.text(0, 0, "", color=GREY, va="bottom", fontsize=11)
     ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
-    telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS), title=" ")  # its place is laid out once
+    telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS))
+    telling.set_title(" ", fontsize=11)  # its place is laid out once
     telling.grid(False, axis="x")
     for axes in (ax, telling):
         axes.locator_params(axis="y", nbins=5)  # text is what costs time
@@ -61,7 +62,8 @@ def museum(chapter=None):
         x, side = (-0.47, "left") if far == "sound" else (1.68, "right")
         meaning.set(text=label, x=x, y=height, ha=side)
         ax.set(xlim=(0, bug.steps / 1_000), ylim=limits([max(run["returns"]) for run in both]))
-        telling.set(ylim=limits([height, *(run["number"] for run in both)]), title=bug.number)
+        telling.set(ylim=limits([height, *(run["number"] for run in both)]))
+        telling.title.set_text(bug.number)
         return words_for(name, bug, runs[name], broken)
 
     return Explorer(figure, draw, name=choice("bug", names[0], names), broken=switch("bug in", True))
