@@ -159,9 +159,9 @@ def test_settings_are_values_of_python_or_words(text, wanted):
 # Mistakes ---------------------------------------------------------------------------------------------------
 
 MISTAKES = {
-    "train": "three: an algorithm (dqn",
+    "train": "three: an algorithm (a2c",
     "train dqn --preset dqn-cartpole": "Name one of these three",
-    "train dqnn": "no algorithm 'dqnn'; there are dqn",
+    "train dqnn": "no algorithm 'dqnn'; there are a2c",
     "train --preset dqn-cartpol": "no preset 'dqn-cartpol'; there are dqn-cartpole",
     "train dqn --env CartPol-v1": "'CartPol-v1' cannot be made",
     "train dqn --env Pendulum-v1": "continuous actions",

@@ -1,0 +1,117 @@
+"""rlkit.asynchrony and rlkit.wall_clock: what is measured, on small runs; and what the explorers show of it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rlkit import asynchrony, explore, plotting, wall_clock
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
+from rlkit.asynchrony import REAL_WORKERS, T_MAX, UPDATES, VIRTUAL_WORKERS, Trace, first_ready, rates
+from rlkit.envs import Episode
+from rlkit.explore.t_max import errors
+from rlkit.explore.worker_model import speed_ups
+from rlkit.explore.workers import lanes
+from rlkit.functional import n_step_returns
+from rlkit.sweeps import stored
+from rlkit.training import Progress
+from rlkit.virtual import Costs
+
+
+def agent_with_laps():
+    """Two workers, a lap a second of one step each; the second begins half a second later."""
+    agent = A3C(num_workers=2, t_max=1, hidden=(4,))
+    for k in range(10):
+        for rank in range(2):
+            start = k + 0.5 * rank
+            agent.laps.append((rank, np.array([start, start, start + 0.5, start + 0.9, start + 1, 2 * k, 2 * k + 1])))
+    agent.cpu_seconds[:], agent.reported_steps = 5.0, 20
+    return agent
+
+
+def test_rates_count_while_all_workers_are_at_work():
+    numbers = rates(agent_with_laps())
+    assert numbers["steps_per_second"] == pytest.approx(2, abs=0.2)
+    assert numbers["steps_per_cpu_second"] == 2.0 and numbers["cpus"] == pytest.approx(1, abs=0.1)
+
+
+def test_the_first_worker_that_is_ready_starts_the_clock():
+    agent = A3C(num_workers=2, hidden=(4,))
+    assert first_ready(agent) == math.inf
+    agent.startup[1] = 3.0
+    assert first_ready(agent) == 3.0
+
+
+def test_a_trace_knows_when_the_task_is_solved():
+    trace = Trace()
+    for k in range(19):
+        assert not trace.add(k, Progress(k, [Episode(500.0, 500, k)], {}))
+    assert trace.add(19, Progress(19, [Episode(500.0, 500, 19)], {}))
+    trace.staleness = [0, 1, 1, 500]
+    summary = trace.summary(19.0, True)
+    assert summary["solved"] == 19.0 and summary["returns"][-1] == 500.0 and summary["total_steps"] == 19
+    assert summary["staleness"][:2] == [1, 2] and sum(summary["staleness"]) == 4
+
+
+def test_a_virtual_run_is_measured():
+    run = asynchrony.virtual_run(2, 0, Costs(0.0, 1e-3, 0.0, 0.0), total_steps=2_000)
+    assert run["solved"] is None and run["total_steps"] >= 2_000
+    assert run["seconds"][-1] == pytest.approx(1.0, rel=0.2)  # 2 000 steps of a millisecond, two at a time
+    assert np.average(range(len(run["staleness"])), weights=run["staleness"]) == pytest.approx(1, abs=0.05)
+
+
+def test_a_run_by_the_clock_ends_in_time_and_counts_its_steps():
+    run = wall_clock.timed_run(A2C(hidden=(4,)), seconds=0.5)
+    assert run["steps"] > 0 and max(run["seconds"]) <= 2 and len(run["seconds"]) == len(run["returns"])
+    assert 0 < run["cpu_seconds"] < 5
+
+
+def test_bias_and_variance_are_those_of_drawn_segments():
+    b, rho, sigma, gamma, length = 5.0, 0.8, 1.0, 0.99, 6
+    rng, drawn = np.random.default_rng(0), []
+    for n in range(1, length + 1):
+        rewards = sigma * rng.standard_normal((n, 20_000))
+        returns = n_step_returns(rewards, 0 * rewards, np.full(20_000, rho**n * b), gamma)[0]
+        drawn.append((returns.mean() ** 2, returns.var()))
+    assert errors(length, b, rho, sigma) == pytest.approx(np.mean(drawn, axis=0), rel=0.02)
+
+
+def test_what_is_stored_is_whole():
+    runs, _ = stored("virtual_workers")
+    assert list(runs["runs"]) == [str(count) for count in VIRTUAL_WORKERS]
+    assert list(stored("real_workers")[0]["CartPole"]) == [str(count) for count in REAL_WORKERS]
+    assert list(stored("segment_length")[0]) == [str(length) for length in T_MAX]
+    assert list(stored("updates")[0]) == list(UPDATES)
+    assert list(stored("wall_clock")[0]) == list(wall_clock.METHODS)
+    assert list(stored("memory")[0]) == ["feed-forward", "LSTM"]
+
+
+def test_a_run_that_is_not_solved_counts_as_longer_than_any():
+    runs = {"1": [{"solved": 4.0}, {"solved": 8.0}, {"solved": 6.0}], "2": [{"solved": 3.0}, {"solved": None}]}
+    assert speed_ups(runs) == {1: [1.5, 0.75, 1.0], 2: [2.0, 0.0]}
+
+
+def test_lanes_are_the_last_milliseconds_of_each_phase():
+    bars = lanes(list(agent_with_laps().laps), now=10.0, window=1.2)
+    assert bars["act"][-1] == (1, pytest.approx(-500), pytest.approx(0))
+    assert {rank for rank, _, _ in bars["gradient"]} == {0, 1}
+
+
+def test_the_figures_are_drawn():
+    for figure in (plotting.updates(stored("updates")[0]), plotting.by_clock(stored("wall_clock")[0], ylabel="score")):
+        assert figure.png().startswith(b"\x89PNG")
+
+
+def test_real_workers_under_the_explorer():
+    """Two processes, then a stop; the words before any worker is ready, and after."""
+    panel = explore.workers(seconds=2, hidden=(8,))
+    panel.race(2)
+    assert "steps per second" in panel.status.value and "W = 2" in panel.status.value
+    assert len(panel.runs[0]["returns"]) > 0 and not panel.thread.is_alive()
+    panel.count.value = 1
+    panel.start()
+    panel.draw()
+    assert "starting workers" in panel.status.value
+    panel.stop()
+    assert not panel.thread.is_alive() and not panel.start_button.disabled
