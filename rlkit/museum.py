@@ -500,7 +500,7 @@ BUGS = {
         sound=TakingTurns,
         broken=ActsOnShared,
         settings=SEGMENTS_OF_32,
-        steps=30_000,
+        steps=60_000,
         measure=acting_to_own,
     ),
     "gradients accumulate": Bug(
@@ -515,7 +515,7 @@ BUGS = {
         sound=A2C,
         broken=Accumulates,
         settings=SEGMENTS_OF_32,
-        steps=40_000,
+        steps=60_000,
         measure=fresh_share,
     ),
 }

@@ -159,7 +159,7 @@ def elsewhere(shared):
     [
         {"optimizer": "adam", "num_envs": 3, "entropy_coef": 0.1},
         {"recurrent": True, "t_max": 8, "env": lambda: Counting((3,)), "obs_scale": 5.0},
-        {"env": "Pendulum-v1", "reward_clip": 1.0, "max_grad_norm": 0.1},
+        {"env": "Pendulum-v1", "reward_clip": 1.0, "max_grad_norm": 0.1, "anneal_steps": 1_000},
     ],
     ids=["adam", "recurrent", "continuous"],
 )
@@ -170,6 +170,7 @@ def test_every_kind_of_worker_is_a2c_number_for_number(changes):
     assert [episode.total_reward for episode in report.finished] == learn(twin, 600)
     assert agent.shared.theta.equal(twin.theta)
     assert agent.shared.T == report.steps == twin.step
+    np.testing.assert_array_equal(agent.act(twin.envs.obs), twin.act(twin.envs.obs))
 
 
 def test_a_worker_counts_and_reports_everything_once_and_nothing_twice():
@@ -416,9 +417,11 @@ def test_only_a_lock_that_nobody_holds_any_more_is_set_free():
         assert lock.acquire(block=False)
         lock.release()
     lock.acquire()
-    owner = threading.Timer(0.2, lock.release)  # lives, and lets go
+    let_go = []
+    owner = threading.Timer(0.2, lambda: let_go.append(True) or lock.release())  # it lives
     owner.start()
     module.set_free(lock)
+    assert let_go
     owner.join()
     assert lock.acquire(block=False) and not lock.acquire(block=False)
 

@@ -118,13 +118,16 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     agent.shared.optimizer.step(gradient, 0.1)
     agent.shared.steps.copy_(torch.tensor([10, 20, 30]))
     save(agent, path)
-    loaded, alone = load(path, num_workers=1), load(path, num_workers=5, seed=1)
+    loaded, alone = load(path, num_workers=2), load(path, num_workers=5, seed=1)
     for other in (loaded, alone):
         assert other.step == 60 == other.shared.T and other.shared.theta.equal(agent.shared.theta)
         assert weights(other.network).equal(other.shared.theta)
         other.shared.optimizer.step(gradient, 0.1)
     agent.shared.optimizer.step(gradient, 0.1)
     assert loaded.shared.theta.equal(agent.shared.theta) and alone.shared.theta.equal(agent.shared.theta)
+    loaded.shared.steps.fill_(7)
+    loaded.restore(alone.state())  # a second time
+    assert loaded.step == 60
     save(agent, path.with_name("small.pt"), resume=False)
     small = load(path.with_name("small.pt"))
     assert small.step == 60 and small.shared.theta.equal(agent.shared.theta)

@@ -326,8 +326,12 @@ def test_what_comes_after_a_row_that_is_not_valid_knows_nothing_of_what_came_bef
     assert gradient[:, ::2].abs().min(-1).values.min() > 0 and not gradient[:, 1].any()
 
 
-def test_memory_begins_empty():
-    assert recurrent().blank_memory(7).equal(torch.zeros(2, 7, 5))
+def test_memory_begins_empty_and_one_body_serves_both_heads():
+    network = recurrent(obs_shape=(7,))
+    assert network.value_body is network.policy_body
+    sizes = [7 * 8 + 8, 8 * 5 + 5, 2 * 4 * 5 * 5 + 2 * 4 * 5, 5 * 4 + 4, 5 + 1]  # two layers, the LSTM, two heads
+    assert len(weights(network)) == sum(sizes)
+    assert network.blank_memory(7).equal(torch.zeros(2, 7, 5))
 
 
 # One flat tensor --------------------------------------------------------------------------------------------
