@@ -495,12 +495,12 @@ BUGS = {
         symptom="the actions are another policy's than the one whose gradient is taken",
         number="KL(acting || of the gradient), nats",
         mark=(0.0, "the same policy"),
-        test="tests/test_a3c.py::test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_become",
+        test="tests/test_a3c.py::test_a_worker_acts_by_its_own_theta",
         source="seungeunrho/minimalRL, issue 9",
         sound=TakingTurns,
         broken=ActsOnShared,
         settings=SEGMENTS_OF_32,
-        steps=60_000,
+        steps=30_000,
         measure=acting_to_own,
     ),
     "gradients accumulate": Bug(
@@ -515,7 +515,7 @@ BUGS = {
         sound=A2C,
         broken=Accumulates,
         settings=SEGMENTS_OF_32,
-        steps=60_000,
+        steps=40_000,
         measure=fresh_share,
     ),
 }

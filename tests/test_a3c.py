@@ -1,6 +1,7 @@
 """A3C: with one worker A2C number for number, with two nothing lost, and what happens when a worker fails."""
 
 import dataclasses
+import math
 import multiprocessing
 import os
 import pickle
@@ -213,6 +214,26 @@ def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_bec
     torch.testing.assert_close(agent.shared.theta, theta, rtol=1e-5, atol=1e-5)
     assert report.laps[:, 5].tolist() == read and report.laps[:, 6].tolist() == [version + 5 for version in read]
     assert report.metrics["staleness"] == 5
+
+
+class Spoiling(Counting):
+    """While it is played, others make the shared θ useless; it keeps the actions that it is given."""
+
+    def step(self, action):
+        self.others.fill_(math.nan)
+        self.taken.append(int(action))
+        return super().step(action)
+
+
+def test_a_worker_acts_by_its_own_theta():
+    agent, twin = (
+        small(env=lambda: Spoiling((1000,)), t_max=20),
+        A2C(lambda: Counting((1000,)), hidden=(8,), num_envs=1),
+    )
+    Spoiling.others, Spoiling.taken = agent.shared.theta, []
+    play(agent, 20)
+    expected = twin.player.play(20).actions[:, 0].tolist()
+    assert Spoiling.taken == expected and len(set(expected)) == 2
 
 
 class Lock:
