@@ -1,5 +1,6 @@
 """Train, evaluate and film agents from a shell: for what takes longer than a cell of a notebook should."""
 
+import _thread
 import argparse
 import ast
 import dataclasses
@@ -11,21 +12,25 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import rlkit
-from rlkit.checkpoint import checkpoint, load, read, save, writable
+from rlkit.checkpoint import load, read, save, writable
 from rlkit.presets import PRESETS, preset
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
 EVERY = 60.0  # seconds between two checkpoints
+GRACE = 5.0  # seconds that an interrupt leaves an iteration for its end
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 
@@ -58,7 +63,7 @@ def is_a_sentence(error):
 
 
 def run_train(args):
-    watchers = [Lines()]
+    watchers = []
     if args.stop_at is not None:
         watchers.append(stop_at(args.stop_at))
     if args.minutes is not None:
@@ -69,11 +74,11 @@ def run_train(args):
     if agent.step >= args.steps:
         raise ValueError(f"{args.resume} has taken {agent.step} steps already; give more in all with --steps.")
     path = checkpoint_path(args, agent)
-    report = Report(path.with_suffix(".json"), agent, args)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell mutes the one after `&`; a shutdown sends the other
-        signal.signal(number, signal.default_int_handler)
+    report, interrupts = Report(path, agent, args), Interrupts()
     print(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}", flush=True)
-    result = train(agent, args.steps, *watchers, checkpoint(path, EVERY), report)
+    limit = math.inf if args.minutes is None else 60 * args.minutes
+    progress = Bar(args.steps, limit, sys.stdout) if sys.stdout.isatty() else Lines()
+    result = train(agent, args.steps, interrupts, progress, *watchers, report)
     if result.stopped == "interrupted":
         again = f"python -m rlkit train --resume {shlex.quote(str(path))}"
         print(f"Interrupted after {agent.step} steps, and saved; go on with: {again}")
@@ -125,6 +130,105 @@ def agent_device(agent):
     return next(agent.network.parameters()).device
 
 
+class Interrupts:
+    """Ctrl-C ends the run after its iteration: there it can be resumed exactly. At once if pressed again, or too slow.
+
+    SIGTERM, which a shutdown sends, means the same. A shell mutes SIGINT for what it starts with `&`; here it is heard.
+    """
+
+    def __init__(self):
+        self.came = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.hear)
+
+    def hear(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = threading.Timer(GRACE, _thread.interrupt_main)
+        self.came.daemon = True
+        self.came.start()
+
+    def __call__(self, progress, result):
+        return "interrupted" if self.came else None
+
+    def finish(self, result):
+        if self.came:
+            self.came.cancel()
+
+
+class Bar:
+    """One line on a terminal, written over again and again: how far, how fast, how well, how long yet."""
+
+    def __init__(self, total_steps, limit, stream):
+        self.total_steps, self.limit, self.stream = total_steps, limit, stream  # limit: of seconds
+        try:
+            "█░".encode(stream.encoding or "ascii")
+            self.full, self.empty = "█░"
+        except (UnicodeEncodeError, LookupError):
+            self.full, self.empty = "#-"
+        self.due, self.width = 0.0, 0
+        self.begun, self.seconds, self.step, self.speed = None, 0.0, None, math.nan
+        self.best, self.seen = -math.inf, 0
+
+    def __call__(self, progress, result):
+        if result.seconds >= self.due:
+            self.draw(result)
+            self.due = result.seconds + 0.2
+
+    def finish(self, result):
+        self.draw(result)
+        self.stream.write("\n")
+        self.stream.flush()
+
+    def draw(self, result):
+        """Measure, then write as much of the line as the terminal is wide; the last column stays free, or it wraps."""
+        self.measure(result)
+        width = max(1, shutil.get_terminal_size().columns - 1)
+        share = min(1.0, result.step / self.total_steps)
+        left = (
+            min((self.total_steps - result.step) / self.speed, self.limit - result.seconds) if self.speed else math.nan
+        )
+        parts = [f"{share:4.0%}", f"{result.step:,} steps"]
+        if result.returns:
+            parts.append(f"last-20 mean {result.mean_return():.2f}")
+        parts += [f"{clock(left)} left", f"{self.speed:,.0f} step/s"]
+        if result.returns:
+            parts.append(f"best {self.best:.2f}")
+        parts.append(f"{clock(result.seconds)} gone")
+        room = width - 11 if width >= 40 else width  # without the bar's ten cells and a blank
+        while len(parts) > 1 and len("   ".join(parts)) > room:  # the last of them matters least
+            parts.pop()
+        line = "   ".join(parts)
+        cells = min(30, width - len(line) - 1)
+        if cells >= 5:
+            filled = int(share * cells)
+            line = self.full * filled + self.empty * (cells - filled) + " " + line
+        line = line[:width]
+        self.stream.write("\r" + line.ljust(min(self.width, width)))  # blanks over what was longer
+        self.stream.flush()
+        self.width = len(line)
+
+    def measure(self, result):
+        """The speed of the last ten seconds or so, and the best return: only what is new is looked at."""
+        if self.step is not None and result.seconds > self.seconds:
+            elapsed = result.seconds - self.seconds
+            now = (result.step - self.step) / elapsed
+            weight = 1.0 if math.isnan(self.speed) else 1 - math.exp(-elapsed / 10)
+            self.speed = now if weight == 1.0 else self.speed + weight * (now - self.speed)
+        self.seconds, self.step = result.seconds, result.step
+        self.best = max([self.best, *result.returns[self.seen :]])
+        self.seen = len(result.returns)
+
+
+def clock(seconds):
+    """65 -> "1:05", 3_700 -> "1:01:40"."""
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, seconds = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 class Lines:
     """Prints a line of progress: often at first, then every minute, so that a log of a week can still be read."""
 
@@ -147,13 +251,15 @@ class Lines:
 
 
 class Report:
-    """Writes what a run gave, and how it was made, as JSON beside its checkpoint and as often.
+    """Saves the agent at once, every minute and at the end; beside it, as JSON, what the run gave and how it was made.
 
-    A resumed run adds to what it finds there; its command comes after the earlier one.
+    The JSON goes first: if the machine fails between the two, what is younger than the checkpoint is dropped on
+    resuming, but what is older would lack episodes. A resumed run adds to what it finds there; its command comes after
+    the earlier one. `Result.read` gives the episodes back.
     """
 
-    def __init__(self, path, agent, args):
-        self.path = path
+    def __init__(self, checkpoint, agent, args):
+        self.checkpoint, self.path = checkpoint, checkpoint.with_suffix(".json")
         earlier = Path(args.resume).with_suffix(".json") if args.resume else None
         earlier = json.loads(earlier.read_text(encoding="utf-8")) if earlier and earlier.is_file() else {}
         kept = sum(step <= agent.step for step in earlier.get("steps", []))  # it may be younger than the checkpoint
@@ -181,13 +287,16 @@ class Report:
             self.written = time.monotonic()
 
     def finish(self, result):
+        agent = result.agent
+        told = getattr(agent, "cpu_seconds", None)  # A3C's workers tell theirs, since they were ready; Gorila's do not
+        workers = 0.0 if told is None else float(np.sum(told))
+        whose = " and its workers" if told is not None else ", without its workers"
         content = self.made | {
             "stopped": result.stopped,
-            "step": result.agent.step,
+            "step": agent.step,
             "seconds": round(self.seconds + result.seconds, 1),
-            "cpu_seconds": round(
-                self.cpu_seconds + time.process_time(), 1
-            ),  # of this process, without Gorila's workers
+            "cpu_seconds": round(self.cpu_seconds + time.process_time() + workers, 1),
+            "cpu_seconds_of": "the process" + whose * hasattr(agent, "num_workers"),
             "steps": self.steps + result.steps,
             "returns": self.returns + result.returns,
         }
@@ -195,6 +304,7 @@ class Report:
         beside = self.path.with_name(self.path.name + ".tmp")  # moved into place, so that nobody reads half of it
         beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
         os.replace(beside, self.path)
+        save(agent, self.checkpoint)
 
 
 def plain(value):
@@ -257,12 +367,18 @@ def parser():
 
     command = commands.add_parser(
         "train", parents=[common], formatter_class=plain_text, epilog=overview(), help="let an agent learn",
-        description="Let an agent learn. Ctrl-C saves it and ends; --resume goes on.",
+        description="Let an agent learn. Ctrl-C saves it and ends, a second one without waiting for the end of the "
+        "iteration; --resume goes on.",
     )  # fmt: skip
     command.set_defaults(run=run_train)
     command.add_argument("algorithm", nargs="?", help=" or ".join(ALGORITHMS))
     command.add_argument("--preset", metavar="NAME", help="complete settings instead of an algorithm's defaults")
-    command.add_argument("--resume", metavar="FILE", help="go on with this checkpoint; its replay memory begins empty")
+    command.add_argument(
+        "--resume",
+        metavar="FILE",
+        help="go on with this checkpoint, exactly where the environments are "
+        "Gymnasium's classic control; others begin new episodes, with an empty replay memory",
+    )
     command.add_argument("--env", help="an id of Gymnasium, such as ALE/Pong-v5")
     command.add_argument("--seed", type=int)
     command.add_argument("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs
+from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic, concatenate, flatten
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
@@ -128,13 +128,14 @@ class A2C:
         """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
         state = {"network": self.network.state_dict(), "step": self.step}
         if resume:
-            state |= {"statistics": self.optimize.statistics(), "scales": self.player.state()}
+            state |= {"statistics": self.optimize.statistics(), "scales": self.player.state(), "play": play_state(self)}
         return state
 
     def restore(self, state):
         self.network.load_state_dict(state["network"])
+        self.step = state["step"]
+        same_episodes = resume_play(self, state.get("play", {}))
         if "statistics" in state:
             for ours, saved in zip(self.optimize.statistics(), state["statistics"]):
                 ours.copy_(saved)
-            self.player.restore(state["scales"])
-        self.step = self.envs.steps = state["step"]
+            self.player.restore(state["scales"], same_episodes)

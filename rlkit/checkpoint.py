@@ -14,10 +14,12 @@ FORMAT = "rlkit-1"
 
 
 def save(agent, path, resume=True):
-    """Write the agent to `path`: its settings and its tensors.
+    """Write the agent to `path`: its settings, its tensors, and where it is in its episodes and random numbers.
 
-    With `resume=False` only what is needed to act: a quarter of the size. The file is written beside `path` and moved
-    into place, so that a crash leaves the old one whole.
+    So a run that goes on from here is the run that was never interrupted, number for number, on one CPU, where
+    `rlkit.envs.parts` can store the environments and the replay memory is below `rlkit.replay.SAVED`; else it begins
+    new episodes with an empty memory. With `resume=False` only what is needed to act: a quarter of the size. The file
+    is written beside `path` and moved into place, so that a crash leaves the old one whole.
     """
     path = writable(path)
     settings = {f.name: getattr(agent, f.name) for f in dataclasses.fields(agent) if f.init}
@@ -25,7 +27,7 @@ def save(agent, path, resume=True):
         raise ValueError(
             "An environment made by a function cannot be saved; register it with gymnasium.register and pass its id."
         )
-    content = {"algorithm": type(agent).__name__, "settings": settings, "state": agent.state(resume)}
+    content = {"algorithm": type(agent).__name__, "settings": settings, "state": on_cpu(agent.state(resume), {})}
     content = {"format": FORMAT, "sha256": checksum(content), **content}
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -37,6 +39,19 @@ def save(agent, path, resume=True):
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def on_cpu(value, copies):
+    """The same with copies of all tensors, on the CPU: a file from a GPU is like any other, and A3C's workers, who
+    write meanwhile, change nothing between the checksum and the file. What was one tensor under two names stays one."""
+    if isinstance(value, torch.Tensor):
+        key = value.data_ptr(), value.dtype, value.shape, value.stride()
+        if key not in copies:
+            copies[key] = value.detach().to("cpu", copy=True)
+        return copies[key]
+    if isinstance(value, dict):
+        return {name: on_cpu(item, copies) for name, item in value.items()}
+    return type(value)(on_cpu(item, copies) for item in value) if isinstance(value, list | tuple) else value
 
 
 def load(path, **changes):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs
+from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import QNetwork
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
@@ -164,6 +164,9 @@ class DQN:
         if resume:
             optimizer = self.optimizer.state_dict()
             state |= {"target": self.target.state_dict(), "optimizer": optimizer, "num_updates": self.num_updates}
+            state["play"] = play_state(self)
+            if state["play"]["envs"]:  # or else the episodes in the memory will not go on
+                state["replay"] = self.replay.state()
         return state
 
     def restore(self, state):
@@ -172,5 +175,7 @@ class DQN:
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
             self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-        self.step = self.envs.steps = state["step"]
+        self.step = state["step"]
         self.num_updates = state.get("num_updates", 0)
+        if resume_play(self, state.get("play", {})) and state["replay"]:
+            self.replay.restore(state["replay"])

@@ -12,6 +12,14 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)  # what `gymnasium.make` adds
+CHANGING = {"state", "steps", "prev_done", "steps_beyond_terminated", "_elapsed_steps", "_autoreset_envs", "_np_random"}
+PLAYED = (  # settings without which the same episodes cannot go on
+    "env", "num_envs", "frame_size", "life_loss", "actions", "seed", "reward_clip",
+    "replay_size", "prioritized", "alpha", "n_step",
+)  # fmt: skip
 
 
 class Episode(NamedTuple):
@@ -39,12 +47,16 @@ class Envs:
         self.action_space = self.vector.single_action_space
         self.actions = choose_actions(env, self.action_space, actions)
         self.num_actions = num_discrete_actions(self.action_space, self.actions)
-        self.obs, info = self.vector.reset(seed=seed)
-        self.lives = info.get("lives", np.zeros(num_envs, int))
-        self.ended = np.zeros(num_envs, bool)
-        self.total_reward = np.zeros(num_envs)
-        self.length = np.zeros(num_envs, int)
         self.steps = 0
+        self.restart(seed)
+
+    def restart(self, seed):
+        """A new episode in each environment."""
+        self.obs, info = self.vector.reset(seed=seed)
+        self.lives = info.get("lives", np.zeros(self.num_envs, int))
+        self.ended = np.zeros(self.num_envs, bool)
+        self.total_reward = np.zeros(self.num_envs)
+        self.length = np.zeros(self.num_envs, int)
         self.finished = []
 
     def step(self, actions):
@@ -76,6 +88,21 @@ class Envs:
     def again(self, num_envs, seed):
         """The same kind of environment, afresh: for evaluation."""
         return Envs(num_envs=num_envs, seed=seed, **self.settings)
+
+    def state(self):
+        """All that will change, as tensors and plain values; None where it is out of reach: see `parts`."""
+        layers = parts(self.vector)
+        if layers is None:
+            return None
+        inside = [{name: plain(value) for name, value in vars(layer).items() if name in CHANGING} for layer in layers]
+        own = {name: plain(getattr(self, name)) for name in ("obs", "lives", "ended", "total_reward", "length")}
+        return {"parts": inside, "own": own, "finished": [tuple(episode) for episode in self.finished]}
+
+    def restore(self, state):
+        for layer, values in zip([*parts(self.vector), self], [*state["parts"], state["own"]], strict=True):
+            for name, value in values.items():
+                setattr(layer, name, unplain(value))
+        self.finished = [Episode(*values) for values in state["finished"]]
 
     def close(self):
         self.vector.close()
@@ -152,3 +179,65 @@ def num_discrete_actions(space, actions):
     if not isinstance(space, Discrete):
         return None
     return int(space.n) if actions is None else len(actions)
+
+
+# Going on ---------------------------------------------------------------------------------------------------
+
+
+def play_state(agent):
+    """Where an agent is in its episodes and in its random numbers: for a checkpoint."""
+    return {"settings": played(agent), "rng": plain(agent.rng), "envs": agent.envs.state()}
+
+
+def resume_play(agent, play):
+    """Go on there -> whether the same episodes go on, as if nothing had happened.
+
+    They do not where other settings are played than those of `play`, or where the environments could not be stored, as
+    Atari's. Then each environment begins a new episode, with a seed that depends on the step: not the run's first ones.
+    """
+    same = play.get("settings") == played(agent)
+    anew = np.random.SeedSequence([agent.seed, agent.step])
+    rng = unplain(play["rng"]) if same else np.random.default_rng(anew)
+    agent.rng.bit_generator.state = rng.bit_generator.state
+    agent.envs.steps = agent.step
+    if same and play["envs"]:
+        agent.envs.restore(play["envs"])
+        return True
+    agent.envs.restart(int(anew.generate_state(1)[0] // 2))
+    return False
+
+
+def played(agent):
+    """The settings on which it depends what is played, and the version of Gymnasium that plays it."""
+    settings = {name: getattr(agent, name) for name in PLAYED if hasattr(agent, name)}
+    return settings | {"gymnasium": gymnasium.__version__}
+
+
+def parts(vector):
+    """The objects in which anything of the environments changes; None where some of it is out of reach.
+
+    The rule: Gymnasium's classic control, one by one or vectorised, in no wrappers but those of `gymnasium.make`.
+    """
+    layers = []
+    for env in getattr(vector, "envs", [vector]):
+        layers.append(env)
+        while type(layers[-1]) in WRAPPERS:
+            layers.append(layers[-1].env)
+        if not type(layers[-1]).__module__.startswith("gymnasium.envs.classic_control."):
+            return None
+    return layers if layers == [vector] else [*layers, vector]
+
+
+def plain(value):
+    """Arrays as tensors and generators as numbers, for a checkpoint. Strides are kept: BLAS rounds by them."""
+    if isinstance(value, np.random.Generator):
+        return value.bit_generator.state
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | tuple) else value
+
+
+def unplain(value):
+    if isinstance(value, dict):
+        rng = np.random.default_rng()
+        rng.bit_generator.state = value
+        return rng
+    return value.numpy().copy(order="K") if isinstance(value, torch.Tensor) else value

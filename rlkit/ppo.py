@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs
+from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import actor_critic, descend, flat_parameter
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
@@ -137,13 +137,15 @@ class PPO:
         state = {"network": self.network.state_dict(), "step": self.step}
         if resume:
             state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state(), "beta": self.beta}
+            state["play"] = play_state(self)
         return state
 
     def restore(self, state):
         self.network.load_state_dict(state["network"])
+        self.step = state["step"]
+        same_episodes = resume_play(self, state.get("play", {}))
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
             self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-            self.collector.restore(state["scales"])
+            self.collector.restore(state["scales"], same_episodes)
             self.beta = state["beta"]
-        self.step = self.envs.steps = state["step"]

@@ -1,6 +1,7 @@
 """Prioritized replay (PER 2016): sample transitions in proportion to their TD error."""
 
 import numpy as np
+import torch
 
 from rlkit import functional as F
 from rlkit.replay import Replay
@@ -71,6 +72,16 @@ class PrioritizedReplay(Replay):
         rows = {row: values for row, values in rows.items() if row >= 0}
         slots = np.array(list(rows))[:, None] % self.rows * self.num_envs + np.arange(self.num_envs)
         self.tree[slots.ravel()] = np.concatenate(list(rows.values()))
+
+    def state(self):
+        state = super().state()
+        more = {"tree": torch.from_numpy(self.tree.nodes), "largest": torch.from_numpy(np.array(self.largest))}
+        return state and state | more
+
+    def restore(self, state):
+        super().restore(state)
+        self.tree.nodes[:] = state["tree"].numpy()
+        self.largest = state["largest"].numpy()[()]  # a float32 stays one: its power is rounded as one
 
     def sample(self, batch_size, beta=1.0):
         """One draw from each of `batch_size` equal parts of the total (PER 2016, appendix B.2.1)."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs
+from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import actor_critic, descend, flat_parameter
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
@@ -100,15 +100,16 @@ class REINFORCE:
         state = {"network": self.network.state_dict(), "step": self.step}
         if resume:
             optimizers = [self.policy_optimizer.state_dict(), self.value_optimizer.state_dict()]
-            state |= {"optimizers": optimizers, "scales": self.collector.state()}
+            state |= {"optimizers": optimizers, "scales": self.collector.state(), "play": play_state(self)}
         return state
 
     def restore(self, state):
         self.network.load_state_dict(state["network"])
+        self.step = state["step"]
+        same_episodes = resume_play(self, state.get("play", {}))
         if "optimizers" in state:
             self.policy_optimizer.load_state_dict(state["optimizers"][0])
             self.value_optimizer.load_state_dict(state["optimizers"][1])
             self.policy_optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
             self.value_optimizer.param_groups[0]["lr"] = self.value_learning_rate
-            self.collector.restore(state["scales"])
-        self.step = self.envs.steps = state["step"]
+            self.collector.restore(state["scales"], same_episodes)

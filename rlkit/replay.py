@@ -14,6 +14,9 @@ import torch
 from rlkit import functional as F
 from rlkit.memory import require_memory
 
+SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and begins empty when that goes on
+COLUMNS = ("frames", "actions", "rewards", "terminated", "ended", "valid")
+
 
 @dataclass
 class Batch:
@@ -80,6 +83,18 @@ class Replay:
         self.ended[row] = terminated | truncated
         self.valid[row] = valid
         self.added += 1
+
+    def state(self):
+        """Its rows, how many there were, and its random numbers; None if it takes more than `SAVED` bytes."""
+        if sum(getattr(self, name).nbytes for name in COLUMNS) > SAVED:
+            return None
+        rows = {name: torch.from_numpy(getattr(self, name)[: self.added]) for name in COLUMNS}
+        return {"added": self.added, "rng": self.rng.bit_generator.state, **rows}
+
+    def restore(self, state):
+        self.added, self.rng.bit_generator.state = state["added"], state["rng"]
+        for name in COLUMNS:
+            getattr(self, name)[: self.added] = state[name].numpy()
 
     def complete_rows(self):
         """The range of rows whose stack and n successors are all still here."""

@@ -111,9 +111,9 @@ class Collector:
     def state(self):
         return self.scales.state() if self.scales else {}
 
-    def restore(self, state):
+    def restore(self, state, same_episodes):
         if self.scales and state:
-            self.scales.restore(state)
+            self.scales.restore(state, same_episodes)
 
     @torch.no_grad()
     def torch_forward(self, obs):
@@ -149,11 +149,14 @@ class RunningScales:
         return rewards / self.returns.std
 
     def state(self):
-        return {"obs": self.obs.state(), "returns": self.returns.state()}
+        running_return = torch.from_numpy(self.running_return)
+        return {"obs": self.obs.state(), "returns": self.returns.state(), "running_return": running_return}
 
-    def restore(self, state):
+    def restore(self, state, same_episodes):
         self.obs.restore(state["obs"])
         self.returns.restore(state["returns"])
+        if same_episodes:
+            self.running_return = state["running_return"].numpy()
 
 
 class Moments:

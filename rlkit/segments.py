@@ -81,8 +81,11 @@ class Player:
         self.acting_memory = None
 
     def state(self):
-        return self.scales.state() if self.scales else {}
+        scales = self.scales.state() if self.scales else {}
+        return scales | ({} if self.memory is None else {"memory": self.memory})
 
-    def restore(self, state):
+    def restore(self, state, same_episodes):
         if self.scales and state:
-            self.scales.restore(state)
+            self.scales.restore(state, same_episodes)
+        if self.memory is not None and same_episodes:
+            self.memory = state["memory"].to(self.memory.device)

@@ -1,10 +1,12 @@
 """Training runs, seen from outside: `train`, its watchers and its `Result`. Nothing here knows how an agent learns."""
 
+import json
 import math
 import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +32,15 @@ class Result:
     metric_steps: dict = field(default_factory=lambda: defaultdict(list))  # name -> the agent's steps at each value
     stopped: str = ""  # why the run ended
     agent: object = field(default=None, repr=False)  # who learned
+
+    @classmethod
+    def read(cls, path):
+        """The run of `python -m rlkit train` whose results lie in `path`, a JSON file; metrics are not kept there."""
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        names = ("returns", "steps", "seconds", "step", "stopped")
+        if not (isinstance(content, dict) and content.keys() >= set(names)):
+            raise ValueError(f"{path} does not hold the episodes of a run; name the .json beside a checkpoint.")
+        return cls(**{name: content[name] for name in names})
 
     def mean_return(self, window=20):
         """The mean of the last `window` episodes, NaN before the first."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs
+from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import actor_critic, concatenate, descend, flat_parameter, flatten
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
@@ -128,15 +128,17 @@ class TRPO:
         state = {"network": self.network.state_dict(), "step": self.step}
         if resume:
             state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state()}
+            state["play"] = play_state(self)
         return state
 
     def restore(self, state):
         self.network.load_state_dict(state["network"])
+        self.step = state["step"]
+        same_episodes = resume_play(self, state.get("play", {}))
         if "optimizer" in state:
             self.optimizer.load_state_dict(state["optimizer"])
             self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-            self.collector.restore(state["scales"])
-        self.step = self.envs.steps = state["step"]
+            self.collector.restore(state["scales"], same_episodes)
 
 
 def flat_gradient(value, parameters, **options):

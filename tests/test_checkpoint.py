@@ -8,10 +8,13 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import Chain, learn, one_line, tiny, weights
+from conftest import Chain, learn, one_line, small, tiny, weights
 
+from rlkit import AGENTS
+from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.checkpoint import checkpoint, load, read, save
+from rlkit.ppo import PPO
 from rlkit.training import evaluate, train
 
 module = sys.modules["rlkit.checkpoint"]  # rlkit.checkpoint is also the name of the watcher
@@ -133,6 +136,78 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     assert small.step == 60 and small.shared.theta.equal(agent.shared.theta)
     assert not any(statistic.any() for statistic in small.shared.optimizer.statistics())
     assert path.with_name("small.pt").stat().st_size < path.stat().st_size
+
+
+def test_a_file_holds_tensors_of_the_cpu_only_wherever_the_agent_was(trained, path, monkeypatch):
+    """Elsewhere is no device: its tensors cannot be written, and only `to("cpu")` brings them back."""
+
+    class Elsewhere(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            moved = function is torch.Tensor.to and "cpu" in args[1:]
+            with torch._C.DisableTorchFunctionSubclass():
+                result = function(*args, **(kwargs or {}))
+                return result.as_subclass(torch.Tensor) if moved else result
+
+        def __reduce_ex__(self, protocol):
+            raise TypeError("a tensor from elsewhere was written")
+
+    def elsewhere(value):
+        if isinstance(value, torch.Tensor):
+            return value.detach().as_subclass(Elsewhere)
+        if isinstance(value, dict):
+            return {key: elsewhere(item) for key, item in value.items()}
+        return [*map(elsewhere, value)] if isinstance(value, list | tuple) else value
+
+    save(trained, path)
+    here = path.read_bytes()
+    state = trained.state()
+    monkeypatch.setattr(trained, "state", lambda resume: elsewhere(state))
+    save(trained, path)
+    assert same(read(path)["state"], module.on_cpu(state, {})) and len(path.read_bytes()) == len(here)
+
+
+def test_what_changes_while_a_file_is_written_does_not_damage_it(trained, path, monkeypatch):
+    checksum = module.checksum
+
+    def meanwhile(content):  # an A3C's workers go on
+        digest = checksum(content)
+        trained.network.advantage[0].weight.data += 1.0
+        return digest
+
+    monkeypatch.setattr(module, "checksum", meanwhile)
+    before = weights(trained.network)
+    save(trained, path)
+    monkeypatch.undo()
+    assert weights(load(path).network).equal(before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("make", [tiny, lambda **settings: small(PPO, normalize=True, **settings),
+                                  lambda **settings: small(A2C, recurrent=True, **settings)])  # fmt: skip
+def test_an_agent_moves_from_gpu_to_cpu_and_back(make, path):
+    agent = make(device="cuda")
+    train(agent, 400)
+    save(agent, path)
+    here = load(path, device="cpu")
+    assert weights(here.network).device.type == "cpu"
+    assert weights(here.network).equal(weights(agent.network).cpu())
+    train(here, 600)
+    back = load(save(here, path), device="cuda")
+    assert weights(back.network).device.type == "cuda"
+    assert weights(back.network).cpu().equal(weights(here.network))
+    train(back, 800)
+    small_one = path.with_name("small.pt")
+    save(back, path), save(load(path, device="cpu"), small_one)
+    saved = [read(file)["state"] for file in (path, small_one)]
+    assert module.checksum(saved[0]) == module.checksum(saved[1])
+
+
+def test_a_shipped_agent_is_no_larger_when_it_is_saved_again(path):
+    for name in ("dqn-pong-small.pt", "ppo-pong-small.pt"):
+        settings = {"num_envs": 1} | ({"replay_size": 100} if name.startswith("dqn") else {})
+        save(load(AGENTS / name, **settings), path, resume=False)
+        assert path.stat().st_size < 1.01 * (AGENTS / name).stat().st_size
 
 
 # Damage -----------------------------------------------------------------------------------------------------

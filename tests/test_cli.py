@@ -1,16 +1,24 @@
 """`python -m rlkit` as a shell sees it. Starting it costs seconds, so most tests call its `main` instead."""
 
+import io
 import json
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from conftest import tiny
 
-from rlkit import evaluate, load
-from rlkit.__main__ import main, setting
+from rlkit import AGENTS, Result, evaluate, load
+from rlkit import __main__ as module
+from rlkit.__main__ import Bar, clock, main, setting
 from rlkit.checkpoint import read
+from rlkit.training import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 heard = []  # the signals that a command took, and what it does at them
@@ -135,7 +143,56 @@ def test_an_interrupted_run_is_saved(own_folder):
 
 def test_a_machine_that_shuts_down_interrupts_too():
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
-    assert heard == [(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert [number for number, _ in heard] == [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(own_folder, monkeypatch, number):
+    train = ["train", "ppo", "--set", "hidden=16,", "num_envs=4", "num_steps=64", "--out"]
+    assert main([*train, "whole.pt", "--steps", "2560"]) == 0
+    step = module.Report.__call__
+
+    def press(self, progress, result):  # amid the third iteration
+        if progress.step == 512:
+            collect = result.agent.collector.take_step
+            result.agent.collector.take_step = lambda noise: hear(number) or collect(noise)
+        step(self, progress, result)
+
+    def hear(number):
+        del result_agent().collector.take_step
+        dict(heard[-2:])[number](number, None)
+
+    agents = []
+    monkeypatch.setattr(module.Report, "__call__", lambda *args: agents.append(args[2].agent) or press(*args))
+    result_agent = lambda: agents[-1]  # noqa: E731
+    assert main([*train, "cut.pt", "--steps", "2560"]) == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(own_folder)
+    monkeypatch.setattr(signal, "signal", lambda *arguments: None)
+    assert load("cut.pt").step == 768
+    assert main(["train", "--resume", "cut.pt", "--steps", "2560"]) == 0
+    whole, cut = (Result.read(f"{name}.json") for name in ("whole", "cut"))
+    assert (whole.returns, whole.steps, whole.step) == (cut.returns, cut.steps, cut.step) and len(cut.returns) > 20
+    assert load("cut.pt").theta.equal(load("whole.pt").theta)
+
+
+def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch):
+    monkeypatch.setattr(module, "GRACE", 0.05)
+    called = []
+    monkeypatch.setattr(module._thread, "interrupt_main", lambda: called.append(True))
+    interrupts = module.Interrupts()
+    assert interrupts(None, None) is None
+    interrupts.hear()
+    assert interrupts(None, None) == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.hear()
+    interrupts.came.join()
+    assert called == [True]
+    interrupts.came = None
+    interrupts.hear()
+    interrupts.finish(None)
+    interrupts.came.join()
+    assert called == [True]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +211,171 @@ def test_a_machine_that_shuts_down_interrupts_too():
 def test_settings_are_values_of_python_or_words(text, wanted):
     assert setting(text) == wanted
     assert type(setting(text)[1]) is type(wanted[1])
+
+
+# A terminal -------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that remembers what is on the screen's line."""
+
+    def __init__(self, encoding="utf-8"):
+        super().__init__(io.BytesIO(), encoding, write_through=True)
+
+    def screens(self):
+        """What the line showed, time after time."""
+        shown, line = [], ""
+        for text in self.buffer.getvalue().decode(self.encoding).rstrip("\n").split("\r"):
+            line = text + line[len(text) :]
+            shown.append(line.rstrip())
+        return shown[1:]
+
+
+@pytest.fixture
+def columns(monkeypatch):
+    width = [120]
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width[0], 24)))
+    return width
+
+
+def drawn(columns, encoding="utf-8", limit=float("inf"), points=((0.0, 0), (1.0, 100), (2.0, 200), (4.0, 500))):
+    terminal, result = Terminal(encoding), Result()
+    bar = Bar(1000, limit, terminal)
+    for seconds, result.step in points:
+        result.seconds = seconds
+        if result.step:
+            result.returns.append(float(result.step))
+        bar(Progress(result.step, [], {}), result)
+    bar.finish(result)
+    return terminal
+
+
+def test_the_bar_says_how_far_how_fast_how_well_and_how_long_yet(columns):
+    columns[0] = 140
+    terminal = drawn(columns)
+    first, *_, last = terminal.screens()
+    assert first.startswith("░" * 30 + "   0%   0 steps   -:-- left") and "mean" not in first
+    assert last.startswith("█" * 15 + "░" * 15 + "  50%   500 steps   last-20 mean 266.67   0:0")
+    assert last.endswith("best 500.00   0:04 gone")
+    speed = int(re.search(r"(\d+) step/s", last)[1])
+    assert 100 < speed < 150  # 100 at first, 150 in the last two seconds
+    assert f"{clock(500 / speed)} left" in last
+    text = terminal.buffer.getvalue().decode()
+    assert text.count("\n") == 1 and text.endswith("\n")
+    assert "0:02 left" in drawn(columns, limit=6.0).screens()[-1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
+def test_the_bar_fits_every_terminal_and_every_encoding(columns, encoding):
+    for columns[0] in (200, 80, 60, 40, 20, 10, 4, 1):
+        screens = drawn(columns, encoding).screens()
+        assert all(len(screen) <= max(1, columns[0] - 1) for screen in screens)
+        assert columns[0] < 10 or all("%" in screen for screen in screens)
+        assert columns[0] < 60 or ("█" in screens[-1]) == (encoding == "utf-8")
+
+
+def test_a_shorter_line_leaves_nothing_of_the_longer_one(columns):
+    columns[0] = 200
+    terminal, result = Terminal(), Result(returns=[12345.0], step=900_000, seconds=1.0)
+    bar = Bar(1_000_000, 10.0, terminal)
+    bar.draw(result)
+    result.returns.extend([0.0] * 20)
+    result.seconds = 2.0
+    bar.draw(result)
+    first, second = terminal.screens()
+    assert len(first) > len(second) and second.endswith("0:02 gone")
+
+
+def test_the_bar_is_drawn_five_times_a_second_at_most(columns):
+    terminal = drawn(columns, points=[(i / 1000, i) for i in range(1000)])
+    assert len(terminal.screens()) == 5 + 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
+def test_a_run_in_a_terminal_shows_the_bar_and_is_interrupted_by_its_key(own_folder):
+    import pty
+
+    ours, theirs = pty.openpty()
+    arguments = [sys.executable, "-m", "rlkit", "train", "dqn", *SMALL, "--out", "a.pt"]
+    process = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    output = b""
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (output.count(b"\r") < 8 or b"last-20" not in output):
+            output += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        while chunk := os.read(ours, 4096):
+            output += chunk
+    except OSError:  # Linux: the other end is closed
+        pass
+    assert process.wait(60) == 130
+    first, line, last = output.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+    assert "writes a.pt" in first and last.startswith("Interrupted after") and "Traceback" not in line
+    assert line.count("\r") > 4 and all(len(part) < 80 for part in line.split("\r"))
+    assert files(own_folder) == ["a.json", "a.pt"]
+
+
+@pytest.mark.parametrize("seconds, text", [(0, "0:00"), (65, "1:05"), (3_700, "1:01:40"), (float("nan"), "-:--")])
+def test_times_are_told_as_on_a_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+# The results ------------------------------------------------------------------------------------------------
+
+
+def test_the_results_of_a_run_are_read_back_and_drawn():
+    from rlkit.plotting import learning_curve
+
+    main(["train", "dqn", *SMALL, "--steps", "1_000", "--out", "a.pt"])
+    result = Result.read("a.json")
+    again = module.train(tiny(learning_starts=50, batch_size=16, hidden=(16,), **PLAIN), 1_000)
+    assert (result.returns, result.steps, result.step, result.stopped) == (again.returns, again.steps, 1_000, "")
+    points, smoothed, *_ = learning_curve(result).axes[0].lines
+    assert list(points.get_xdata()) == result.steps and list(points.get_ydata()) == result.returns
+
+
+PLAIN = {"target_period": 500, "epsilon_steps": 10_000, "learning_rate": 2.5e-4}
+
+
+def test_the_results_of_shipped_agents_are_read_back():
+    result = Result.read(AGENTS / "ppo-pong-small.json")
+    assert (len(result.returns), result.step, result.stopped) == (210, 477184, "reached 18.0")
+    assert result.mean_return() > 18 and result.seconds > 600
+    with pytest.raises(ValueError, match="does not hold the episodes"):
+        Result.read(AGENTS / "dqn-pong-small.json")  # by a script, before there were such files
+
+
+def test_the_results_are_written_before_the_checkpoint(monkeypatch):
+    """A checkpoint that is younger than its results would lose episodes when it goes on."""
+    order = []
+    save, replace = module.save, os.replace
+    monkeypatch.setattr(module, "save", lambda *args, **kwargs: order.append("pt") or save(*args, **kwargs))
+    monkeypatch.setattr(os, "replace", lambda *args: order.append(Path(args[1]).suffix) or replace(*args))
+    main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
+    assert order == [".json", "pt", ".pt"] * 2
+
+
+def test_cpu_seconds_count_the_workers_that_tell_theirs(monkeypatch):
+    main(["train", "a3c", "--set", "hidden=16,", "num_workers=2", "--minutes", "0.02", "--out", "a.pt"])
+    content = json.loads(Path("a.json").read_text())
+    assert content["cpu_seconds_of"] == "the process and its workers"
+    monkeypatch.setattr(module.rlkit.A3C, "learn", lambda self, total_steps: told(self))
+
+    def told(agent):
+        agent.cpu_seconds[:] = 1000.0, 2000.0
+        yield Progress(5, [], {})
+
+    main(["train", "a3c", "--set", "hidden=16,", "num_workers=2", "--out", "b.pt"])
+    assert 3000 <= json.loads(Path("b.json").read_text())["cpu_seconds"] < 3000 + time.process_time()
+
+
+def test_cpu_seconds_say_what_they_leave_out(monkeypatch):
+    monkeypatch.setattr(module.rlkit.Gorila, "learn", lambda self, total_steps: iter([Progress(5, [], {})]))
+    main(["train", "gorila", *SMALL, "--out", "a.pt"])
+    assert json.loads(Path("a.json").read_text())["cpu_seconds_of"] == "the process, without its workers"
+    main(["train", "dqn", *SMALL, "--steps", "60", "--out", "b.pt"])
+    assert json.loads(Path("b.json").read_text())["cpu_seconds_of"] == "the process"
 
 
 # Mistakes ---------------------------------------------------------------------------------------------------

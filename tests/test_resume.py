@@ -1,0 +1,212 @@
+"""A run that was saved and loaded is the run that was never interrupted, number for number."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import small, tiny
+
+from rlkit import replay as replay_module
+from rlkit.a2c import A2C
+from rlkit.checkpoint import load, read, save
+from rlkit.envs import parts
+from rlkit.ppo import PPO
+from rlkit.reinforce import REINFORCE
+from rlkit.training import train
+from rlkit.trpo import TRPO
+
+DISCRETE = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "agent.pt"
+
+
+def same(one, two):
+    """Equal in every value and every bit, types of arrays included."""
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, torch.Tensor):
+        return one.dtype == two.dtype and one.equal(two)
+    return one == two
+
+
+def check_resume(make, path, first, last):
+    """Train to `last` at once, and with a stop at `first`; everything must come out the same."""
+    whole = make()
+    all_of_it = train(whole, last)
+    part = make()
+    before = train(part, first)
+    save(part, path)
+    resumed = load(path)
+    after = train(resumed, last)
+    assert 0 < part.step < resumed.step == whole.step
+    assert before.returns + after.returns == all_of_it.returns
+    assert before.steps + after.steps == all_of_it.steps
+    assert after.returns, "no episode ended after the stop, so this shows little"
+    assert same(resumed.state(), whole.state())
+    return resumed
+
+
+# DQN --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 8])
+@pytest.mark.parametrize("env", DISCRETE)
+def test_dqn_goes_on_as_if_nothing_had_happened(path, env, num_envs):
+    steps = num_envs * {"CartPole-v1": 200, "Acrobot-v1": 520, "MountainCar-v0": 250}[env]
+    check_resume(lambda: tiny(env, num_envs=num_envs, train_period=8), path, 0.45 * steps, steps)
+
+
+@pytest.mark.parametrize("replay_size", [400, 5_000])  # the ring has gone round, or has not
+def test_dqn_with_all_its_variants_goes_on(path, replay_size):
+    flags = {"double": True, "dueling": True, "prioritized": True, "n_step": 3, "replay_size": replay_size}
+    resumed = check_resume(lambda: tiny(num_envs=8, **flags), path, 1_500, 2_500)
+    assert resumed.replay.largest > 1  # else nobody notices whether it was kept
+
+
+# Policy gradients -------------------------------------------------------------------------------------------
+
+VARIANTS = {
+    "ppo": (PPO, {}),
+    "ppo-scaled": (PPO, {"normalize": True}),
+    "ppo-kl": (PPO, {"variant": "adaptive_kl", "learning_rate": 3e-3}),
+    "trpo": (TRPO, {"normalize": True}),
+    "a2c": (A2C, {"normalize": True}),
+    "a2c-adam": (A2C, {"optimizer": "adam"}),
+    "a2c-lstm": (A2C, {"recurrent": True}),
+}
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 8])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_policy_gradient_goes_on_as_if_nothing_had_happened(path, variant, num_envs):
+    algorithm, changes = VARIANTS[variant]
+    check_resume(lambda: small(algorithm, num_envs=num_envs, **changes), path, 250, 600)
+
+
+@pytest.mark.parametrize("env, num_envs", [("Acrobot-v1", 3), ("MountainCar-v0", 8), ("Pendulum-v1", 1)])
+def test_so_it_does_in_the_other_environments(path, env, num_envs):
+    steps = 1_500 * num_envs
+    check_resume(
+        lambda: small(PPO, env, num_envs=num_envs, num_steps=70, minibatch_size=256, normalize=True),
+        path,
+        0.4 * steps,
+        steps,
+    )
+    if env == "Pendulum-v1":
+        check_resume(lambda: small(TRPO, env, num_envs=3, num_steps=70, minibatch_size=256), path, 600, 1_500)
+
+
+@pytest.mark.parametrize("env, normalize", [("CartPole-v1", True), ("Pendulum-v1", False)])
+def test_reinforce_goes_on_after_whole_episodes(path, env, normalize):
+    check_resume(lambda: small(REINFORCE, env, normalize=normalize), path, 100, 900)
+
+
+def test_settings_that_change_no_episode_may_be_others(path):
+    whole, part = (small(PPO, learning_rate=rate) for rate in (0.01, 0.02))
+    next(whole.learn(64)), next(part.learn(64))
+    whole.learning_rate = 0.005
+    part.network.load_state_dict(whole.network.state_dict())
+    part.optimizer.load_state_dict(whole.optimizer.state_dict())
+    save(part, path)
+    assert train(load(path, learning_rate=0.005), 1_000).returns == train(whole, 1_000).returns
+
+
+# What cannot be stored --------------------------------------------------------------------------------------
+
+
+def test_other_settings_begin_new_episodes_and_an_empty_memory(path):
+    agent = tiny(num_envs=3, seed=5)
+    train(agent, 300)
+    save(agent, path)
+    assert len(load(path).replay) == 300
+    for changes in ({"num_envs": 1}, {"seed": 6}, {"replay_size": 500}, {"env": "CartPole-v0"}, {"n_step": 2}):
+        loaded = load(path, **changes)
+        assert len(loaded.replay) == 0 and loaded.envs.length.sum() == 0 and loaded.step == loaded.envs.steps == 300
+        begun = tiny(**{"num_envs": 3, "seed": 5, **changes})
+        assert not np.array_equal(loaded.envs.obs, begun.envs.obs)  # not those of the start
+        assert loaded.rng.random() != begun.rng.random()
+        train(loaded, 600)
+
+
+def test_a_run_that_begins_anew_depends_on_the_seed_and_the_step(path):
+    def first_obs(seed, steps):
+        agent = tiny(seed=seed)
+        train(agent, steps)
+        save(agent, path, resume=False)
+        return load(path).envs.obs.tolist()
+
+    assert first_obs(1, 40) == first_obs(1, 40)
+    assert len({str(first_obs(seed, steps)) for seed in (1, 2) for steps in (40, 80)}) == 4
+
+
+def test_a_file_from_before_these_states_were_saved_can_go_on(path):
+    for agent in (tiny(), small(PPO, normalize=True), small(A2C, recurrent=True, normalize=True), small(REINFORCE)):
+        train(agent, 100)
+        state = agent.state()
+        scales = state.get("scales", {})
+        for new in ("play", "replay"):
+            state.pop(new, None)
+        for new in ("running_return", "memory"):
+            scales.pop(new, None)
+        other = type(agent)(**{name: getattr(agent, name) for name in read(save(agent, path))["settings"]})
+        other.restore(state)
+        assert other.step == agent.step and train(other, 600).step >= 600
+
+
+def test_a_memory_above_the_limit_is_not_saved_and_the_episodes_go_on(path, monkeypatch):
+    agent = tiny(prioritized=True)
+    train(agent, 300)
+    bytes_a_row = agent.replay.state()["frames"][0].nbytes + 15
+    for limit, kept in ((400 * bytes_a_row, 300), (400 * bytes_a_row - 1, 0)):
+        monkeypatch.setattr(replay_module, "SAVED", limit)
+        save(agent, path)
+        loaded = load(path)
+        assert len(loaded.replay) == kept
+        np.testing.assert_array_equal(loaded.envs.obs, agent.envs.obs)
+        train(loaded, 600)
+
+
+def test_only_what_holds_no_more_than_we_know_counts_as_storable():
+    def make(*wrappers):
+        env = gymnasium.make("CartPole-v1")
+        for wrapper in wrappers:
+            env = wrapper(env)
+        return gymnasium.vector.SyncVectorEnv([lambda: env])
+
+    class Windy(type(gymnasium.make("CartPole-v1").unwrapped)):
+        """A class of its own may keep anything anywhere."""
+
+    assert parts(make()) is not None
+    assert parts(make(gymnasium.wrappers.TimeAwareObservation)) is None
+    assert parts(make(gymnasium.wrappers.RecordEpisodeStatistics)) is None
+    assert parts(gymnasium.vector.SyncVectorEnv([Windy])) is None
+
+
+def test_atari_goes_on_with_new_episodes_and_all_else_is_the_same(path):
+    def make():
+        return PPO(
+            "ALE/Pong-v5", num_envs=2, num_steps=16, frame_size=42, hidden=(16,), actions=(0, 2, 3), learning_rate=1e-2,
+            minibatch_size=16, seed=3,
+        )  # fmt: skip
+
+    part = make()
+    train(part, 32)
+    save(part, path)
+    resumed = load(path)
+    assert not resumed.envs.length.any()
+    whole = make()
+    train(whole, 32)
+    whole.envs.restart(int(np.random.SeedSequence([3, 32]).generate_state(1)[0] // 2))
+    np.testing.assert_array_equal(resumed.envs.obs, whole.envs.obs)
+    train(resumed, 96), train(whole, 96)
+    assert same(resumed.state(), whole.state())
+    assert resumed.envs.total_reward.tolist() == whole.envs.total_reward.tolist()
+    again, beginner = load(path).envs, make().envs  # the first screens of Pong are all alike: play some
+    for _ in range(40):
+        again.step(np.zeros(2, int)), beginner.step(np.zeros(2, int))
+    assert not np.array_equal(again.obs, beginner.obs)
