@@ -1,4 +1,4 @@
-"""Scores that papers have printed, as data."""
+"""Scores that papers have printed, as data, and what may be read from them."""
 
 import csv
 from importlib import resources
@@ -6,6 +6,7 @@ from importlib import resources
 import numpy as np
 
 from rlkit import functional as F
+from rlkit.statistics import interquartile_mean
 
 COLUMNS = {  # in the order of the lecture's table: its name, the column of the file, the training it gives
     "DQN": ("dqn", "8 days on GPU"),
@@ -17,6 +18,40 @@ COLUMNS = {  # in the order of the lecture's table: its name, the column of the 
     "A3C, FF": ("a3c_ff", "4 days on CPU"),
     "A3C, LSTM": ("a3c_lstm", "4 days on CPU"),
 }
+TRAINING = {  # days, devices, and what is counted as one device; A3C's CPU has 16 cores
+    "DQN": (8, 1, "GPU"),
+    "Gorila": (4, 100, "machines"),
+    "D-DQN": (8, 1, "GPU"),
+    "Dueling D-DQN": (8, 1, "GPU"),
+    "Prioritized DQN": (8, 1, "GPU"),
+    "A3C, FF, 1 day": (1, 16, "cores"),
+    "A3C, FF": (4, 16, "cores"),
+    "A3C, LSTM": (4, 16, "cores"),
+}
+ON_49_GAMES = ("dqn", "gorila")  # the columns that were reported on 49 of the 57
+PPO_COLUMNS = {"A2C": "a2c", "ACER": "acer", "PPO": "ppo"}
+
+PINBALL = {  # in VideoPinball the random player beats the human: (random, human) -> the two that are put in the formula
+    "random = 0": lambda random, human: (0.0, human),
+    "as listed": lambda random, human: (random, human),
+    "|human - random|": lambda random, human: (random, random + abs(human - random)),
+    "left out": None,
+}
+AS_IN_THE_TABLE = "as in the lecture's table"  # random = 0 where 57 games were reported, as listed where 49 were
+
+STATISTICS = {  # of a method's scores, `[games]` -> a number; all in percent, and more is better
+    "mean": np.mean,
+    "median": np.median,
+    "interquartile mean": interquartile_mean,
+    "mean, capped at 100": lambda scores: np.minimum(scores, 100).mean(),
+    "games above the human": lambda scores: 100 * np.mean(scores > 100),
+}
+
+
+def rows_of(file):
+    text = resources.files("rlkit").joinpath(f"data/{file}").read_text()
+    rows = csv.DictReader(text.splitlines())
+    return {row.pop("game"): {name: float(value) if value else None for name, value in row.items()} for row in rows}
 
 
 def atari57():
@@ -24,22 +59,39 @@ def atari57():
 
     Nair et al. 2015, van Hasselt et al. 2016, Wang et al. 2016, Schaul et al. 2016, Mnih et al. 2016 (table S3).
     """
-    text = resources.files("rlkit").joinpath("data/atari57_human_starts.csv").read_text()
-    rows = csv.DictReader(text.splitlines())
-    return {row.pop("game"): {name: float(value) if value else None for name, value in row.items()} for row in rows}
+    return rows_of("atari57_human_starts.csv")
 
 
-def human_normalized(games, column):
+def ppo49():
+    """Mean reward of the last 100 episodes after 40 M frames on 49 games -> game -> {"a2c", "acer", "ppo", ...}.
+
+    Schulman et al. 2017, table 6: three seeds, ordinary starts. "random" and "human" are those of `atari57`, which are
+    from human starts: a percentage made of the two protocols puts the methods in an order and says no more.
+    """
+    players = atari57()
+    return {
+        game: {**row, "random": players[game]["random"], "human": players[game]["human"]}
+        for game, row in rows_of("ppo_atari49.csv").items()
+    }
+
+
+def human_normalized(games, column, pinball=AS_IN_THE_TABLE):
     """One number for each game that has a score, in percent: game -> score.
 
-    VideoPinball's random player is better than its human; the papers' means come out with its random score at 0, over
-    57 games. DQN and Gorila were reported on 49 games, with its random score as it stands.
+    VideoPinball's random player is better than its human. `pinball` says what is done about it: one of `PINBALL`, or
+    `AS_IN_THE_TABLE`, where the papers' means come out: its random score at 0 for what was reported on 57 games, as it
+    stands for DQN and Gorila, on 49. Van Hasselt et al. 2016, table 6, divide by |human - random|.
     """
-    reported = {game: row for game, row in games.items() if row[column] is not None}
+    if pinball == AS_IN_THE_TABLE:
+        pinball = "as listed" if column in ON_49_GAMES else "random = 0"
     scores = {}
-    for game, row in reported.items():
-        random = 0.0 if game == "VideoPinball" and len(reported) == 57 else row["random"]
-        scores[game] = F.human_normalized(row[column], random, row["human"])
+    for game, row in games.items():
+        if row[column] is None or (game == "VideoPinball" and pinball == "left out"):
+            continue
+        random, human = row["random"], row["human"]
+        if game == "VideoPinball":
+            random, human = PINBALL[pinball](random, human)
+        scores[game] = F.human_normalized(row[column], random, human)
     return scores
 
 
@@ -47,3 +99,59 @@ def table(games):
     """The lecture's table, recomputed: method -> (mean, median), in percent."""
     values = {name: list(human_normalized(games, column).values()) for name, (column, _) in COLUMNS.items()}
     return {name: (float(np.mean(v)), float(np.median(v))) for name, v in values.items()}
+
+
+def pinball_means(games):
+    """What VideoPinball alone does to a mean over games: method -> {treatment: mean in percent}."""
+    return {
+        name: {pinball: float(np.mean(list(human_normalized(games, column, pinball).values()))) for pinball in PINBALL}
+        for name, (column, _) in COLUMNS.items()
+    }
+
+
+def reported_by_all(games):
+    """The games that every column has a score for: 49 of `atari57`'s."""
+    return {game: row for game, row in games.items() if None not in row.values()}
+
+
+def summaries(scores):
+    """What each statistic makes of one method's scores, game -> percent: statistic -> percent.
+
+    The interquartile mean is one over games here: the best and the worst quarter of them (14 of 57 each) are left out.
+    Agarwal et al. 2021 take it over runs x games, and get an interval from the runs; of these papers one number a game
+    is known. "mean, capped at 100" is 100 minus their optimality gap: there no game can pay for another.
+    """
+    values = np.array(list(scores.values()))
+    return {name: float(statistic(values)) for name, statistic in STATISTICS.items()}
+
+
+def largest(scores, count):
+    """The games with the largest scores of any method, largest first: method -> {game: score} -> `[count]` names."""
+    top = {}
+    for row in scores.values():
+        for game, score in row.items():
+            top[game] = max(score, top.get(game, -np.inf))
+    return sorted(top, key=top.get, reverse=True)[:count]
+
+
+def places(values):
+    """From the largest number down: method -> number, to method -> 1, 2, ...; equal ones keep their order.
+
+    >>> places({"a": 1.0, "b": 3.0, "c": 3.0})
+    {'b': 1, 'c': 2, 'a': 3}
+    """
+    return {name: place for place, name in enumerate(sorted(values, key=values.get, reverse=True), start=1)}
+
+
+def wins(games, margin=0.0):
+    """In how many games each method has the largest raw score: {"A2C", "ACER", "PPO", "tie"} -> a number of games.
+
+    `games` as from `ppo49`. A lead of no more than `margin` percent of |human - random| is a tie. Schulman et al. 2017,
+    table 2, count 1, 28, 19 and 1 tie; here Pong is a second one, as it is printed with 20.7 for ACER and for PPO. (By
+    the mean over all of training they count 1, 18, 30 and 0, which these final scores cannot show.)
+    """
+    counts = dict.fromkeys([*PPO_COLUMNS, "tie"], 0)
+    for row in games.values():
+        *_, (second, _), (best, winner) = sorted((row[column], name) for name, column in PPO_COLUMNS.items())
+        counts["tie" if 100 * (best - second) <= margin * abs(row["human"] - row["random"]) else winner] += 1
+    return counts

@@ -1,0 +1,47 @@
+"""The PPO paper's table of 49 games: A2C, ACER and PPO, and a winner for each statistic."""
+
+from rlkit import published
+from rlkit.explore.atari57 import Ranking, in_order
+from rlkit.explore.panel import Explorer, choice, slider
+from rlkit.plotting import METHODS, ORANGE
+from rlkit.published import PINBALL, PPO_COLUMNS, STATISTICS
+
+LOOKS = {"A2C": (*METHODS["A2C"], "s"), "ACER": (ORANGE, "--", "v"), "PPO": (*METHODS["PPO clip"], "o")}
+
+
+def standings(pinball="random = 0", left_out=0, margin=0.0):
+    """method -> {statistic: number}, "games won" among them; the games won and tied; and the games left out."""
+    rows = published.ppo49()
+    scores = {name: published.human_normalized(rows, column, pinball) for name, column in PPO_COLUMNS.items()}
+    without = published.largest(scores, left_out)
+    scores = {name: {game: v for game, v in row.items() if game not in without} for name, row in scores.items()}
+    won = published.wins({game: rows[game] for game in scores["PPO"]}, margin)
+    numbers = {name: {"games won": won[name], **published.summaries(scores[name])} for name in scores}
+    return numbers, won, without
+
+
+def atari49():
+    """Three policy gradient methods on 49 Atari games: who wins by the statistic and the treatment that are chosen."""
+    ranking = Ranking(LOOKS, ["games won", *STATISTICS])
+
+    def draw(statistic, pinball, left_out, margin):
+        numbers, won, without = standings(pinball, left_out, margin)
+        counts = {"games won": "games", "games above the human": "% of the games"}
+        unit = counts.get(statistic, "% of the human")
+        ranking.show(numbers, {}, statistic, unit, None if statistic in counts else 100)
+        said = f"{sum(won.values())} games; VideoPinball: {pinball}."
+        if without:
+            said += f" Left out: {', '.join(without)}."
+        said += f" Won: {', '.join(f'{name} {count}' for name, count in won.items())}"
+        said += f" (a lead of {margin} % or less is a tie)." if margin else "."
+        said += " Random and human are of another protocol: read the order, not the percentages."
+        return f"{in_order(numbers, statistic, unit)}<br>{said}"
+
+    return Explorer(
+        ranking.figure,
+        draw,
+        statistic=choice("statistic", "games won", ["games won", *STATISTICS]),
+        pinball=choice("VideoPinball", "random = 0", list(PINBALL)),
+        left_out=slider("k, largest games left out", 0, 0, 10, 1),
+        margin=slider("a lead that is a tie, %", 0, 0, 50, 1),
+    )

@@ -1,0 +1,235 @@
+"""The lecture's table of 57 games: who is first depends on the statistic, on the games, and on one game."""
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+
+from rlkit import published
+from rlkit.explore.panel import WIDE, Explorer, choice, slider
+from rlkit.plotting import GREY, METHODS, ORANGE, picture
+from rlkit.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
+
+LOOKS = {  # colour, line style, marker
+    "DQN": (*METHODS["DQN"], "o"),
+    "Gorila": (*METHODS["Gorila"], "v"),
+    "D-DQN": (*METHODS["Double DQN"], "s"),
+    "Dueling D-DQN": (*METHODS["Dueling DQN"], "D"),
+    "Prioritized DQN": (*METHODS["Prioritized DQN"], "P"),
+    "A3C, FF, 1 day": (ORANGE, "--", "<"),
+    "A3C, FF": (*METHODS["A3C FF"], "^"),
+    "A3C, LSTM": (*METHODS["A3C LSTM"], "X"),
+}
+HEADS = {  # what stands above a column
+    "mean": "mean",
+    "median": "median",
+    "interquartile mean": "interquartile\nmean",
+    "mean, capped at 100": "mean, capped\nat 100",
+    "games above the human": "games above\nthe human",
+    "games won": "games\nwon",
+}
+ALL, BOTH = "all that were reported, 49 or 57", "the 49 that all eight methods have"
+PER = {  # what a number is divided by: how that is said, (days, devices) -> a number
+    "nothing": ("", lambda days, devices: 1),
+    "days of training": (" a day", lambda days, devices: days),
+    "days x devices": (" a day and device", lambda days, devices: days * devices),
+}
+
+
+def several(symbol_and_word, value, options, rows):
+    """A list of which some or none are chosen, with Ctrl and Shift."""
+    return widgets.SelectMultiple(
+        value=value, options=options, description=symbol_and_word, rows=rows, style=WIDE["style"]
+    )
+
+
+def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, per="nothing"):
+    """What the statistics say: method -> {statistic: number}, method -> number of games, and the games left out.
+
+    Left out are as many games as `left_out` says, those with the largest scores of any method, the same for all.
+    """
+    rows = published.atari57()
+    if games == BOTH:
+        rows = published.reported_by_all(rows)
+    rows = {game: row for game, row in rows.items() if not only or game in only}
+    scores = {name: published.human_normalized(rows, COLUMNS[name][0], pinball) for name in COLUMNS if name in methods}
+    without = published.largest(scores, left_out)
+    numbers, counts = {}, {}
+    for name, row in scores.items():
+        kept = {game: score for game, score in row.items() if game not in without}
+        if kept:
+            days, devices, _ = TRAINING[name]
+            divisor = PER[per][1](days, devices)
+            numbers[name] = {statistic: value / divisor for statistic, value in published.summaries(kept).items()}
+            counts[name] = len(kept)
+    return numbers, counts, without
+
+
+def short(value):
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
+
+
+class Print:
+    """Words and numbers drawn as markers: what is text is laid out for every picture, and there are eighty of them."""
+
+    SIZE = 11
+
+    def __init__(self, ax):
+        self.ax = ax
+        left, right = ax.get_xlim()
+        self.point = (right - left) / (ax.figure.get_figwidth() * 72)  # in units of x
+        advances = {**dict.fromkeys("0123456789", 0.65), **dict.fromkeys(".,", 0.34), **dict.fromkeys("-()", 0.42)}
+        self.glyphs = {glyph: (self.marker(glyph), self.SIZE * wide) for glyph, wide in advances.items()}
+
+    def marker(self, words, centre=False):
+        """A line without points yet, whose markers are these words; they stand right of each point, or around it."""
+        paths = [TextPath((0, 0), line, self.SIZE) for line in words.split("\n")]
+        shifts = [
+            (-path.get_extents().x1 / 2 if centre else 0, self.SIZE * (1.25 * (len(paths) - 1 - i) - 0.36))
+            for i, path in enumerate(paths)
+        ]
+        lean = [[1.0, 0.0], [0.01, 1.0]]  # not to be seen, but upright edges would be moved to whole pixels
+        path = Path.make_compound_path(*(Path((p.vertices + by) @ lean, p.codes) for p, by in zip(paths, shifts)))
+        (line,) = self.ax.plot([], [], color="black", linestyle="none", marker=path, markeredgewidth=0)
+        line.set_markersize(2 * np.abs(path.vertices).max())  # matplotlib scales a path to one half, this undoes it
+        return line
+
+    def numbers(self, cells):
+        """Each cell is (x of its right end, y, digits)."""
+        places = {glyph: [] for glyph in self.glyphs}
+        for x, y, digits in cells:
+            for glyph in reversed(digits):
+                x -= self.glyphs[glyph][1] * self.point
+                places[glyph].append((x, y))
+        for glyph, (line, _) in self.glyphs.items():
+            line.set_data(np.reshape(places[glyph], (-1, 2)).T)
+
+
+class Ranking:
+    """A table whose rows move: in each column the methods by their numbers, joined from column to column; the chosen
+    column is the last one, its numbers are bars too. Lines stay between the columns, so that none crosses a number."""
+
+    def __init__(self, looks, statistics):
+        self.figure, ax = picture(width=10, height=1.2 + 0.42 * len(looks))
+        self.last, self.bottom = len(statistics) - 1, len(looks) + 0.6
+        self.bars_from, self.bars_to = self.last + 1.7, self.last + 3.3
+        ax.set(xlim=(-0.5, self.bars_to + 0.05), ylim=(self.bottom + 0.5, -0.75))
+        ax.set_axis_off()
+        ax.bar(self.last, self.bottom + 0.75, width=0.86, bottom=-0.75, color=GREY, alpha=0.2)
+        self.unit = ax.text(self.bars_to, 0.2, "", ha="right", va="bottom", fontsize=11)
+        self.zero, self.human = (ax.plot([], [], color=GREY, linewidth=1, linestyle=style)[0] for style in ("-", "--"))
+        self.says_human = ax.text(0, self.bottom, "human", ha="center", va="top", fontsize=11)
+        self.print = Print(ax)
+        self.heads = {statistic: self.print.marker(HEADS[statistic], centre=True) for statistic in statistics}
+        self.rows = {}
+        for name, (colour, style, marker) in looks.items():
+            bar = ax.barh(0, 0, height=0.6, color=colour)[0]
+            (line,) = ax.plot([], [], color=colour, linestyle=style)
+            (dots,) = ax.plot([], [], marker, color=colour, markersize=8, linestyle="none")
+            self.rows[name] = (bar, line, dots, self.print.marker(name))
+
+    def show(self, numbers, notes, chosen, unit, human):
+        """The `chosen` statistic goes last and is drawn as bars in this `unit`; `human` is the human's number, or None.
+
+        `numbers` maps a method to {statistic: number}, `notes` some of them to what is put behind the name.
+        """
+        columns = [statistic for statistic in self.heads if statistic != chosen] + [chosen]
+        ranks = [published.places({name: row[column] for name, row in numbers.items()}) for column in columns]
+        for i, column in enumerate(columns):
+            self.heads[column].set_data([i], [0.1])
+        cells = [
+            (i + 0.28, place[name], short(numbers[name][column]))
+            for i, (column, place) in enumerate(zip(columns, ranks))
+            for name in numbers
+        ]
+        behind = [(self.bars_from - 0.1, ranks[-1][name], note) for name, note in notes.items()]
+        self.print.numbers(cells + behind)
+        self.unit.set_text(unit)
+        shown = [row[chosen] for row in numbers.values()]
+        low, high = min([0.0, *shown]), max([0.0, *shown])
+        scale = (self.bars_to - self.bars_from) / ((high - low) or 1.0)
+        zero = self.bars_from - low * scale
+        self.zero.set_data([zero, zero], [0.5, self.bottom - 0.1])
+        for artist in (self.human, self.says_human):
+            artist.set_visible(human is not None and low <= human <= high)
+        if human is not None:
+            self.human.set_data([zero + human * scale] * 2, [0.5, self.bottom - 0.1])
+            self.says_human.set_x(zero + human * scale)
+        for name, artists in self.rows.items():
+            for artist in artists:
+                artist.set_visible(name in numbers)
+            if name in numbers:
+                bar, line, dots, label = artists
+                rank = [place[name] for place in ranks]
+                line.set_data(*joined(rank))
+                dots.set_data([i - 0.22 for i in range(len(rank))], rank)
+                label.set_data([self.last + 0.52], [rank[-1]])
+                width = numbers[name][chosen] * scale
+                bar.set(x=zero + min(width, 0), width=abs(width), y=rank[-1] - 0.3)
+
+
+def joined(rank):
+    """A line from behind the number of each column to the marker of the next, broken in between."""
+    x = [x for i in range(len(rank) - 1) for x in (i + 0.35, i + 0.7, np.nan)]
+    y = [y for before, after in zip(rank, rank[1:]) for y in (before, after, np.nan)]
+    return x, y
+
+
+def atari57():
+    """Eight methods on 57 Atari games, ranked by the statistic, the games and the treatment that are chosen."""
+    ranking = Ranking(LOOKS, STATISTICS)
+
+    def draw(statistic, pinball, left_out, per, games, only, methods):
+        numbers, counts, without = standings(methods, games, only, pinball, left_out, per)
+        few = [name for name in counts if counts[name] < max(counts.values())]
+        shares = statistic == "games above the human"
+        unit = ("% of the games" if shares else "% of the human") + PER[per][0]
+        ranking.show(
+            numbers,
+            {name: f"({counts[name]})" for name in few},
+            statistic,
+            unit,
+            None if shares or per != "nothing" else 100,
+        )
+        return words(numbers, statistic, unit, counts, without, few, pinball, per)
+
+    return Explorer(
+        ranking.figure,
+        draw,
+        statistic=choice("statistic", "mean", list(STATISTICS)),
+        pinball=choice("VideoPinball", AS_IN_THE_TABLE, [AS_IN_THE_TABLE, *PINBALL]),
+        left_out=slider("k, largest games left out", 0, 0, 10, 1),
+        per=choice("divided by", "nothing", list(PER)),
+        games=choice("games", ALL, [ALL, BOTH]),
+        only=several("only these (none: all)", (), list(published.atari57()), 4),
+        methods=several("methods", tuple(COLUMNS), list(COLUMNS), 4),
+    )
+
+
+def in_order(numbers, statistic, unit):
+    """All methods by one statistic, and the places of the first one by the others."""
+    order = list(published.places({name: row[statistic] for name, row in numbers.items()}))
+    line = "; ".join(f"{name} {short(numbers[name][statistic])}" for name in order)
+    first = numbers[order[0]]
+    others = "; ".join(
+        f"{1 + sum(row[other] > first[other] for row in numbers.values())} by {other}"
+        for other in first
+        if other != statistic
+    )
+    return f"<b>By {statistic}</b>, in {unit}: {line}. The place of {order[0]} otherwise: {others}."
+
+
+def words(numbers, statistic, unit, counts, without, few, pinball, per):
+    if not numbers:
+        return "No score is left: choose a method, and games that it was reported on."
+    said = f"{max(counts.values())} games; VideoPinball: {pinball}"
+    said += " (as listed for DQN and Gorila, random = 0 for the others)." if pinball == AS_IN_THE_TABLE else "."
+    if without:
+        said += f" Left out: {', '.join(without)}."
+    if few:
+        said += f" {' and '.join(few)} have {counts[few[0]]} of them: what is over other games cannot be compared."
+    lines = [in_order(numbers, statistic, unit), said]
+    if per != "nothing":
+        what = "; ".join(f"{name} {days} x {devices} {device}" for name, (days, devices, device) in TRAINING.items())
+        lines.append(f"Days x devices: {what}. A GPU, a machine and a core are not the same thing.")
+    return "<br>".join(lines)

@@ -1,0 +1,119 @@
+"""The explorers of published Atari scores: their numbers at several settings, and what is drawn from them."""
+
+import numpy as np
+import pytest
+
+from rlkit import explore, published
+from rlkit.explore.atari49 import standings as standings49
+from rlkit.explore.atari57 import ALL, BOTH, LOOKS, PER, Ranking, joined, short, standings
+from rlkit.published import COLUMNS, STATISTICS, TRAINING
+
+
+def place(numbers, statistic, name):
+    return published.places({name: row[statistic] for name, row in numbers.items()})[name]
+
+
+def test_at_first_it_is_the_lectures_table():
+    numbers, counts, without = standings(list(COLUMNS))
+    for name, (mean, median) in published.table(published.atari57()).items():
+        assert (numbers[name]["mean"], numbers[name]["median"]) == pytest.approx((mean, median))
+    assert counts == {name: 49 if name in ("DQN", "Gorila") else 57 for name in COLUMNS} and without == []
+    assert [place(numbers, statistic, "A3C, LSTM") for statistic in ("mean", "median", "interquartile mean")] == [
+        1,
+        4,
+        3,
+    ]
+    assert {place(numbers, statistic, "Prioritized DQN") for statistic in STATISTICS} == {1, 3}
+
+
+def test_settings_change_the_numbers_as_they_say():
+    numbers, counts, _ = standings(list(COLUMNS), games=BOTH)
+    assert set(counts.values()) == {49}
+    numbers, _, without = standings(list(COLUMNS), left_out=10)
+    assert without[0] == "Atlantis" and len(set(without)) == 10 and place(numbers, "mean", "A3C, LSTM") == 2
+    numbers, _, _ = standings(list(COLUMNS), pinball="as listed")
+    assert place(numbers, "mean", "Prioritized DQN") == 4 and numbers["A3C, LSTM"]["mean"] == pytest.approx(
+        406.3, abs=0.1
+    )
+    numbers, counts, _ = standings(["DQN", "A3C, FF"], only=("Pong", "Berzerk"))
+    assert counts == {"DQN": 1, "A3C, FF": 2} and place(numbers, "mean", "DQN") == 1
+    assert standings(["DQN"], only=("Berzerk",))[:2] == ({}, {}) and standings([])[:2] == ({}, {})
+
+
+def test_a_day_and_a_device_are_divided_by_what_was_printed():
+    whole, day, device = (standings(list(COLUMNS), per=per)[0] for per in PER)
+    for name, (days, devices, _) in TRAINING.items():
+        assert day[name]["mean"] == pytest.approx(whole[name]["mean"] / days)
+        assert device[name]["median"] == pytest.approx(whole[name]["median"] / days / devices)
+    assert place(day, "mean", "A3C, FF, 1 day") == 1 and place(device, "mean", "Gorila") == len(COLUMNS)
+
+
+def ranked(numbers, statistic):
+    ranking = Ranking(LOOKS, STATISTICS)
+    ranking.show(numbers, {}, statistic, "%", None)
+    return ranking
+
+
+def read(ranking):
+    """The numbers as they are printed: the digits' markers, from left to right -> (column, rank) -> text."""
+    marks = [(y, round(x), x, glyph) for glyph, (line, _) in ranking.print.glyphs.items() for x, y in line.get_xydata()]
+    cells = {}
+    for y, column, _, glyph in sorted(marks):
+        cells[column, y] = cells.get((column, y), "") + glyph
+    return cells
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_what_is_drawn_are_the_numbers(statistic):
+    numbers, _, _ = standings(list(COLUMNS))
+    ranking = ranked(numbers, statistic)
+    columns = [other for other in STATISTICS if other != statistic] + [statistic]
+    assert [ranking.heads[column].get_xdata()[0] for column in columns] == list(range(len(columns)))
+    printed, widths = read(ranking), {}
+    for name, (bar, line, dots, label) in ranking.rows.items():
+        expected = [place(numbers, column, name) for column in columns]
+        assert list(dots.get_ydata()) == expected and label.get_ydata() == expected[-1:]
+        texts = [printed[i, y] for i, y in enumerate(expected)]
+        assert texts == [short(numbers[name][column]) for column in columns]
+        np.testing.assert_array_equal(line.get_xydata().T, joined(expected))
+        widths[name] = bar.get_width()
+    largest = max(row[statistic] for row in numbers.values())
+    for name, width in widths.items():
+        assert width / max(widths.values()) == pytest.approx(numbers[name][statistic] / largest)
+
+
+def test_bars_of_numbers_below_zero_go_to_the_left():
+    numbers, _, _ = standings(list(COLUMNS), only=("VideoPinball", "Pong"), pinball="as listed")
+    assert numbers["A3C, LSTM"]["mean"] < 0 < numbers["DQN"]["mean"]
+    ranking = ranked(numbers, "mean")
+    zero = ranking.zero.get_xdata()[0]
+    below, above = ranking.rows["A3C, LSTM"][0], ranking.rows["DQN"][0]
+    assert below.get_x() + below.get_width() == pytest.approx(zero) == above.get_x() and ranking.bars_from < zero
+
+
+def test_what_cannot_be_compared_is_said():
+    explorer = explore.atari57()
+    said = lambda: explorer.status.value
+    assert "DQN and Gorila have 49 of them" in said() and "core" not in said()
+    explorer.controls["games"].value = BOTH
+    assert "49 games" in said() and "cannot be compared" not in said()
+    explorer.controls["per"].value = "days x devices"
+    assert "4 x 100 machines" in said() and "a machine and a core are not the same thing" in said()
+    explorer.controls["left_out"].value = 2
+    assert "Left out: Atlantis, DemonAttack" in said()
+    explorer.reset()
+    explorer.controls["only"].value = ("Berzerk",)
+    explorer.controls["methods"].value = ("DQN",)
+    assert "No score is left" in said() and explorer.controls["games"].value == ALL
+
+
+def test_the_winner_of_the_ppo_papers_games_depends_on_the_statistic():
+    numbers, won, _ = standings49()
+    winner = {statistic: max(numbers, key=lambda name: numbers[name][statistic]) for statistic in numbers["PPO"]}
+    assert winner.pop("games won") == "ACER" == winner.pop("mean") and set(winner.values()) == {"PPO"}
+    assert won == {"A2C": 1, "ACER": 27, "PPO": 19, "tie": 2}
+    listed, _, _ = standings49(pinball="as listed")
+    assert listed["PPO"]["mean"] > listed["ACER"]["mean"]
+    fewer, won, without = standings49(left_out=10, margin=20.0)
+    assert sum(won.values()) == 39 == 49 - len(without) and won["tie"] > 2
+    assert fewer["PPO"]["mean"] > fewer["ACER"]["mean"]
