@@ -2,7 +2,7 @@
 
 An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes (newest last). The body sees
 it as features; a *stream* (one hidden layer, one output layer) turns features into values. A Q-network has one
-stream, a dueling network two. Bytes become floats here and nowhere else, so that replay and transfers stay small.
+stream, a dueling network two. With `hidden=()` a network of vectors is linear. Bytes become floats here and nowhere else, so that replay and transfers stay small.
 """
 
 import itertools
@@ -29,8 +29,8 @@ class QNetwork(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.body = body(obs_shape, hidden[:-1])
         width = num_features(self.body, obs_shape)
-        self.value = stream(width, hidden[-1], 1) if dueling else None
-        self.advantage = stream(width, hidden[-1], num_actions)  # is Q itself in a network that is not dueling
+        self.value = stream(width, hidden[-1:], 1) if dueling else None
+        self.advantage = stream(width, hidden[-1:], num_actions)  # is Q itself in a network that is not dueling
 
     def forward(self, obs):
         inputs = obs.to(torch.float32, copy=True).sub_(self.shift).div_(self.scale)  # in place: half the time
@@ -72,8 +72,9 @@ class ActorCritic(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).expand(size).clone())
         self.policy_body = tower(obs_shape, hidden, activation, year)
         self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation, year)
-        self.policy_head = orthogonal(nn.Linear(hidden[-1], policy.num_params - policy.num_free), 0.01)  # all alike
-        self.value_head = orthogonal(nn.Linear(hidden[-1], 1), 1.0)
+        width = num_features(self.policy_body, obs_shape)
+        self.policy_head = orthogonal(nn.Linear(width, policy.num_params - policy.num_free), 0.01)  # all alike
+        self.value_head = orthogonal(nn.Linear(width, 1), 1.0)
         self.log_std = nn.Parameter(torch.zeros(policy.num_free)) if policy.num_free else None
 
     def forward(self, obs):
@@ -157,7 +158,8 @@ class RecurrentActorCritic(ActorCritic):
     def __init__(self, obs_shape, policy, hidden, activation, **options):
         super().__init__(obs_shape, policy, hidden, activation, **options)
         self.value_body = self.policy_body
-        self.lstm = nn.LSTMCell(hidden[-1], hidden[-1])
+        width = self.value_head.in_features
+        self.lstm = nn.LSTMCell(width, width)
 
     def blank_memory(self, num_envs):
         """What an episode begins with."""
@@ -222,7 +224,9 @@ def body(obs_shape, hidden, year=2015):
 
 
 def stream(num_inputs, hidden, num_outputs):
-    return nn.Sequential(nn.Linear(num_inputs, hidden), nn.ReLU(), nn.Linear(hidden, num_outputs))
+    widths = [num_inputs, *hidden]
+    layers = [layer for i, o in zip(widths, hidden) for layer in (nn.Linear(i, o), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], num_outputs))
 
 
 def nature_convolutions(num_frames):

@@ -94,6 +94,19 @@ def ppo_pong_small(**changes):
     ) | changes)  # fmt: skip
 
 
+def ppo_breakout_small(**changes):
+    """Breakout from pixels on one CPU core, as far as two million steps go.
+
+    The settings of ppo-pong-small, not tuned again, but for clipped rewards, a lost life that ends an episode, and the
+    game's own brightness and actions.
+    """
+    return PPO(**dict(
+        env="ALE/Breakout-v5", num_envs=32, num_steps=64, epochs=4, minibatch_size=256, learning_rate=1e-3,
+        entropy_coef=0.01, anneal_steps=2_000_000, hidden=(128,), activation="relu", reward_clip=1.0, life_loss=True,
+        frame_size=42,
+    ) | changes)  # fmt: skip
+
+
 def ppo_atari_2017(**changes):
     """PPO as in its paper (table 5), for any ALE game: 40 million frames a game, most of a day on one core.
 
@@ -149,6 +162,19 @@ def a3c_pendulum(**changes):
     ) | changes)  # fmt: skip
 
 
+def a3c_pong_small(**changes):
+    """Pong from pixels with two worker processes.
+
+    Leaves the paper: frames of 42 x 42, three of the six actions, eight environments a worker, segments of ten steps with
+    GAE, Adam, unclipped rewards.
+    """
+    return A3C(**dict(
+        env="ALE/Pong-v5", num_workers=2, num_envs=8, t_max=10, gae_lambda=0.95, optimizer="adam", learning_rate=1e-3,
+        anneal_steps=4_000_000, hidden=(128,), activation="relu",
+        frame_size=42, obs_shift=87.0, obs_scale=60.0, actions=(0, 2, 3),
+    ) | changes)  # fmt: skip
+
+
 def a3c_atari_2016(**changes):
     """A3C as in its paper, for any ALE game: 16 workers, 80 million steps (a day on 16 cores); LSTM: recurrent=True.
 
@@ -191,11 +217,13 @@ PRESETS = {
         ppo_cartpole,
         ppo_kl_cartpole,
         ppo_pong_small,
+        ppo_breakout_small,
         ppo_atari_2017,
         ppo_mujoco_2017,
         a2c_cartpole,
         a3c_cartpole,
         a3c_pendulum,
+        a3c_pong_small,
         a3c_atari_2016,
     )
 }

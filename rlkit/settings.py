@@ -18,9 +18,11 @@ def check_settings(agent):
     for field in dataclasses.fields(agent):
         value = plain(getattr(agent, field.name))
         setattr(agent, field.name, value)
-        widths = value if isinstance(value, tuple) else ()
-        if field.name == "hidden" and not (widths and all(isinstance(h, int) and h > 0 for h in widths)):
-            raise ValueError(f"hidden={value!r} must be one or more whole numbers above 0, as in hidden=(64, 64).")
+        widths = value if isinstance(value, tuple) else (None,)
+        if field.name == "hidden" and not all(isinstance(h, int) and h > 0 for h in widths):
+            raise ValueError(
+                f"hidden={value!r} must be whole numbers above 0, as in hidden=(64, 64), or (), which is linear."
+            )
         if get_origin(field.type) is Literal and value not in get_args(field.type):
             raise ValueError(f"{field.name}={value!r} must be one of {', '.join(map(repr, get_args(field.type)))}.")
         if field.type == int | None and value is None:

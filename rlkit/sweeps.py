@@ -19,6 +19,7 @@ import torch
 
 from rlkit.a2c import A2C
 from rlkit.asynchrony import memory, real_workers, segment_length, updates, virtual_workers
+from rlkit.difficulties import end_to_end, hunger, overfitting, stabilisers
 from rlkit.museum import BUGS, make
 from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs
 from rlkit.overestimation import button_noise, estimates_and_returns
@@ -206,6 +207,10 @@ SWEEPS = {
         real_workers,
         updates,
         wall_clock,
+        end_to_end,
+        stabilisers,
+        overfitting,
+        hunger,
     )
 }
 

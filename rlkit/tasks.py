@@ -1,10 +1,11 @@
 """Small environments of the lectures' own, at the top level of a module: workers have to import them."""
 
+import itertools
 import time
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 
 
 class DelayedCartPole(gymnasium.Wrapper):
@@ -38,3 +39,58 @@ class ScaledPendulum(gymnasium.RewardWrapper):
 
     def reward(self, reward):
         return reward / 8
+
+
+class Catch(gymnasium.Env):
+    """The smallest video game: a ball falls one row a step; when it arrives, a paddle on the bottom row must be there.
+
+    Reward 1 for catching it and -1 for not, at the end and only there. With `bombs` every second ball is a dim one, and
+    those must not be caught.
+
+    `look` is what the agent is shown: "pixels", the picture; "features", what a person who knows the game would make of
+    it: is the ball to the left, above or to the right of the paddle; "table", a 1 in the place of this state and 0
+    elsewhere.
+    `levels` are the games that may be drawn, some of `all_levels(size, bombs)`; None: all.
+    """
+
+    def __init__(self, size=8, look="pixels", bombs=False, levels=None):
+        self.size = size
+        self.levels = all_levels(size, bombs) if levels is None else levels
+        self.look = {"pixels": self.pixels, "features": self.features, "table": self.table}[look]
+        self.action_space = Discrete(3)  # left, stay, right
+        self.reset(seed=0)
+        self.observation_space = Box(-1.0, 1.0, self.look().shape, np.float32)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.column, self.paddle, self.bright = self.levels[self.np_random.integers(len(self.levels))]
+        self.row = 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.paddle = min(max(self.paddle + int(action) - 1, 0), self.size - 1)
+        self.row += 1
+        over = self.row == self.size - 1
+        caught = self.column == self.paddle
+        return self.look(), float(over and (1 if caught == self.bright else -1)), over, False, {}
+
+    def pixels(self):
+        """The ball, 1 or 0.5, and the paddle: `[size * size]`."""
+        picture = np.zeros((self.size, self.size), np.float32)
+        picture[-1, self.paddle] = 1.0
+        picture[self.row, self.column] = 1.0 if self.bright else 0.5
+        return picture.ravel()
+
+    def features(self):
+        side = np.sign(self.column - self.paddle)
+        return np.array([side < 0, side == 0, side > 0], np.float32)
+
+    def table(self):
+        state = np.zeros((self.size, self.size, self.size, 2), np.float32)
+        state[self.row, self.column, self.paddle, int(self.bright)] = 1.0
+        return state.ravel()
+
+
+def all_levels(size, bombs=False):
+    """Every way in which a game of Catch can begin: the ball's column, the paddle's, and whether the ball is bright."""
+    return list(itertools.product(range(size), range(size), (True, False) if bombs else (True,)))

@@ -82,7 +82,7 @@ def test_a_policy_gradient_agent_knows_no_other_agent(agent):
 
 def test_a_segment_and_an_optimizer_know_no_agent():
     assert own("rlkit.segments") == {"rollout"} and own("rlkit.optimizers") == {"functional"}
-    assert own("rlkit.tasks") == set() and outside("rlkit.tasks") <= {"gymnasium", "numpy", "time"}
+    assert own("rlkit.tasks") == set() and outside("rlkit.tasks") <= {"gymnasium", "itertools", "numpy", "time"}
 
 
 def test_a3c_is_a2c_with_workers_and_virtual_time_is_a2c_without():

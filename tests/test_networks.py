@@ -30,7 +30,7 @@ def frames(*shape):
 
 
 @pytest.mark.parametrize("dueling", [False, True])
-@pytest.mark.parametrize("hidden", [(8,), (16, 8), (16, 8, 12)])
+@pytest.mark.parametrize("hidden", [(), (8,), (16, 8), (16, 8, 12)])
 def test_the_numpy_twin_is_the_network_and_follows_its_optimizer(dueling, hidden):
     torch.manual_seed(0)
     network = QNetwork((3,), 4, hidden, dueling, shift=(0.5, -1.0, 2.0), scale=(1.0, 2.0, 0.1))

@@ -1,0 +1,136 @@
+"""What makes deep reinforcement learning hard, one experiment for each claim, on tasks that take seconds.
+
+Three of them play Catch (`rlkit.tasks`) with PPO, always with the same settings, chosen by trying three learning rates
+and two entropy bonuses with seeds 10 and 11. Only what the learner looks at changes, and its network.
+"""
+
+import functools
+
+import numpy as np
+
+from rlkit.ppo import PPO
+from rlkit.presets import preset
+from rlkit.tasks import Catch, all_levels
+from rlkit.training import Result, stop_at, watch
+
+LEARNERS = {  # what it is shown, and the hidden layers of its networks: none is a linear function
+    "features by hand": ("features", ()),
+    "linear on pixels": ("pixels", ()),
+    "network on pixels": ("pixels", (64,)),
+    "table": ("table", ()),
+}
+
+
+def learner(kind, seed, size=8, bombs=False, levels=None):
+    """One of `LEARNERS`, to play Catch."""
+    look, hidden = LEARNERS[kind]
+    env = functools.partial(Catch, size, look, bombs, levels)
+    return PPO(
+        env, num_envs=32, num_steps=16, epochs=4, minibatch_size=128, learning_rate=1e-2, entropy_coef=0.0,
+        hidden=hidden, activation="relu", seed=seed,
+    )  # fmt: skip
+
+
+def trained(agent, total_steps, *watchers):
+    """What `train` does, without its live curve: here many runs are compared -> Result."""
+    result = Result(agent=agent)
+    for progress in watch(agent, total_steps, result):
+        for watcher in watchers:
+            result.stopped = result.stopped or watcher(progress, result) or ""
+        if result.stopped:
+            break
+    return result
+
+
+def curve(agent, total_steps, window=200):
+    """Steps, and the mean return of the last `window` episodes, at 40 points."""
+    result = trained(agent, total_steps)
+    points = np.linspace(0, total_steps, 41)[1:].astype(int)
+    ends = np.maximum(np.searchsorted(result.steps, points, side="right"), 1)  # there is always a first episode
+    means = [float(np.mean(result.returns[max(0, end - window) : end])) for end in ends]
+    return {"steps": points.tolist(), "returns": np.round(means, 3).tolist()}
+
+
+def end_to_end(seeds=range(5)):
+    """Features by hand against pixels, on Catch and on Catch with bombs, which the features were not made for."""
+    kinds = ("features by hand", "linear on pixels", "network on pixels")
+    return {
+        f"{kind}, {task}": [curve(learner(kind, seed, bombs=bombs), 100_000) for seed in seeds]
+        for task, bombs in (("Catch", False), ("with bombs", True))
+        for kind in kinds
+    }
+
+
+def hunger(seeds=range(5), sizes=(6, 8, 10, 12)):
+    """Steps until 95 of a hundred balls are caught, on boards of four sizes; None: not within 300 000."""
+    kinds = ("features by hand", "network on pixels", "table")
+    return {
+        f"{kind}, {size}": [steps_to(0.9, learner(kind, seed, size), 300_000) for seed in seeds]
+        for kind in kinds
+        for size in sizes
+    }
+
+
+def steps_to(score, agent, total_steps):
+    """The step at which the mean of the last 200 episodes is first this `score`, or None."""
+    result = trained(agent, total_steps, stop_at(score, window=200))
+    return agent.step if result.stopped else None
+
+
+def overfitting(seeds=range(5), counts=(1, 2, 4, 8, 16, 32, 48), total_steps=30_000):
+    """A network that learned from some of the 64 ways Catch can begin: greedy scores on those, and on all others."""
+    return {str(count): [trained_on(count, seed, total_steps) for seed in seeds] for count in counts}
+
+
+def trained_on(count, seed, total_steps=30_000):
+    """Greedy scores of one network on the `count` levels that it knows and on the 64 - `count` that it does not."""
+    rng = np.random.default_rng(seed)
+    levels = [all_levels(8)[i] for i in rng.permutation(64)]
+    agent = learner("network on pixels", seed, levels=levels[:count])
+    trained(agent, total_steps)
+    known, unseen = score(agent, levels[:count]), score(agent, levels[count:])
+    return {"known": known, "unseen": unseen}
+
+
+STABILISERS = {  # what of DQN is taken away
+    "all of DQN": (),
+    "no target network": ("target",),
+    "no replay": ("replay",),
+    "neither": ("target", "replay"),
+}
+
+
+def stabilisers(seeds=range(5)):
+    """DQN on CartPole-v1 with and without its target network and its replay memory: returns along 40 000 steps."""
+    return {
+        name: [curve(dqn_without(parts, seed), 40_000, window=20) for seed in seeds]
+        for name, parts in STABILISERS.items()
+    }
+
+
+def dqn_without(parts, seed):
+    """The agent of the preset dqn-cartpole-plain without its target network, its replay, or both.
+
+    Without a target network w_T is w itself. Without replay a batch comes from the 128 transitions since the last
+    update, and then they are forgotten.
+    """
+    changes = (
+        {"replay_size": 8 * (16 + 1)} if "replay" in parts else {}
+    )  # eight environments, 16 steps and the next one
+    agent = preset("dqn-cartpole-plain", seed=seed, **changes)
+    if "target" in parts:
+        agent.target = agent.network
+    return agent
+
+
+def score(agent, levels):
+    """The mean return of the greedy policy, each level played once."""
+    returns = []
+    for level in levels:
+        game = Catch(levels=[level])
+        obs, over, total = game.reset()[0], False, 0.0
+        while not over:
+            obs, reward, over, *_ = game.step(agent.act(obs[None])[0])
+            total += reward
+        returns.append(total)
+    return float(np.mean(returns))

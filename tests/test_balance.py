@@ -1,0 +1,46 @@
+"""rlkit.balance: where the time of a step goes. No absolute times: only what must hold on any machine."""
+
+import time
+
+import numpy as np
+import pytest
+
+from rlkit import preset
+from rlkit.balance import PARTS, inference_time, step_time
+from rlkit.tasks import DelayedCartPole
+
+
+def test_an_environment_that_waits_takes_most_of_the_time():
+    quick = step_time(preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64), 0.3)
+    slow = step_time(preset("ppo-cartpole", env=DelayedCartPole, num_envs=4, num_steps=16, minibatch_size=64), 0.3)
+    assert list(quick) == list(PARTS) and min(quick.values()) >= 0
+    assert slow["environment"] > 1_000  # it sleeps for a millisecond: this holds on any machine
+    assert slow["environment"] > 0.5 * sum(slow.values()) and slow["environment"] > 5 * quick["environment"]
+
+
+def test_the_parts_are_all_of_the_time():
+    agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
+    began, first = time.perf_counter(), agent.step
+    spent = step_time(agent, 0.3)
+    assert sum(spent.values()) * 1e-6 * (agent.step - first) <= time.perf_counter() - began
+    assert sum(spent.values()) * 1e-6 * (agent.step - first) > 0.25
+
+
+def test_a_learner_that_waits_is_seen_as_learning():
+    agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
+    update = agent.update
+    agent.update = lambda rollout: time.sleep(0.1) or update(rollout)
+    spent = step_time(agent, 0.5)
+    assert spent["learning"] > 0.5 * sum(spent.values())
+
+
+def test_inference_by_batch_size():
+    network = preset("ppo-pong-small", num_envs=2).network
+    times = inference_time(network, (4, 42, 42), (1, 32))
+    assert times.shape == (2,) and (times > 0).all() and np.isfinite(times).all()
+    assert times[1] < times[0]  # one call for 32 observations costs less than 32 calls
+
+
+def test_seconds_must_be_a_number_above_0():
+    with pytest.raises(ValueError, match="seconds=0"):
+        step_time(preset("ppo-cartpole"), 0)
