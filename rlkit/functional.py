@@ -19,6 +19,8 @@ Sources, by the names used below:
     TRPO 2015         Schulman et al., Trust Region Policy Optimization
     GAE 2016          Schulman et al., High-dimensional Continuous Control using Generalized Advantage Estimation
     PPO 2017          Schulman et al., Proximal Policy Optimization Algorithms
+    Greydanus 2018    Greydanus et al., Visualizing and Understanding Atari Agents
+    Li 2018           Li et al., Visualizing the Loss Landscape of Neural Nets
 """
 
 import math
@@ -397,6 +399,52 @@ def human_normalized(score, random, human):
     50.0
     """
     return 100 * (score - random) / (human - random)
+
+
+def perturbation_saliency(outputs, perturbed):
+    """Saliency of a spot: S = ½ ||f(φ) - f(φ')||^2, where φ' is the observation φ with the spot blurred.
+
+    Greydanus 2018, eq. 2 with the logits for f, eq. 3 with V. outputs f(φ) `[K]`, perturbed f(φ') `[..., K]` ->
+    `[...]`, at least 0.
+
+    >>> perturbation_saliency(np.array([1.0, 0.0]), np.array([[1.0, 0.0], [1.0, 3.0], [-1.0, 0.0]])).tolist()
+    [0.0, 4.5, 2.0]
+    """
+    return 0.5 * ((outputs - perturbed) ** 2).sum(-1)
+
+
+# Size and speed -------------------------------------------------------------------------------------------------------
+
+
+def filter_normalized(direction, weights):
+    """A direction in weight space whose every filter is as long as the network's own: d_i ||w_i|| / ||d_i||.
+
+    Li 2018, section 4. A filter i is a row of a linear layer, an output channel of a convolution; biases do not move.
+    Both `[out, ...]` -> `[out, ...]`.
+
+    >>> filter_normalized(torch.tensor([[0.0, 2.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]])).tolist()
+    [[0.0, 5.0], [0.6..., 0.8...]]
+    """
+    if direction.dim() < 2:
+        return torch.zeros_like(direction)
+    filters = tuple(range(1, direction.dim()))
+    return (
+        direction
+        * torch.linalg.vector_norm(weights, dim=filters, keepdim=True)
+        / torch.linalg.vector_norm(direction, dim=filters, keepdim=True)
+    )
+
+
+def amdahl(share, factor):
+    """How much faster the whole is when a `share` of its time becomes `factor` times faster: 1 / (1 - p + p/k).
+
+    Amdahl 1967, Validity of the single processor approach to achieving large scale computing capabilities. Numbers or
+    arrays; factor may be inf.
+
+    >>> amdahl(0.5, 2.0), amdahl(0.75, float("inf"))
+    (1.3333333333333333, 4.0)
+    """
+    return 1 / (1 - share + share / factor)
 
 
 # Optimisers -----------------------------------------------------------------------------------------------------------

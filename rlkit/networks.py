@@ -2,7 +2,8 @@
 
 An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes (newest last). The body sees
 it as features; a *stream* (one hidden layer, one output layer) turns features into values. A Q-network has one
-stream, a dueling network two. With `hidden=()` a network of vectors is linear. Bytes become floats here and nowhere else, so that replay and transfers stay small.
+stream, a dueling network two. With `hidden=()` a network of vectors is linear. Bytes become floats here and nowhere
+else, so that replay and transfers stay small.
 """
 
 import itertools

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
+from rlkit.saliency import BOTTOM, TOP
 from rlkit.statistics import bootstrap_interval, interquartile_mean
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
@@ -39,6 +40,14 @@ METHODS = {  # colour and line style, the same in every chapter
     "A3C LSTM": (BLACK, "-."),
     "feed-forward": (ORANGE, "--"),
     "LSTM": (BLUE, "-"),
+    "features by hand": (ORANGE, "--"),
+    "linear on pixels": (GREY, ":"),
+    "network on pixels": (BLUE, "-"),
+    "table": (GREEN, "-."),
+    "all of DQN": (BLUE, "-"),
+    "no target network": (ORANGE, "--"),
+    "no replay": (GREEN, "-."),
+    "neither": (RED, ":"),
     "baseline: none": (GREY, ":"),
     "baseline: mean": (ORANGE, "--"),
     "baseline: value": (BLUE, "-"),
@@ -176,19 +185,20 @@ def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 epis
     """
     figure, ax = picture()
     for method, seeds in runs.items():
-        colour, style = METHODS[method]
-        end = min(steps[-1] for steps, _ in seeds)
-        grid = np.linspace(0, end, 100)
-        curves = np.array(
-            [np.interp(grid, steps, returns if smoothed else smooth(returns)) for steps, returns in seeds]
-        )
-        ax.plot(grid, curves.T, color=colour, linewidth=0.7, alpha=0.5)
-        ax.plot(grid, np.median(curves, axis=0), **look(method))
+        over_seeds(ax, method, [(steps, returns if smoothed else smooth(returns)) for steps, returns in seeds])
     if target is not None:
         ax.axhline(target, color=GREY, linewidth=1)
     ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return figure
+
+
+def over_seeds(ax, method, seeds):
+    """One method on these axes, a thin line each seed, a thick one for their median; `seeds` are (x, y)."""
+    grid = np.linspace(0, min(x[-1] for x, _ in seeds), 100)
+    curves = np.array([np.interp(grid, x, y) for x, y in seeds])
+    ax.plot(grid, curves.T, color=METHODS[method][0], linewidth=0.7, alpha=0.5)
+    ax.plot(grid, np.median(curves, axis=0), **look(method))
 
 
 def by_task(runs, tasks):
@@ -290,4 +300,100 @@ def claims(runs):
         ax.axhline(100, color=GREY, linewidth=1)
     axes[0].set_ylabel("discounted value, mean over states")
     axes[1].legend(loc="upper left", ncols=2, fontsize=10)
+    return figure
+
+
+# What a pixel agent attends to (rlkit.saliency) -----------------------------------------------------------------------
+
+DIM, BRIGHT = 0.5, 1.5  # light where the agent does not look, and where it does
+ATTENTION = {"policy": YELLOW, "V": SKY}  # of the line around what is attended to
+
+
+def lit(screen, scores):
+    """The screen as the agent attends to it: dim where S is 0, bright where S is largest.
+
+    screen `[H, W, 3]` uint8, scores S of the spots in its field `[11, 14]` -> `[H, W, 3]` uint8, light `[field, W]`.
+    """
+    spots = Image.fromarray((scores / max(scores.max(), 1e-12)).astype(np.float32))
+    light = np.asarray(spots.resize((screen.shape[1], BOTTOM - TOP), Image.Resampling.BICUBIC)).clip(0, 1)
+    strength = np.full((*screen.shape[:2], 1), DIM)
+    strength[TOP:BOTTOM, :, 0] += (BRIGHT - DIM) * light
+    return (strength * screen).clip(0, 255).astype(np.uint8), light
+
+
+def outline(ax, light, of):
+    """A line around what has half the light or more."""
+    lines = ((5, BLACK), (2.2, ATTENTION[of]))  # seen on every ground
+    extent = (-0.5, light.shape[1] - 0.5, TOP - 0.5, BOTTOM - 0.5)
+    return [ax.contour(light, [0.5], colors=ink, linewidths=width, extent=extent) for width, ink in lines]
+
+
+def attention(recording, moments, maps):
+    """What the policy and V attend to at some moments of a recording; `maps` as `saliency` gives them, one a moment."""
+    figure, axes = picture(len(moments), 2, width=9, height=6.3, squeeze=False)
+    for column, (t, scores) in enumerate(zip(moments, maps)):
+        for ax, of in zip(axes[:, column], ATTENTION):
+            image, light = lit(recording.frames[t], scores[of])
+            ax.imshow(image)
+            outline(ax, light, of)
+            ax.set(xticks=[], yticks=[], xlabel=f"largest S = {scores[of].max():.2g}")
+            ax.xaxis.label.set_size(11)
+            ax.spines[:].set_visible(False)
+        action, curve = recording.actions[t], recording.titles.curve.removesuffix(" over time")
+        numbers = f"{recording.bars[t, action]:.2f}\n{curve} = {recording.curve_high[t]:.2f}".replace("-", "−")
+        axes[0, column].set_title(f"step {t}: {recording.names[action]} {numbers}", fontsize=11)
+    for ax, name in zip(axes[:, 0], ("the policy's attention", "attention of V")):
+        ax.set_ylabel(name)
+    return figure
+
+
+def filters(weights, count=6):
+    """The filters of a first convolution that change most over the frames: `[out, stack, k, k]`, oldest frame first.
+
+    The rule: the largest ||w - mean of w over the frames||. A filter that compares frames changes sign between them.
+    """
+    change = ((weights - weights.mean(1, keepdims=True)) ** 2).sum((1, 2, 3))
+    chosen = np.argsort(-change)[:count]
+    stack = weights.shape[1]
+    figure, axes = picture(count, stack, width=9, height=5.8)
+    for column, number in enumerate(chosen):
+        for ax, w in zip(axes[:, column], weights[number] / abs(weights[number]).max()):
+            shown = ax.imshow(w, cmap="gray", vmin=-1, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(True)
+        axes[0, column].set_title(f"filter {number}", fontsize=12)
+        axes[-1, column].set_xlabel(f"{change[number] / (weights[number] ** 2).sum():.0%} change", fontsize=11)
+    for age, ax in zip(reversed(range(stack)), axes[:, 0]):
+        ax.set_ylabel(f"{age} before" if age else "newest", fontsize=12)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=12, ticks=[-1, 0, 1])
+    bar.set_ticklabels(["negative", "0", "positive"])
+    return figure
+
+
+def tiles(maps):
+    """Maps side by side on white, at most 16 in a row: `[K, h, w]` -> `[H, W]` in 0 to 1.
+
+    The largest 3 % of the numbers are white alike, or an edge that many maps answer to would hide the rest.
+    """
+    columns = len(maps) if len(maps) <= 4 else 8 if len(maps) <= 16 else 16
+    gap = max(1, maps.shape[1] // 12)
+    light = (maps / max(np.quantile(maps, 0.97), 1e-12)).clip(0, 1)
+    framed = np.pad(light, ((0, -len(maps) % columns), (0, gap), (0, gap)), constant_values=1.0)
+    rows = framed.reshape(-1, columns, *framed.shape[1:])
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])[:-gap, :-gap]
+
+
+def feature_maps(obs, seen):
+    """What each layer sees at one moment: the frames `[stack, H, W]`, then the maps that `saliency.layers` gives."""
+    images = {"frames, newest right": obs} | {name: maps for name, maps in seen.items() if maps.ndim == 3}
+    pictures = {name: tiles(maps) for name, maps in images.items()}
+    shapes = [image.shape[0] / image.shape[1] for image in pictures.values()]
+    figure, axes = picture(
+        1, len(pictures), width=9, height=8.6 * sum(shapes) + 0.35 * len(shapes), height_ratios=shapes
+    )
+    for ax, (name, image) in zip(axes, pictures.items()):
+        ax.imshow(image, cmap="gray", vmin=0, vmax=1)
+        count, height, width = images[name].shape
+        ax.set_title(f"{name}: {count} of {height} x {width}", fontsize=12, loc="left")
+        ax.set_axis_off()
     return figure

@@ -165,8 +165,8 @@ def a3c_pendulum(**changes):
 def a3c_pong_small(**changes):
     """Pong from pixels with two worker processes.
 
-    Leaves the paper: frames of 42 x 42, three of the six actions, eight environments a worker, segments of ten steps with
-    GAE, Adam, unclipped rewards.
+    Leaves the paper: frames of 42 x 42, three of the six actions, eight environments a worker, segments of ten steps
+    with GAE, Adam, unclipped rewards.
     """
     return A3C(**dict(
         env="ALE/Pong-v5", num_workers=2, num_envs=8, t_max=10, gae_lambda=0.95, optimizer="adam", learning_rate=1e-3,

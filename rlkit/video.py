@@ -1,6 +1,6 @@
 """An agent at play, beside what it thinks: the screens of an Atari game and the numbers that chose the actions.
 
-They are the Q-values of a DQN, or the probabilities of a PPO, with its V(s).
+They are the Q-values of a DQN, or the probabilities of a PPO, A2C or A3C, with its V(s).
 
     recording = play(agent, steps=300, seed=0)
     recording.show(100, 250)          # in a notebook: an animation of 10 seconds
@@ -30,6 +30,7 @@ from PIL import Image, ImageDraw, ImageFont  # comes with matplotlib
 
 from rlkit import plotting
 from rlkit.atari import AtariGame
+from rlkit.saliency import outputs
 
 STEPS_PER_SECOND = 15  # of the game: 60 screens a second, four to an action
 BLACK, GREY, BLUE, SKY, RED = range(5)  # our inks
@@ -45,7 +46,7 @@ def play(agent, steps=1_000, seed=1_000_000):
     """Let `agent` play greedily until the game is over, `steps` actions at most -> Recording.
 
     It is the episode that `evaluate(agent, 1, seed)` counts, on Linux (elsewhere C++ draws other no-op starts). The
-    agent must play an Atari game and have `q_values` or `action_probabilities`.
+    agent must play an Atari game and have `q_values`, or a network of logits and V without a memory.
     """
     check_agent(agent, steps)
     think, titles = (q_and_range, Q_TITLES) if hasattr(agent, "q_values") else (policy_and_value, POLICY_TITLES)
@@ -75,8 +76,14 @@ def q_and_range(agent, obs):
 
 def policy_and_value(agent, obs):
     """π( · |s), and V(s) twice: no shade."""
-    (probabilities,), (value,) = agent.action_probabilities(obs), agent.collector.forward(obs)[1]
-    return probabilities, value, value
+    (logits,), ((value,),) = outputs(agent, obs).values()
+    return probabilities(logits), value, value
+
+
+def probabilities(logits):
+    """π( · |s) of a softmax policy: logits `[A]` -> `[A]`."""
+    weights = np.exp(logits - logits.max())
+    return weights / weights.sum()
 
 
 class Titles(NamedTuple):
@@ -98,8 +105,10 @@ def check_agent(agent, steps):
         raise ValueError(f"steps={steps!r} must be a whole number above 0.")
     if not (isinstance(agent.env, str) and agent.env.startswith("ALE/")):
         raise ValueError(f"Only Atari games can be filmed, such as 'ALE/Pong-v5'; this agent plays {agent.env!r}.")
-    if not (hasattr(agent, "q_values") or hasattr(agent, "action_probabilities")):
+    if not (hasattr(agent, "q_values") or hasattr(agent, "network")):
         raise ValueError(f"{type(agent).__name__} has no Q-values or probabilities to draw; take a DQN or a PPO.")
+    if getattr(agent, "recurrent", False):
+        raise ValueError(f"{type(agent).__name__} with recurrent=True cannot be filmed: its network needs a memory.")
 
 
 @dataclass(repr=False)

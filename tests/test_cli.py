@@ -16,8 +16,9 @@ from conftest import tiny
 
 from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
-from rlkit.__main__ import Bar, clock, main, setting
+from rlkit.__main__ import main, setting
 from rlkit.checkpoint import read
+from rlkit.progress import Bar, clock
 from rlkit.training import Progress
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -33,6 +33,7 @@ from rlkit.training import Result
 ANALYTIC = [
     "beta", "clip_epsilon", "divergence", "importance_sampling", "max_bias", "priority", "replay", "target_network",
     "trust_region", "value_estimation", "entropy_bonus", "museum", "t_max", "worker_model",
+    "atari49", "atari57", "saliency",
 ]  # fmt: skip
 
 
@@ -40,6 +41,8 @@ def settings(control):
     """At least three values of a control, both ends among them; two for a switch."""
     if isinstance(control.value, bool):
         return [True, False]
+    if isinstance(control.value, tuple):
+        return [tuple(control.options[:2]), tuple(control.options[-3:]), tuple(control.options)]
     if hasattr(control, "options"):
         return list(control.options)
     if hasattr(control, "base"):

@@ -7,11 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from conftest import one_line, tiny
 from PIL import Image
 
 from rlkit import preset, save
 from rlkit.__main__ import main
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
 from rlkit.atari import AtariGame
 from rlkit.ppo import PPO
 from rlkit.video import BLUE, GREY, Q_TITLES, RED, Recording, Video, ink, number, play
@@ -75,6 +78,18 @@ def test_of_a_ppo_the_probabilities_choose_and_the_curve_is_v(ppo):
     assert (recording.actions == ppo.act(recording.stacks)).all()  # the greedy policy that is evaluated
     assert np.allclose(recording.curve_low, values, atol=1e-5)
     assert (recording.curve_low == recording.curve_high).all()
+
+
+@pytest.mark.parametrize("algorithm", [A2C, A3C])
+def test_of_an_a2c_or_a3c_too_unless_it_has_a_memory(algorithm):
+    agent = algorithm("ALE/Pong-v5", num_envs=1, frame_size=42, hidden=(16,), actions=(0, 2, 3))
+    recording = play(agent, 20, seed=3)
+    assert np.allclose(recording.bars.sum(1), 1) and (recording.actions == agent.act(recording.stacks)).all()
+    values = agent.network.values(torch.from_numpy(recording.stacks)).detach()
+    assert np.allclose(recording.curve_high, values, atol=1e-5)
+    with pytest.raises(ValueError, match="needs a memory") as error:
+        play(algorithm("ALE/Pong-v5", num_envs=1, frame_size=42, hidden=(16,), recurrent=True))
+    one_line(error)
 
 
 def test_the_same_actions_show_the_same_screens_stacks_and_rewards(recording):

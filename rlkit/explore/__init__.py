@@ -3,6 +3,8 @@
 Inside a file: the model (numbers, no widgets), then the picture (artists that move) and its controls.
 """
 
+from rlkit.explore.atari49 import atari49
+from rlkit.explore.atari57 import atari57
 from rlkit.explore.beta import beta
 from rlkit.explore.beta_live import beta_live
 from rlkit.explore.clip_epsilon import clip_epsilon
@@ -16,6 +18,7 @@ from rlkit.explore.museum import museum
 from rlkit.explore.panel import predict
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
+from rlkit.explore.saliency import saliency
 from rlkit.explore.t_max import t_max
 from rlkit.explore.target_network import target_network
 from rlkit.explore.trust_region import trust_region
@@ -24,7 +27,7 @@ from rlkit.explore.worker_model import worker_model
 from rlkit.explore.workers import workers
 
 __all__ = [
-    "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "entropy_bonus", "epsilon", "importance_sampling",
-    "max_bias", "museum", "predict", "priority", "replay", "t_max", "target_network", "trust_region",
-    "value_estimation", "worker_model", "workers",
+    "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "entropy_bonus", "epsilon",
+    "importance_sampling", "max_bias", "museum", "predict", "priority", "replay", "saliency", "t_max", "target_network",
+    "trust_region", "value_estimation", "worker_model", "workers",
 ]  # fmt: skip

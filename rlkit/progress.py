@@ -1,0 +1,97 @@
+"""What a terminal shows of a run: a bar that is written over, or lines where nobody looks on."""
+
+import math
+import shutil
+
+
+class Bar:
+    """One line on a terminal, written over again and again: how far, how fast, how well, how long yet."""
+
+    def __init__(self, total_steps, limit, stream):
+        self.total_steps, self.limit, self.stream = total_steps, limit, stream  # limit: of seconds
+        try:
+            "█░".encode(stream.encoding or "ascii")
+            self.full, self.empty = "█░"
+        except (UnicodeEncodeError, LookupError):
+            self.full, self.empty = "#-"
+        self.due, self.width = 0.0, 0
+        self.begun, self.seconds, self.step, self.speed = None, 0.0, None, math.nan
+        self.best, self.seen = -math.inf, 0
+
+    def __call__(self, progress, result):
+        if result.seconds >= self.due:
+            self.draw(result)
+            self.due = result.seconds + 0.2
+
+    def finish(self, result):
+        self.draw(result)
+        self.stream.write("\n")
+        self.stream.flush()
+
+    def draw(self, result):
+        """Measure, then write as much of the line as the terminal is wide; the last column stays free, or it wraps."""
+        self.measure(result)
+        width = max(1, shutil.get_terminal_size().columns - 1)
+        share = min(1.0, result.step / self.total_steps)
+        left = (self.total_steps - result.step) / self.speed if self.speed else math.nan
+        left = min(left, self.limit - result.seconds)
+        parts = [f"{share:4.0%}", f"{result.step:,} steps"]
+        if result.returns:
+            parts.append(f"last-20 mean {result.mean_return():.2f}")
+        parts += [f"{clock(left)} left", f"{self.speed:,.0f} step/s"]
+        if result.returns:
+            parts.append(f"best {self.best:.2f}")
+        parts.append(f"{clock(result.seconds)} gone")
+        room = width - 11 if width >= 40 else width  # without the bar's ten cells and a blank
+        while len(parts) > 1 and len("   ".join(parts)) > room:  # the last of them matters least
+            parts.pop()
+        line = "   ".join(parts)
+        cells = min(30, width - len(line) - 1)
+        if cells >= 5:
+            filled = int(share * cells)
+            line = self.full * filled + self.empty * (cells - filled) + " " + line
+        line = line[:width]
+        self.stream.write("\r" + line.ljust(min(self.width, width)))  # blanks over what was longer
+        self.stream.flush()
+        self.width = len(line)
+
+    def measure(self, result):
+        """The speed of the last ten seconds or so, and the best return: only what is new is looked at."""
+        if self.step is not None and result.seconds > self.seconds:
+            elapsed = result.seconds - self.seconds
+            now = (result.step - self.step) / elapsed
+            weight = 1.0 if math.isnan(self.speed) else 1 - math.exp(-elapsed / 10)
+            self.speed = now if weight == 1.0 else self.speed + weight * (now - self.speed)
+        self.seconds, self.step = result.seconds, result.step
+        self.best = max([self.best, *result.returns[self.seen :]])
+        self.seen = len(result.returns)
+
+
+def clock(seconds):
+    """65 -> "1:05", 3_700 -> "1:01:40"."""
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, seconds = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class Lines:
+    """Prints a line of progress: often at first, then every minute, so that a log of a week can still be read."""
+
+    def __init__(self):
+        self.due = 1.0
+        self.seconds, self.step = 0.0, None
+
+    def __call__(self, progress, result):
+        self.step = progress.step if self.step is None else self.step  # a resumed agent does not begin at 0
+        if result.seconds >= self.due:
+            speed = (progress.step - self.step) / (result.seconds - self.seconds)
+            mean = f"{result.mean_return():9.2f}" if result.returns else "        -"
+            print(
+                f"{progress.step:11,} steps {speed:8,.0f} step/s {len(result.returns):7,} episodes   "
+                f"last-20 mean {mean}   {result.seconds:7,.0f} s",
+                flush=True,
+            )
+            self.seconds, self.step = result.seconds, progress.step
+            self.due = result.seconds + min(60.0, max(2.0, result.seconds / 20))
