@@ -1,7 +1,8 @@
 """What makes deep reinforcement learning hard, one experiment for each claim, on tasks that take seconds.
 
-Three of them play Catch (`rlkit.tasks`) with PPO, always with the same settings, chosen by trying three learning rates
-and two entropy bonuses with seeds 10 and 11. Only what the learner looks at changes, and its network.
+Three of them play Catch (`rlkit.tasks`) with PPO. What the learner looks at changes, the networks of its policy and V,
+and its learning rate: each has the best of 0.003, 0.01, 0.03 and 0.1 for it on Catch, by 20 000 steps with seeds 1000
+and 1100. All other settings are the same.
 """
 
 import functools
@@ -13,20 +14,21 @@ from rlkit.presets import preset
 from rlkit.tasks import Catch, all_levels
 from rlkit.training import Result, stop_at, watch
 
-LEARNERS = {  # what it is shown, and the hidden layers of its networks: none is a linear function
-    "features by hand": ("features", ()),
-    "linear on pixels": ("pixels", ()),
-    "network on pixels": ("pixels", (64,)),
-    "table": ("table", ()),
+SEEDS = range(0, 500, 100)  # apart: 32 environments take the seeds s to s + 31, and runs should not share them
+LEARNERS = {  # what it is shown, the hidden layers of its networks (none: they are linear), its learning rate
+    "features by hand": ("features", (), 0.03),
+    "linear on pixels": ("pixels", (), 0.03),
+    "network on pixels": ("pixels", (64,), 0.01),
+    "table": ("table", (), 0.1),
 }
 
 
 def learner(kind, seed, size=8, bombs=False, levels=None):
     """One of `LEARNERS`, to play Catch."""
-    look, hidden = LEARNERS[kind]
+    look, hidden, learning_rate = LEARNERS[kind]
     env = functools.partial(Catch, size, look, bombs, levels)
     return PPO(
-        env, num_envs=32, num_steps=16, epochs=4, minibatch_size=128, learning_rate=1e-2, entropy_coef=0.0,
+        env, num_envs=32, num_steps=16, epochs=4, minibatch_size=128, learning_rate=learning_rate, entropy_coef=0.0,
         hidden=hidden, activation="relu", seed=seed,
     )  # fmt: skip
 
@@ -51,18 +53,18 @@ def curve(agent, total_steps, window=200):
     return {"steps": points.tolist(), "returns": np.round(means, 3).tolist()}
 
 
-def end_to_end(seeds=range(5)):
+def end_to_end(seeds=SEEDS):
     """Features by hand against pixels, on Catch and on Catch with bombs, which the features were not made for."""
     kinds = ("features by hand", "linear on pixels", "network on pixels")
     return {
-        f"{kind}, {task}": [curve(learner(kind, seed, bombs=bombs), 100_000) for seed in seeds]
+        f"{kind}, {task}": [curve(learner(kind, seed, bombs=bombs), 80_000) for seed in seeds]
         for task, bombs in (("Catch", False), ("with bombs", True))
         for kind in kinds
     }
 
 
-def hunger(seeds=range(5), sizes=(6, 8, 10, 12)):
-    """Steps until 95 of a hundred balls are caught, on boards of four sizes; None: not within 300 000."""
+def hunger(seeds=SEEDS, sizes=(6, 8, 10)):
+    """Steps until 190 of the last 200 balls were caught, on boards of three sizes; None: not within 300 000."""
     kinds = ("features by hand", "network on pixels", "table")
     return {
         f"{kind}, {size}": [steps_to(0.9, learner(kind, seed, size), 300_000) for seed in seeds]
@@ -77,19 +79,20 @@ def steps_to(score, agent, total_steps):
     return agent.step if result.stopped else None
 
 
-def overfitting(seeds=range(5), counts=(1, 2, 4, 8, 16, 32, 48), total_steps=30_000):
-    """A network that learned from some of the 64 ways Catch can begin: greedy scores on those, and on all others."""
-    return {str(count): [trained_on(count, seed, total_steps) for seed in seeds] for count in counts}
+def overfitting(seeds=SEEDS, counts=(1, 2, 4, 8, 16, 32, 48)):
+    """A network that learned to win some of the 64 ways Catch can begin: greedy scores on those, and on all others."""
+    return {str(count): [trained_on(count, seed) for seed in seeds] for count in counts}
 
 
-def trained_on(count, seed, total_steps=30_000):
-    """Greedy scores of one network on the `count` levels that it knows and on the 64 - `count` that it does not."""
-    rng = np.random.default_rng(seed)
-    levels = [all_levels(8)[i] for i in rng.permutation(64)]
+def trained_on(count, seed, total_steps=100_000):
+    """Greedy scores of one network on the `count` levels that it learned from and on the 64 - `count` that it did not.
+
+    It learns until 398 of the last 400 games were won, or for `total_steps`.
+    """
+    levels = np.random.default_rng(seed).permutation(all_levels(8)).tolist()
     agent = learner("network on pixels", seed, levels=levels[:count])
-    trained(agent, total_steps)
-    known, unseen = score(agent, levels[:count]), score(agent, levels[count:])
-    return {"known": known, "unseen": unseen}
+    trained(agent, total_steps, stop_at(0.99, window=400))
+    return {"steps": agent.step, "known": score(agent, levels[:count]), "unseen": score(agent, levels[count:])}
 
 
 STABILISERS = {  # what of DQN is taken away
@@ -100,7 +103,7 @@ STABILISERS = {  # what of DQN is taken away
 }
 
 
-def stabilisers(seeds=range(5)):
+def stabilisers(seeds=SEEDS):
     """DQN on CartPole-v1 with and without its target network and its replay memory: returns along 40 000 steps."""
     return {
         name: [curve(dqn_without(parts, seed), 40_000, window=20) for seed in seeds]
@@ -114,9 +117,7 @@ def dqn_without(parts, seed):
     Without a target network w_T is w itself. Without replay a batch comes from the 128 transitions since the last
     update, and then they are forgotten.
     """
-    changes = (
-        {"replay_size": 8 * (16 + 1)} if "replay" in parts else {}
-    )  # eight environments, 16 steps and the next one
+    changes = {"replay_size": 8 * (16 + 1)} if "replay" in parts else {}  # eight environments, 16 steps and the next
     agent = preset("dqn-cartpole-plain", seed=seed, **changes)
     if "target" in parts:
         agent.target = agent.network

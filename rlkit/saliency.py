@@ -129,14 +129,14 @@ def distances(screen, colour):
     return np.hypot(down[:, None, None] - TOP - pixels[:, 0], across[:, None] - pixels[:, 1]).min(-1)
 
 
-def strongest_spots(agent, recording, of="policy"):
+def strongest_spots(agent, recording, of="policy", every=1):
     """How far the strongest spot is from the things of Pong, in each of K moments with ball and own paddle there.
 
-    {"ball": `[K]`, ...} in pixels of the screen; "random" is what a spot drawn at random would have
-    on average, to the ball or the own paddle, whichever is nearer.
+    One step of `every` is looked at. {"ball": `[K]`, ...} in pixels of the screen; "random" is what a spot drawn at
+    random would have on average, to the ball or the own paddle, whichever is nearer.
     """
     rows = []
-    for screen, obs in zip(recording.frames, recording.stacks):
+    for screen, obs in zip(recording.frames[::every], recording.stacks[::every]):
         away = {thing: distances(screen, colour) for thing, colour in PONG.items()}
         if np.isfinite(away["ball"]).all() and np.isfinite(away["own paddle"]).all():
             spot = np.unravel_index(saliency(agent, obs)[of].argmax(), SPOTS)

@@ -89,8 +89,8 @@ def test_score_plays_each_level_once():
 
 
 def test_who_learned_few_beginnings_by_heart_does_not_know_the_others():
-    few = trained_on(2, seed=20, total_steps=15_000)
-    assert few["known"] == 1.0 and few["unseen"] < 0.5
+    few = trained_on(2, seed=0)
+    assert few["known"] == 1.0 and few["unseen"] < 0.5 and few["steps"] < 100_000
 
 
 def test_what_is_taken_away_is_gone():
@@ -108,7 +108,7 @@ def test_what_is_taken_away_is_gone():
 @pytest.mark.parametrize("name", ["end_to_end", "stabilisers", "overfitting", "hunger"])
 def test_what_is_stored_is_what_the_command_makes(name):
     runs, how = stored(name)
-    assert how["command"] == f"python -m rlkit.sweeps {name}" and how["seeds"] == [0, 1, 2, 3, 4]
+    assert how["command"] == f"python -m rlkit.sweeps {name}" and how["seeds"] == [0, 100, 200, 300, 400]
     assert all(len(seeds) == 5 for seeds in runs.values())
     kinds = {key.split(", ")[0] for key in runs}
     if name in ("end_to_end", "hunger"):
@@ -120,4 +120,4 @@ def test_what_is_stored_is_what_the_command_makes(name):
 def test_a_stored_run_can_be_repeated():
     """One of the shortest; the digits of a greedy score of 64 games do not depend on the machine's last bits."""
     runs, _ = stored("overfitting")
-    assert difficulties.trained_on(1, seed=0)["known"] == runs["1"][0]["known"]
+    assert difficulties.trained_on(1, seed=0)["known"] == runs["1"][0]["known"] == 1.0
