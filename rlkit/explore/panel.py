@@ -36,9 +36,8 @@ def switch(symbol_and_word, value=False):
 
 
 def choice(symbol_and_word, value, options):
-    return widgets.Dropdown(
-        value=value, options=options, description=symbol_and_word, style={"description_width": "190px"}
-    )
+    form = {"style": {"description_width": "190px"}, "layout": {"width": "440px"}}
+    return widgets.Dropdown(value=value, options=options, description=symbol_and_word, **form)
 
 
 def still_legend(ax, **options):
