@@ -34,7 +34,7 @@ def learner(kind, seed, size=8, bombs=False, levels=None):
 
 
 def trained(agent, total_steps, *watchers):
-    """What `train` does, without its live curve: here many runs are compared -> Result."""
+    """What `train` does, but with no live curve, and an interrupt ends the whole comparison -> Result."""
     result = Result(agent=agent)
     for progress in watch(agent, total_steps, result):
         for watcher in watchers:
@@ -48,9 +48,7 @@ def curve(agent, total_steps, window=200):
     """Steps, and the mean return of the last `window` episodes, at 40 points."""
     result = trained(agent, total_steps)
     points = np.linspace(0, total_steps, 41)[1:].astype(int)
-    ends = np.maximum(np.searchsorted(result.steps, points, side="right"), 1)  # there is always a first episode
-    means = [float(np.mean(result.returns[max(0, end - window) : end])) for end in ends]
-    return {"steps": points.tolist(), "returns": np.round(means, 3).tolist()}
+    return {"steps": points.tolist(), "returns": result.means_at(points, window).round(3).tolist()}
 
 
 def end_to_end(seeds=SEEDS):

@@ -9,6 +9,7 @@ plain arithmetic takes either. Two masks, never one: `terminated` (the task is o
 the bootstrap; `ended = terminated | truncated` (the data stops here) cuts a sum over time.
 
 Sources, by the names used below:
+    Amdahl 1967       Validity of the Single Processor Approach to Achieving Large Scale Computing Capabilities
     Sutton & Barto    Reinforcement Learning: An Introduction, 2nd edition, 2018
     Baird 1995        Residual Algorithms: Reinforcement Learning with Function Approximation
     DQN 2013, 2015    Mnih et al., Playing Atari with Deep RL; Human-level Control through Deep RL (Nature)

@@ -127,11 +127,6 @@ class PPO:
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.collector.act(obs)
 
-    def action_probabilities(self, obs):
-        """π( · |s; θ) of discrete actions as NumPy: `[B, ...]` -> `[B, A]`."""
-        logits, _ = self.collector.forward(obs)
-        return torch.from_numpy(logits).softmax(-1).numpy()
-
     def state(self, resume=True):
         """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
         state = {"network": self.network.state_dict(), "step": self.step}

@@ -70,11 +70,7 @@ def curve(agent, total_steps):
     """Steps and returns of a run, and a DQN's mean Q-values, thinned to 60 points each."""
     result = train(agent, total_steps)
     points = np.linspace(0, total_steps, 60).astype(int)
-    smooth = [
-        np.mean([r for s, r in zip(result.steps, result.returns) if s <= p][-20:] or [result.returns[0]])
-        for p in points
-    ]
-    run = {"steps": points.tolist(), "returns": np.round(smooth, 1).tolist()}
+    run = {"steps": points.tolist(), "returns": result.means_at(points).round(1).tolist()}
     if "q" in result.metrics:
         run["q"] = np.interp(points, result.metric_steps["q"], result.metrics["q"]).round(2).tolist()
     return run

@@ -46,6 +46,11 @@ class Result:
         """The mean of the last `window` episodes, NaN before the first."""
         return float(np.mean(self.returns[-window:])) if self.returns else math.nan
 
+    def means_at(self, points, window=20):
+        """The mean of the last `window` episodes at each of these steps; before the first episode, the first."""
+        ends = np.maximum(np.searchsorted(self.steps, points, side="right"), 1)
+        return np.array([np.mean(self.returns[max(0, end - window) : end]) for end in ends])
+
     def add(self, progress, metrics=True):
         self.step = progress.step
         for episode in progress.finished:
