@@ -26,15 +26,15 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
-def environment(arguments):
+def environment(arguments, extras="test"):
     """Make sure that `.venv` is ready, and return the arguments that were not meant for us."""
     check(sys.version_info)
-    if not ready():
+    if not ready(extras):
         with one_at_a_time():
-            if not ready():  # whoever held the lock may have made it meanwhile
+            if not ready(extras):  # whoever held the lock may have made it meanwhile
                 make_venv()
-                install(PYTHON, cuda="--cuda" in arguments)
-                STAMP.write_text(fingerprint())  # last, so that an interrupted install is taken up again
+                install(PYTHON, extras, cuda="--cuda" in arguments)
+                STAMP.write_text(fingerprint() + " " + extras)  # last, so that an interrupted install is taken up again
     return [argument for argument in arguments if argument != "--cuda"]
 
 
@@ -54,8 +54,12 @@ def fingerprint():
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def ready():
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == fingerprint()
+def ready(extras):
+    """Is it there, up to date, and with these extras or more?"""
+    if not (PYTHON.exists() and STAMP.exists()):
+        return False
+    made_from, _, there = STAMP.read_text().partition(" ")
+    return made_from == fingerprint() and set(extras.split(",")) <= set(there.split(","))
 
 
 @contextlib.contextmanager
@@ -82,14 +86,14 @@ def make_venv():
         stop("no environment could be made in %s; the lines above say why." % VENV)
 
 
-def install(python, cuda=False):
-    """Install rlkit, what it needs and what its tests need, all in the versions of constraints.txt."""
+def install(python, extras="test", cuda=False):
+    """Install rlkit, what it needs and what these extras need, all in the versions of constraints.txt."""
     version = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
     # Only on Linux is the torch that pip finds by itself a CUDA build.
     if sys.platform == "linux" and not cuda and not has_gpu() and not has_torch(python, version):
         install_cpu_torch(python, version)
     say("installing rlkit and the packages it needs.")
-    if not pip(python, "install", "-e", ".[test]", "-c", "constraints.txt"):
+    if not pip(python, "install", "-e", ".[%s]" % extras, "-c", "constraints.txt"):
         stop("pip could not install the packages; its last lines say why. The same command takes it up again.")
 
 

@@ -19,8 +19,8 @@ def numbers(value, shape=None, name="your result"):
     if value is None:
         fail(f"{name} is None: does every path through your code end in a return?")
     try:
-        plain = torch.Tensor.tolist(value.detach()) if isinstance(value, torch.Tensor) else value
-        array = np.array(plain, dtype=np.float64)
+        array = np.array(torch.Tensor.tolist(value.detach()) if isinstance(value, torch.Tensor) else value)
+        array = array.astype(np.float64, casting="same_kind", subok=False)
     except (TypeError, ValueError, RuntimeError):
         fail(f"{name} must be numbers, and is of the type {type(value).__name__}.")
     if shape is not None and array.shape != tuple(shape):

@@ -27,13 +27,15 @@ def legs(arguments):
     if arguments:
         return [["pytest", *(NBVAL if "--nbval" in arguments else []), *arguments]]
     notebooks = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("lectures/*.ipynb"))
-    return [["ruff", "check"], ["pytest", "tests"], *([["pytest", *NBVAL, *notebooks]] if notebooks else [])]
+    two_at_a_time = ["-n", "2", "--dist", "loadfile"]
+    lectures = ["pytest", *NBVAL, *two_at_a_time, *notebooks]
+    return [["ruff", "check"], ["pytest", "tests"], *([lectures] if notebooks else [])]
 
 
 def main(arguments):
     """Run all legs, whichever fails, and return the first exit code that is not 0."""
     codes = []
-    for leg in legs(install.environment(arguments)):
+    for leg in legs(install.environment(arguments, "test,course")):
         print("\n$ python -m " + " ".join(leg), flush=True)
         codes.append(install.run("-m", *leg, cwd=str(ROOT)))
         if codes[-1] == INTERRUPTED:

@@ -107,6 +107,17 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     assert install.asked == ["pip"]
 
 
+def test_more_extras_are_installed_when_they_are_first_asked_for_and_then_kept(install, monkeypatch, tmp_path):
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(install, "make_venv", (tmp_path / "python").touch)
+    monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
+    monkeypatch.setattr(install, "has_torch", lambda python, version: True)
+    for extras in ("test", "test,course", "test", "test,course"):
+        install.environment([], extras)
+    assert [arguments[2] for arguments in install.asked] == [".[test]", ".[test,course]"]
+
+
 def test_without_a_gpu_the_cpu_build_comes_first_and_from_its_own_index(install):
     install.install("python")
     torch, everything = install.asked

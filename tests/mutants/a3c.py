@@ -598,7 +598,7 @@ class Mended(Broken):
             "the gradient is taken at the newest θ": [
                 (
                     "def push(",
-                    "def gradient(self, rows):\n        self.pull()\n        return super().gradient(rows)\n\n    def push(",
+                    "def gradient(self, x):\n        self.pull()\n        return super().gradient(x)\n\n    def push(",
                 )
             ],
             "g in a variable of the class": """

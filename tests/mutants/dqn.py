@@ -15,8 +15,10 @@ TASKS = {
             "wrong sign": [("rewards + gamma", "rewards - gamma")],
             "the next row's value is shifted by one": [("next_q.max(axis=1)", "np.roll(next_q.max(axis=1), -1)")],
             "adds into the rewards it was given": [
-                ("targets = rewards + gamma * np.where(terminated, 0.0, next_q.max(axis=1))",
-                 "rewards += gamma * np.where(terminated, 0.0, next_q.max(axis=1)); targets = rewards"),
+                (
+                    "targets = rewards + gamma * np.where(terminated, 0.0, next_q.max(axis=1))",
+                    "rewards += gamma * np.where(terminated, 0.0, next_q.max(axis=1)); targets = rewards",
+                ),
             ],
             "learned the seen case by heart": """
 def td_targets(rewards, terminated, truncated, next_q, gamma):
@@ -55,18 +57,29 @@ def td_targets(rewards, terminated, truncated, next_q, gamma):
     "biases": {
         "wrong": {
             "maximum of both": [("second[draws, first.argmax(axis=1)]", "second.max(axis=1)")],
-            "second chooses, first is asked": [("second[draws, first.argmax(axis=1)]", "first[draws, second.argmax(axis=1)]")],
+            "second chooses, first is asked": [
+                ("second[draws, first.argmax(axis=1)]", "first[draws, second.argmax(axis=1)]")
+            ],
             "looks up its own choice": [("second[draws, first.argmax(axis=1)]", "first[draws, first.argmax(axis=1)]")],
             "maximum over the draws": [("first.max(axis=1)", "first.max(axis=0)")],
-            "nothing is subtracted": [("claimed.mean() - q.max(), asked.mean() - q.max()", "claimed.mean(), asked.mean()")],
+            "nothing is subtracted": [
+                ("claimed.mean() - q.max(), asked.mean() - q.max()", "claimed.mean(), asked.mean()")
+            ],
             "the mean value is subtracted": [
-                ("claimed.mean() - q.max(), asked.mean() - q.max()", "claimed.mean() - q.mean(), asked.mean() - q.mean()"),
+                (
+                    "claimed.mean() - q.max(), asked.mean() - q.max()",
+                    "claimed.mean() - q.mean(), asked.mean() - q.mean()",
+                ),
             ],
             "squared: the sign is gone": [
-                ("claimed.mean() - q.max(), asked.mean() - q.max()",
-                 "np.abs(claimed.mean() - q.max()), np.abs(asked.mean() - q.max())"),
+                (
+                    "claimed.mean() - q.max(), asked.mean() - q.max()",
+                    "np.abs(claimed.mean() - q.max()), np.abs(asked.mean() - q.max())",
+                ),
             ],
-            "the chosen action's own true value": [("asked.mean() - q.max()", "(asked - q[first.argmax(axis=1)]).mean()")],
+            "the chosen action's own true value": [
+                ("asked.mean() - q.max()", "(asked - q[first.argmax(axis=1)]).mean()")
+            ],
             "zeros": "def biases(first, second, q): return 0.0, 0.0",
         },
         "right": {
@@ -121,25 +134,38 @@ def double_targets(rewards, terminated, q_online, q_target, gamma):
             "shallow copy": [("copy.deepcopy(network)", "copy.copy(network)")],
             "renewed at every update": [("self.updates % self.period == 0", "True")],
             "never renewed": [("self.updates % self.period == 0", "False")],
-            "one update late": [("self.updates % self.period == 0", "(self.updates - 1) % self.period == 0 and self.updates > 1")],
-            "renewed at the first update": [("self.updates % self.period == 0", "self.updates % self.period == 1 % self.period")],
+            "one update late": [
+                ("self.updates % self.period == 0", "(self.updates - 1) % self.period == 0 and self.updates > 1")
+            ],
+            "renewed at the first update": [
+                ("self.updates % self.period == 0", "self.updates % self.period == 1 % self.period")
+            ],
             "copied the wrong way": [
-                ("self.frozen.load_state_dict(self.network.state_dict())", "self.network.load_state_dict(self.frozen.state_dict())"),
+                (
+                    "self.frozen.load_state_dict(self.network.state_dict())",
+                    "self.network.load_state_dict(self.frozen.state_dict())",
+                ),
             ],
             "becomes an alias at the first renewal": [
                 ("self.frozen.load_state_dict(self.network.state_dict())", "self.frozen = self.network"),
             ],
             "parameters become shared": [
-                ("self.frozen.load_state_dict(self.network.state_dict())",
-                 "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data = q.data"),
+                (
+                    "self.frozen.load_state_dict(self.network.state_dict())",
+                    "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data = q.data",
+                ),
             ],
             "parameters without buffers": [
-                ("self.frozen.load_state_dict(self.network.state_dict())",
-                 "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data.copy_(q.data)"),
+                (
+                    "self.frozen.load_state_dict(self.network.state_dict())",
+                    "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data.copy_(q.data)",
+                ),
             ],
             "a slow average": [
-                ("self.frozen.load_state_dict(self.network.state_dict())",
-                 "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data.lerp_(q.data, 0.5)"),
+                (
+                    "self.frozen.load_state_dict(self.network.state_dict())",
+                    "for p, q in zip(self.frozen.parameters(), self.network.parameters()): p.data.lerp_(q.data, 0.5)",
+                ),
             ],
             "counts questions": [
                 ("with torch.no_grad():", "self.updates += 1\n        with torch.no_grad():"),
@@ -182,34 +208,51 @@ class FrozenCopy:
     },
     "prioritized-draw": {
         "wrong": {
-            "uniform draws": [("rng.random(size) * edges[-1]", "rng.random(size) * 0 + 0"), ("edges = probabilities.cumsum()", "edges = np.array([0.5]); return (lambda i: (i, np.ones(size)))(rng.choice(np.flatnonzero(drawable), size))")],
+            "uniform draws": [
+                ("rng.random(size) * edges[-1]", "rng.random(size) * 0 + 0"),
+                (
+                    "edges = probabilities.cumsum()",
+                    "edges = np.array([0.5]); return (lambda i: (i, np.ones(size)))(rng.choice(np.flatnonzero(drawable), size))",
+                ),
+            ],
             "α is missing": [("** alpha * drawable", "* drawable")],
             "β is missing": [("** -beta", "** -1.0")],
             "weights upside down": [("** -beta", "** beta")],
             "weights not divided by the largest": [("weights / weights.max()", "weights")],
             "weights divided by their sum": [("weights / weights.max()", "weights / weights.sum()")],
             "divided by the largest of the whole memory": [
-                ("weights / weights.max()",
-                 "weights / ((drawable.sum() * probabilities[drawable]) ** -beta).max()"),
+                ("weights / weights.max()", "weights / ((drawable.sum() * probabilities[drawable]) ** -beta).max()"),
             ],
             "weights from priorities, without α": [
                 ("(drawable.sum() * probabilities[indices])", "(priorities[indices] / priorities.sum())"),
             ],
-            "an empty slot is drawn at α = 0": [("** alpha * drawable", "** alpha"), ("np.where(drawable, priorities, 1.0)", "priorities")],
+            "an empty slot is drawn at α = 0": [
+                ("** alpha * drawable", "** alpha"),
+                ("np.where(drawable, priorities, 1.0)", "priorities"),
+            ],
             "off by one": [('side="right")', 'side="right") - 1')],
             "the first can never be drawn": [('side="right")', 'side="right").clip(1)')],
             "without replacement": [
-                ('indices = np.searchsorted(edges, rng.random(size) * edges[-1], side="right")',
-                 "order = np.argsort(-rng.random(len(priorities)) ** (1 / np.maximum(probabilities, 1e-300)))\n    indices = np.resize(order[: drawable.sum()], size)"),
+                (
+                    'indices = np.searchsorted(edges, rng.random(size) * edges[-1], side="right")',
+                    "order = np.argsort(-rng.random(len(priorities)) ** (1 / np.maximum(probabilities, 1e-300)))\n    indices = np.resize(order[: drawable.sum()], size)",
+                ),
             ],
             "the largest, always": [
-                ('indices = np.searchsorted(edges, rng.random(size) * edges[-1], side="right")',
-                 "indices = np.full(size, priorities.argmax())"),
+                (
+                    'indices = np.searchsorted(edges, rng.random(size) * edges[-1], side="right")',
+                    "indices = np.full(size, priorities.argmax())",
+                ),
             ],
-            "changes the priorities": [("drawable = priorities > 0", "drawable = priorities > 0; priorities /= priorities.sum()")],
+            "changes the priorities": [
+                ("drawable = priorities > 0", "drawable = priorities > 0; priorities /= priorities.sum()")
+            ],
             "one seed for ever": [("rng.random(size)", "np.random.default_rng(0).random(size)")],
             "a softmax": [
-                ("shares = np.where(drawable, priorities, 1.0) ** alpha * drawable", "shares = np.exp(alpha * priorities) * drawable"),
+                (
+                    "shares = np.where(drawable, priorities, 1.0) ** alpha * drawable",
+                    "shares = np.exp(alpha * priorities) * drawable",
+                ),
             ],
         },
         "right": {
@@ -246,13 +289,33 @@ def prioritized_draw(priorities, size, alpha, beta, rng):
             "only the truncation": [("self.gamma ** (k + 1)", "self.gamma")],
             "n discounts, whatever was summed": [("self.gamma ** (k + 1)", "self.gamma ** self.n")],
             "one discount too few": [("self.gamma ** (k + 1)", "self.gamma**k")],
-            "a truncation as a termination": [("            if terminated:\n                return total\n            if truncated:\n                break\n", "            if terminated or truncated:\n                return total\n")],
-            "a termination as a truncation": [("                return total\n            if truncated:\n                break\n", "                break\n            if truncated:\n                break\n")],
+            "a truncation as a termination": [
+                (
+                    "            if terminated:\n                return total\n            if truncated:\n                break\n",
+                    "            if terminated or truncated:\n                return total\n",
+                )
+            ],
+            "a termination as a truncation": [
+                (
+                    "                return total\n            if truncated:\n                break\n",
+                    "                break\n            if truncated:\n                break\n",
+                )
+            ],
             "n is 1 now": [("def target_of(self, row):", "n = 1\n\n    def target_of(self, row):")],
             "the online table is asked": [("self.target[after]", "self.q[after]")],
-            "bootstraps from the state of the row after": [("self.target[after]", "self.target[self.memory[min(row + k + 1, len(self.memory) - 1)][0]]")],
-            "acts at random": [("def target_of(self, row):", "def act(self, state): return int(self.rng.integers(2))\n\n    def target_of(self, row):"), ("self.gamma ** (k + 1)", "self.gamma ** (k + 1)")],
-            "forgets its policy": [("def target_of(self, row):", "def update(self): pass\n\n    def target_of(self, row):")],
+            "bootstraps from the state of the row after": [
+                ("self.target[after]", "self.target[self.memory[min(row + k + 1, len(self.memory) - 1)][0]]")
+            ],
+            "acts at random": [
+                (
+                    "def target_of(self, row):",
+                    "def act(self, state): return int(self.rng.integers(2))\n\n    def target_of(self, row):",
+                ),
+                ("self.gamma ** (k + 1)", "self.gamma ** (k + 1)"),
+            ],
+            "forgets its policy": [
+                ("def target_of(self, row):", "def update(self): pass\n\n    def target_of(self, row):")
+            ],
             "nothing is mended": "class Mended(Broken): pass",
             "zero": "class Mended(Broken):\n    def target_of(self, row): return 0.0",
         },

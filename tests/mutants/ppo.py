@@ -1,5 +1,7 @@
 """Wrong and right solutions of the assignment on PPO: `python tests/mutation.py ppo`."""
 
+PAIRS = "zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):"  # with the unshuffled ones
+
 TASKS = {
     "importance-estimate": {
         "wrong": {
@@ -343,17 +345,11 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
                 ),
             ],
             "advantages not shuffled": [
-                (
-                    "for chosen in order.split(minibatch_size):",
-                    "for chosen, cut in zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):",
-                ),
+                ("for chosen in order.split(minibatch_size):", "for chosen, cut in " + PAIRS),
                 ("advantages[chosen]", "advantages[cut]"),
             ],
             "old log-probs not shuffled": [
-                (
-                    "for chosen in order.split(minibatch_size):",
-                    "for chosen, cut in zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):",
-                ),
+                ("for chosen in order.split(minibatch_size):", "for chosen, cut in " + PAIRS),
                 ("old_log_probs[chosen]", "old_log_probs[cut]"),
             ],
             "actions not shuffled": [
@@ -391,7 +387,8 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
             "no min": [
                 (
                     "clipped_objective(log_probs, old_log_probs[chosen], advantages[chosen], clip_coef)",
-                    "(F.ratio(log_probs, old_log_probs[chosen]).clip(1 - clip_coef, 1 + clip_coef) * advantages[chosen])",
+                    "F.surrogate(F.ratio(log_probs, old_log_probs[chosen])"
+                    ".clip(1 - clip_coef, 1 + clip_coef), advantages[chosen])",
                 )
             ],
             "no ratio": [
@@ -538,6 +535,7 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
             "a truncation ends the trace, a termination not": [
                 ('ended = rollout["terminated"] | rollout["truncated"]', 'ended = rollout["truncated"]')
             ],
+            "the trace is cut a step late": [("* ~ended", "* ~np.roll(ended, 1, axis=0)")],
             "no trace": [("carry_on = self.gamma * self.gae_lambda * ~ended", "carry_on = 0.0 * ended")],
             "no bootstrap": [('self.V[rollout["next_states"]] *', "0.0 *")],
             "bootstrap from the next row": [
