@@ -1,5 +1,6 @@
 """What the checks of the assignments stand on: numbers that cannot lie, sentences that teach, limits while grading."""
 
+import math
 import os
 
 import numpy as np
@@ -50,7 +51,7 @@ def first_difference(got, want, tolerance):
     """The first index at which two arrays of one shape differ, or None. Compared one by one, as plain floats."""
     for place in np.ndindex(want.shape):
         a, b = float(got[place]), float(want[place])
-        if not (a == b or abs(a - b) <= tolerance * (1 + abs(b))):
+        if not (a == b or abs(a - b) <= tolerance * (1 + abs(b)) < math.inf):
             return place
 
 

@@ -70,6 +70,13 @@ def test_a_known_mistake_is_told_by_its_name_and_another_by_its_place():
     expect([1.0, 2.0 + 1e-9], [1.0, 2.0], mistakes)
 
 
+def test_infinity_is_only_near_itself():
+    expect([np.inf], [np.inf])
+    for wrong in (-np.inf, 1e300, np.nan):
+        with pytest.raises(AssertionError):
+            expect([wrong], [np.inf])
+
+
 def limited(code, grading=True):
     """Run code in a process after `limits`, as the grader's kernel would."""
     setup = "import time\nfrom rlkit import grading\nspent = int(time.process_time())\n"

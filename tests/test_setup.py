@@ -202,7 +202,7 @@ def test_python_tests_hands_its_arguments_to_pytest():
 
 def test_the_first_failure_is_the_exit_code_and_an_interruption_ends_it(monkeypatch):
     module = load(ROOT / "tests" / "__main__.py")
-    monkeypatch.setattr(module.install, "environment", lambda arguments: arguments)
+    monkeypatch.setattr(module.install, "environment", lambda arguments, extras: arguments)
     monkeypatch.setattr(module, "legs", lambda _: [["a"], ["b"], ["c"]])
     for codes, expected, runs in [([0, 0, 0], 0, 3), ([0, 1, 4], 1, 3), ([0, 2, 0], 2, 2)]:
         answers = iter(codes)

@@ -26,6 +26,8 @@ c = get_config()  # noqa: F821  (nbgrader defines it)
 c.CourseDirectory.root = HERE
 c.CourseDirectory.course_id = "deep-rl"
 c.Exchange.root = os.environ.get("NBGRADER_EXCHANGE", os.path.join(HERE, "exchange"))
+if c.Exchange.root.startswith(HERE):
+    os.makedirs(c.Exchange.root, exist_ok=True)
 c.Execute.timeout = 120  # seconds for a cell; then it is interrupted, fails, and the next one runs
 c.GenerateFeedback.preprocessors = [
     HideTests,
