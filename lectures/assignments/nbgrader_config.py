@@ -1,11 +1,14 @@
 """The course for nbgrader: run its commands in this folder. README.md beside this file goes through them."""
 
 import os
+import sys
 import warnings
 
 from nbgrader.preprocessors import ClearHiddenTests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# nbgrader starts alembic by its mere name, which is found only if the environment has been activated.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 
 class HideTests(ClearHiddenTests):
@@ -29,6 +32,8 @@ c.Exchange.root = os.environ.get("NBGRADER_EXCHANGE", os.path.join(HERE, "exchan
 if c.Exchange.root.startswith(HERE):
     os.makedirs(c.Exchange.root, exist_ok=True)
 c.Execute.timeout = 120  # seconds for a cell; then it is interrupted, fails, and the next one runs
+c.OverwriteCells.add_missing_cells = True  # tests that a student has deleted come back
+c.Execute.iopub_timeout = c.Execute.startup_timeout = 120  # a busy machine must not cost a student the points
 c.GenerateFeedback.preprocessors = [
     HideTests,
     "nbgrader.preprocessors.GetGrades",

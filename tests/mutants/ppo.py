@@ -102,7 +102,7 @@ def importance_estimate(f, log_p, log_q):
     return torch.nan_to_num(old.exp() * (old - new)).sum(1)
 """,
             "what the new one forbids is left out too": [
-                ("possible = old > -np.inf", "possible = (old > -np.inf) & (new > -np.inf)")
+                ("possible = np.exp(old) > 0", "possible = (np.exp(old) > 0) & (new > -np.inf)")
             ],
             "not normalised": [
                 ("(z - np.logaddexp.reduce(z, axis=1, keepdims=True) for z in", "(np.asarray(z) for z in")
@@ -414,26 +414,31 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
 """,
             "advantages normalised": [
                 (
-                    "torch.tensor(actions), torch.tensor(advantages)",
-                    "torch.tensor(actions), F.normalize(torch.tensor(advantages))",
+                    "torch.tensor(advantages, dtype=torch.float64)",
+                    "F.normalize(torch.tensor(advantages, dtype=torch.float64))",
                 )
             ],
             "advantages normalised by minibatch": [
                 ("advantages[chosen], clip_coef", "F.normalize(advantages[chosen]), clip_coef")
             ],
             "theta changed in place": [
-                ("theta = torch.tensor(theta) ", "theta, given = torch.tensor(theta), theta "),
+                (
+                    "theta = torch.tensor(actions), torch.tensor(theta,",
+                    "theta, given = torch.tensor(actions), torch.tensor(theta,",
+                ),
+                ("theta, dtype=torch.float64)  #", "theta, dtype=torch.float64), theta  #"),
                 ("    return theta.detach().numpy()", "    given[:] = theta.detach().numpy()\n    return given"),
             ],
             "advantages changed in place": [
                 (
-                    "torch.tensor(obs), torch.tensor(actions), torch.tensor(advantages)",
-                    "torch.tensor(obs), torch.tensor(actions), torch.from_numpy(advantages).mul_(1.0 + 1e-12)",
+                    "torch.tensor(advantages, dtype=torch.float64)",
+                    "torch.from_numpy(advantages).mul_(1.0 + 1e-12)",
                 ),
             ],
             "the rollout shuffled in place": [
-                ("torch.tensor(obs), torch.tensor(actions)", "torch.from_numpy(obs), torch.from_numpy(actions)"),
-                ("torch.tensor(advantages)", "torch.from_numpy(advantages)"),
+                ("torch.tensor(obs, dtype=torch.float64)", "torch.from_numpy(obs)"),
+                ("torch.tensor(actions)", "torch.from_numpy(actions)"),
+                ("torch.tensor(advantages, dtype=torch.float64)", "torch.from_numpy(advantages)"),
                 (
                     "        for chosen in",
                     """        for column in (obs, actions, advantages, old_log_probs):
