@@ -112,8 +112,9 @@ def points(course, assignment, student):
 
 def term(folder, assignment):
     """A copy of the course in which one assignment was generated, handed in by a class, and graded -> the copy."""
-    course = folder / assignment / "course"
-    shutil.copytree(COURSE, course, ignore=shutil.ignore_patterns("*.md", ".ipynb_checkpoints", "exchange"))
+    course = folder / assignment
+    shutil.copytree(COURSE / "source" / assignment, course / "source" / assignment)
+    shutil.copy(COURSE / "nbgrader_config.py", course)
     nbgrader(course, "generate_assignment", assignment)
     hand_in(course, "a-released", assignment, released(course, assignment))
     hand_in(course, "f-liar", assignment, liar(course, assignment))

@@ -112,6 +112,10 @@ def double_targets(rewards, terminated, q_online, q_target, gamma):
     q = torch.minimum(q_online.max(1).values, q_target.max(1).values).detach()
     return rewards + gamma * q * ~terminated
 """,
+            "adds into the rewards it was given": [
+                ("return rewards + gamma *", "rewards += gamma *"),
+                ("masked_fill(terminated, 0.0)", "masked_fill(terminated, 0.0)\n    return rewards"),
+            ],
             "the rewards alone": "def double_targets(rewards, terminated, q_online, q_target, gamma): return rewards",
         },
         "right": {
@@ -171,6 +175,13 @@ def double_targets(rewards, terminated, q_online, q_target, gamma):
                 ("with torch.no_grad():", "self.updates += 1\n        with torch.no_grad():"),
             ],
             "with gradient": [("with torch.no_grad():", "if True:")],
+            "renewed by the next question": [
+                ("self.frozen.load_state_dict(self.network.state_dict())", "self.due = True"),
+                (
+                    "with torch.no_grad():",
+                    "if getattr(self, 'due', False):\n            self.frozen.load_state_dict(self.network.state_dict())\n            self.due = False\n        with torch.no_grad():",
+                ),
+            ],
             "freezes the network itself": [
                 ("self.frozen = copy.deepcopy(network)", "self.frozen = copy.deepcopy(network.requires_grad_(False))"),
             ],
@@ -248,6 +259,7 @@ class FrozenCopy:
                 ("drawable = priorities > 0", "drawable = priorities > 0; priorities /= priorities.sum()")
             ],
             "one seed for ever": [("rng.random(size)", "np.random.default_rng(0).random(size)")],
+            "chance from elsewhere": [("rng.random(size)", "np.random.rand(size)")],
             "a softmax": [
                 (
                     "shares = np.where(drawable, priorities, 1.0) ** alpha * drawable",
