@@ -249,10 +249,13 @@ def test_the_map_of_the_readme_names_every_file_of_rlkit():
     assert named == files | {path.parent.name for path in (ROOT / "rlkit").glob("*/__init__.py")}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", "lectures/teaching.md", "lectures/slides.md", "lectures/assignments/README.md"]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_somewhere(name):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    missing = [link for link in links if "://" not in link and not (ROOT / name).parent.joinpath(link).exists()]
     assert not missing
 
 
