@@ -20,10 +20,10 @@ def test_an_environment_that_waits_takes_most_of_the_time():
 
 def test_the_parts_are_all_of_the_time():
     agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
-    began, first = time.perf_counter(), agent.step
+    began = time.perf_counter()
     spent = step_time(agent, 0.3)
-    assert sum(spent.values()) * 1e-6 * (agent.step - first) <= time.perf_counter() - began
-    assert sum(spent.values()) * 1e-6 * (agent.step - first) > 0.25
+    measured = sum(spent.values()) * 1e-6 * (agent.step - 4 * 16)  # the first iteration only warms up
+    assert 0.3 <= measured * (1 + 1e-9) and measured <= time.perf_counter() - began
 
 
 def test_a_learner_that_waits_is_seen_as_learning():
