@@ -175,6 +175,16 @@ def double_targets(rewards, terminated, q_online, q_target, gamma):
                 ("with torch.no_grad():", "self.updates += 1\n        with torch.no_grad():"),
             ],
             "with gradient": [("with torch.no_grad():", "if True:")],
+            "the first answer for every question": [
+                (
+                    "return self.frozen(obs)",
+                    "self.held = getattr(self, 'held', self.frozen(obs))\n            return self.held",
+                ),
+                ("self.updates += 1", "self.updates += 1; self.__dict__.pop('held', None)"),
+            ],
+            "one copy for all": [
+                ("self.frozen = copy.deepcopy(network)", "FrozenCopy.frozen = copy.deepcopy(network)")
+            ],
             "renewed by the next question": [
                 ("self.frozen.load_state_dict(self.network.state_dict())", "self.due = True"),
                 (
@@ -259,6 +269,19 @@ class FrozenCopy:
                 ("drawable = priorities > 0", "drawable = priorities > 0; priorities /= priorities.sum()")
             ],
             "one seed for ever": [("rng.random(size)", "np.random.default_rng(0).random(size)")],
+            "the generator's copy": [("rng.random(size)", "copy.deepcopy(rng).random(size)")],
+            "without replacement where that is possible": [
+                (
+                    'indices = np.searchsorted(edges, rng.random(size) * edges[-1], side="right")',
+                    "indices = rng.choice(len(priorities), size, replace=size > drawable.sum(), p=probabilities)",
+                ),
+            ],
+            "whole numbers stay whole": [
+                (
+                    "weights = (drawable.sum()",
+                    "weights = np.zeros_like(priorities)[indices]\n    weights[:] = (drawable.sum()",
+                )
+            ],
             "chance from elsewhere": [("rng.random(size)", "np.random.rand(size)")],
             "a softmax": [
                 (
@@ -328,6 +351,16 @@ def prioritized_draw(priorities, size, alpha, beta, rng):
             "forgets its policy": [
                 ("def target_of(self, row):", "def update(self): pass\n\n    def target_of(self, row):")
             ],
+            "the alias comes on top": [
+                (
+                    "def target_of(self, row):",
+                    "def update(self):\n        self.target = self.q\n        super().update()\n\n    def target_of(self, row):",
+                )
+            ],
+            "another learning rate": [
+                ("def target_of(self, row):", "learning_rate = 0.5\n\n    def target_of(self, row):")
+            ],
+            "another period": [("def target_of(self, row):", "period = 1\n\n    def target_of(self, row):")],
             "nothing is mended": "class Mended(Broken): pass",
             "zero": "class Mended(Broken):\n    def target_of(self, row): return 0.0",
         },
