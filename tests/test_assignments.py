@@ -9,6 +9,7 @@ import io
 import multiprocessing
 import re
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import mutation
@@ -20,6 +21,9 @@ pytest.importorskip("nbgrader", reason='nbgrader is not installed: pip install -
 from nbgrader.api import Gradebook, MissingEntry  # noqa: E402
 from nbgrader.apps import NbGraderApp  # noqa: E402
 
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux limits a kernel's memory, and nbgrader has no exchange on Windows"
+)
 COURSE = mutation.ROOT / "lectures/assignments"
 HOSTILE = {  # what stands in the first solution cell; nothing else is solved
     "b-endless": "while True:\n    pass",
