@@ -204,7 +204,8 @@ def test_headings_count_the_minutes_and_the_points_that_are_there(assignment):
 def test_the_instructors_notebook_is_stored_with_its_outputs(assignment):
     for cell in mutation.source(assignment).cells:
         assert cell.cell_type == "markdown" or cell.execution_count, f"{cell.id} was not run"
-        assert not any(output.output_type == "error" for output in cell.get("outputs", [])), cell.id
+        outputs = cell.get("outputs", [])
+        assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs), cell.id
 
 
 def test_the_way_of_one_student_from_release_to_feedback(courses, tmp_path):
