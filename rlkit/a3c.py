@@ -216,9 +216,9 @@ class Reporter:
 
     def send(self):
         laps = np.array(self.laps).reshape(-1, len(LAP))
-        metrics = {name: float(value) for name, value in self.metrics.items()}
         if len(laps):
-            metrics["staleness"] = float((laps[:, 6] - laps[:, 5]).mean())
+            self.metrics["staleness"] = (laps[:, 6] - laps[:, 5]).mean()
+        metrics = {name: float(value) for name, value in self.metrics.items()}
         cpu_seconds = time.process_time() - self.cpu_at_start
         self.deliver(Report(self.rank, self.steps, self.finished, laps, metrics, cpu_seconds))
         self.steps, self.finished, self.laps = 0, [], []

@@ -15,7 +15,8 @@ def fail(sentence):
 def numbers(value, shape=None, name="your result"):
     """`value` as a fresh array of doubles; an AssertionError says what it is if it is no such thing.
 
-    What is compared later are these copies, so an object with its own idea of == or of array arithmetic gains nothing.
+    `rlkit.check` trusts the writer; this does not. What is compared later are these copies, so an object with its own
+    idea of == or of array arithmetic gains nothing.
     """
     if value is None:
         fail(f"{name} is None: does every path through your code end in a return?")

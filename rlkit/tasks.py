@@ -44,8 +44,8 @@ class ScaledPendulum(gymnasium.RewardWrapper):
 class Catch(gymnasium.Env):
     """The smallest video game: a ball falls one row a step; when it arrives, a paddle on the bottom row must be there.
 
-    Reward 1 for catching it and -1 for not, at the end and only there. With `bombs` every
-    other level has a dim ball, and those must not be caught.
+    Reward 1 for catching it and -1 for not, at the end and only there. With `bombs` every other
+    level has a dim ball, which must not be caught.
 
     `look` is what the agent is shown: "pixels", the picture; "features", what a person who knows the game would make of
     it: is the ball to the left, above or to the right of the paddle; "table", a 1 in the place of this state and 0

@@ -16,7 +16,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSIGNMENTS = ("dqn", "ppo", "a3c")
-STUB = "### BEGIN SOLUTION", "### END SOLUTION"
+REGION = "### BEGIN SOLUTION", "### END SOLUTION"  # what a student gets a stub for
 
 
 def source(assignment):
@@ -94,8 +94,8 @@ def judge(assignment):
     notebook = source(assignment)
     cells = {c.metadata.nbgrader.grade_id: c.source for c in notebook.cells if role(c) == "solution"}
     for task, mutants in tasks(assignment).items():
-        start, end = (cells[task].index(mark) for mark in STUB)
-        stub = cells[task][:start] + "raise NotImplementedError()" + cells[task][end + len(STUB[1]) :]
+        start, end = (cells[task].index(mark) for mark in REGION)
+        stub = cells[task][:start] + "raise NotImplementedError()" + cells[task][end + len(REGION[1]) :]
         points = [cell.metadata.nbgrader.points for cell in tests_of(notebook, task)]
         solutions = [("right", "the instructor's", []), ("stub", "as released", stub)]
         solutions += [(kind, name, change) for kind in ("right", "wrong") for name, change in mutants[kind].items()]

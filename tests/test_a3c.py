@@ -24,7 +24,7 @@ from test_gorila import Match
 
 from rlkit import memory
 from rlkit.a2c import A2C
-from rlkit.a3c import A3C, LAP, Report, actor_learner
+from rlkit.a3c import A3C, LAP, Report, Reporter, actor_learner
 from rlkit.checkpoint import load, save
 from rlkit.optimizers import Adam, RMSProp
 from rlkit.training import evaluate
@@ -103,6 +103,17 @@ def test_its_laps_are_numbered_and_timed(one_worker):
     startup, cpu = one_worker["times"]
     assert startup > 0 and 0 < cpu < laps[-1, 4] - laps[0, 0] + 1
     assert {p.metrics["staleness"] for p in one_worker["first"] if p.metrics} == {0}
+
+
+def test_a_report_with_no_new_update_repeats_the_metrics_of_the_last():
+    """The last one, where the tenth of a second ended together with the last update."""
+    reports, model = [], A2C(hidden=(8,))
+    reporter = Reporter(reports.append, rank=0)
+    reporter.add([0.0, 0.1, 0.2, 0.3, 0.4, 5, 7], model, {"entropy": torch.tensor(0.5)})
+    reporter.send()
+    reporter.send()
+    ready, last, again = (report.metrics for report in reports)
+    assert ready == {} and last == again == {"entropy": 0.5, "staleness": 2.0}
 
 
 def test_learning_again_goes_on_with_other_games(one_worker):

@@ -61,6 +61,11 @@ def test_training_again_goes_on_where_it_stopped():
     assert train(agent, 400).returns == []
 
 
+def test_means_along_a_run_look_back_from_each_point():
+    result = Result(returns=[1.0, 3.0, 5.0, 11.0], steps=[10, 20, 20, 40])
+    assert result.means_at([0, 9, 10, 20, 39, 40], window=2).tolist() == [1.0, 1.0, 1.0, 4.0, 4.0, 8.0]
+
+
 def test_the_mean_return_is_that_of_the_last_episodes():
     result = Result(returns=[0.0, 1.0, 2.0, 6.0])
     assert (result.mean_return(2), result.mean_return()) == (4.0, 2.25)
