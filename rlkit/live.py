@@ -6,12 +6,14 @@ sooner than 9 c later, so that watching costs at most a tenth of the run.
 
 import asyncio
 import base64
+import textwrap
 import threading
 import time
 
 import ipywidgets as widgets
 from IPython.display import display
 
+from rlkit.alt_text import axes_in_words, plain
 from rlkit.plotting import BLUE, Moving, compact, picture, smooth
 from rlkit.training import Result, watch
 
@@ -74,34 +76,45 @@ class Curve:
     def __init__(self, total_steps):
         self.picture = CurvePicture(total_steps)
         self.redraw = Redraw()
-        self.handle = display(Still(self.picture.draw(Result())), display_id=True)
+        self.handle = display(self.still(Result()), display_id=True)
 
     def __call__(self, progress, result):
         if self.redraw.due():
-            self.redraw.timed(lambda: self.handle.update(Still(self.picture.draw(result))))
+            self.redraw.timed(lambda: self.handle.update(self.still(result)))
 
     def finish(self, result):
-        self.handle.update(Still(self.picture.draw(result)))
+        self.handle.update(self.still(result))
+
+    def still(self, result):
+        png = self.picture.draw(result)
+        return Still(png, plain(f"Learning curve. {axes_in_words(self.picture.figure)} {describe(result)}"))
 
 
 class Still:
-    """PNG bytes that a notebook shows."""
+    """PNG bytes that a notebook shows, and what they show in words."""
 
-    def __init__(self, png):
-        self.png = png
+    def __init__(self, png, alt):
+        self.png, self.alt = png, alt
 
     def _repr_png_(self):
-        return self.png
+        return self.png, {"alt": self.alt}
 
     def __repr__(self):
         return "learning curve"
 
 
+def frame(png=b""):
+    """A place for a picture, at its natural size, so that its text stays readable, or as wide as a narrow page."""
+    return widgets.Image(value=png, format="png", layout={"max_width": "100%", "align_self": "flex-start"})
+
+
 class Panel(widgets.VBox):
     """Widgets over a picture: live where a kernel runs, a still picture and a line of text where none does."""
 
+    figure = None  # that the picture was drawn from
+
     def __init__(self, png, controls=(), text=""):
-        self.image = widgets.Image(value=png, format="png", layout={"width": "100%", "max_width": "760px"})
+        self.image = frame(png)
         self.status = widgets.HTML()
         super().__init__([*controls, self.image, self.status])
         self.say(text)
@@ -114,7 +127,13 @@ class Panel(widgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         png = base64.b64encode(compact(self.image.value)).decode()  # quick to make, now small to keep
-        return {**data, "image/png": png, "text/plain": type(self).__name__}, metadata
+        data = {**data, "image/png": png, "text/plain": type(self).__name__}
+        return data, {**metadata, "image/png": {"alt": self.alt()}}
+
+    def alt(self):
+        """What the axes are, then the line of text."""
+        axes = axes_in_words(self.figure) if self.figure else ""
+        return textwrap.shorten(f"{axes} {plain(self.status.value)}", 900, placeholder=" …")
 
 
 class Run(Panel):
@@ -131,6 +150,7 @@ class Run(Panel):
         self.stopping = threading.Event()
         self.thread = None
         self.curve = CurvePicture(total_steps)
+        self.figure = self.curve.figure
         self.stop_button = widgets.Button(description="Stop", tooltip="Stop training; nothing is lost")
         self.go_button = widgets.Button(description="Continue", disabled=True)
         self.stop_button.on_click(lambda _: self.stop())

@@ -1,8 +1,9 @@
 """Pictures of numbers: pure functions from results to figures, one look for every chapter.
 
 No pyplot: a `Picture` belongs to nobody's global state, shows itself in a notebook, and may be drawn from any thread
-that owns it. Colours are Okabe and Ito's, told apart by colour-blind readers; every method keeps its own, with a line
-style beside it, so that nothing is told by colour alone.
+that owns it. Colours are Okabe and Ito's, told apart by colour-blind readers, three of them darker, so that each has a
+contrast of 3 to 1 with white (but yellow, which is never drawn on white). Every method keeps its own, with a line style
+beside it, so that nothing is told by colour alone.
 """
 
 import io
@@ -14,11 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # comes with matplotlib
 
-from rlkit.saliency import BOTTOM, TOP
+from rlkit.alt_text import alt_text
+from rlkit.saliency import BOTTOM, TOP, middles
 from rlkit.statistics import bootstrap_interval, interquartile_mean
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+    "#000000", "#C68800", "#3D9CD3", "#009E73", "#F0E442", "#0072B2", "#B84A00", "#CC79A7",
 )  # fmt: skip
 GREY = "#8A8A8A"
 DPI = 80
@@ -35,8 +37,8 @@ METHODS = {  # colour and line style, the same in every chapter
     "TRPO": (ORANGE, "-."),
     "PPO adaptive KL": (GREEN, "--"),
     "PPO clip": (BLUE, "-"),
-    "A2C": (RED, (0, (5, 1))),
-    "A3C FF": (PINK, "-"),
+    "A2C": (RED, (0, (8, 1))),
+    "A3C FF": (PINK, (0, (3, 2))),
     "A3C LSTM": (BLACK, "-."),
     "feed-forward": (ORANGE, "--"),
     "LSTM": (BLUE, "-"),
@@ -75,16 +77,19 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "legend.frameon": False,
         "axes.axisbelow": True,
+        "axes.formatter.min_exponent": 5,  # powers of ten in full: exponents are too small to be read from afar
         "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY]),
     }
 )
 
 
 class Picture(Figure):
-    """A figure that shows itself as a PNG."""
+    """A figure that shows itself as a PNG, and in words to those who do not see it: `alt`, or what is read from it."""
+
+    alt = None
 
     def _repr_png_(self):
-        return self.png()
+        return self.png(), {"alt": alt_text(self)}
 
     def png(self):
         buffer = io.BytesIO()
@@ -157,6 +162,12 @@ def look(method):
     return {"color": colour, "linestyle": style, "label": method}
 
 
+def thin(method):
+    """The same for one seed of several, beside a thick line that has the label."""
+    colour, style = METHODS[method]
+    return {"color": colour, "linestyle": style, "linewidth": 0.8, "alpha": 0.6}
+
+
 def smooth(values, window=20):
     """Mean over the last `window` values, or as many as there are: `[K]` -> `[K]`."""
     sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
@@ -197,7 +208,7 @@ def over_seeds(ax, method, seeds):
     """One method on these axes, a thin line each seed, a thick one for their median; `seeds` are (x, y)."""
     grid = np.linspace(0, min(x[-1] for x, _ in seeds), 100)
     curves = np.array([np.interp(grid, x, y) for x, y in seeds])
-    ax.plot(grid, curves.T, color=METHODS[method][0], linewidth=0.7, alpha=0.5)
+    ax.plot(grid, curves.T, **thin(method))
     ax.plot(grid, np.median(curves, axis=0), **look(method))
 
 
@@ -214,7 +225,9 @@ def by_task(runs, tasks):
             seeds = runs[f"{method}, {task}"]
             returns, steps = np.array([run["returns"] for run in seeds]), np.array(seeds[0]["steps"]) / 1_000
             low, high = bootstrap_interval(returns)
-            ax.fill_between(steps, low, high, color=METHODS[method][0], alpha=0.2, linewidth=0)
+            colour, style = METHODS[method]
+            edge = {"edgecolor": (colour, 0.7), "linestyle": style, "linewidth": 0.8}
+            ax.fill_between(steps, low, high, facecolor=(colour, 0.2), **edge)
             ax.plot(steps, interquartile_mean(returns), **look(method))
         ax.set_title(task)
         ax.set_xlabel("agent steps, thousands")
@@ -235,7 +248,7 @@ def by_clock(runs, ylabel, window=5):
         ax = axes[0] if "DQN" in method else axes[1]
         grid = np.linspace(max(run["seconds"][0] for run in seeds), min(run["seconds"][-1] for run in seeds), 100)
         curves = np.array([np.interp(grid, run["seconds"], smooth(run["returns"], window)) for run in seeds])
-        ax.plot(grid, curves.T, color=METHODS[method][0], linewidth=0.7, alpha=0.5)
+        ax.plot(grid, curves.T, **thin(method))
         ax.plot(grid, np.median(curves, axis=0), **look(method))
     for ax, title in zip(axes, ("replay", "no replay")):
         ax.set(xlabel="seconds by the clock", title=title)
@@ -290,16 +303,18 @@ def claims(runs):
             seeds = runs[f"{method}, {task}"]
             steps = [row["step"] for row in seeds[0]]
             colour, style = METHODS[method]
-            for key, line, marker in (("claimed", style, "o"), ("true", ":", "x")):
+            marker = "o" if method == "DQN" else "s"
+            for key, line, fill in (("claimed", style, "full"), ("true", ":", "none")):
                 values = np.array([[row[key] for row in rows] for rows in seeds])
                 ax.plot(steps, values.T, color=colour, linewidth=0.5, alpha=0.4, linestyle=line)
                 ax.plot(
-                    steps, np.median(values, 0), color=colour, linestyle=line, marker=marker, label=f"{method}, {key}"
-                )
+                    steps, np.median(values, 0), color=colour, linestyle=line, marker=marker, fillstyle=fill,
+                    label=f"{method}, {key}",
+                )  # fmt: skip
         ax.set(title=f"CartPole, {task}", xlabel="agent steps", ylim=(0, 200))
         ax.axhline(100, color=GREY, linewidth=1)
     axes[0].set_ylabel("discounted value, mean over states")
-    axes[1].legend(loc="upper left", ncols=2, fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -328,9 +343,21 @@ def outline(ax, light, of):
     return [ax.contour(light, [0.5], colors=ink, linewidths=width, extent=extent) for width, ink in lines]
 
 
+def spot(scores, width):
+    """Where S is largest on a screen of this width, in words."""
+    down, across = middles(width)
+    row, column = np.unravel_index(scores.argmax(), scores.shape)
+    return f"column {across[column]:.0f}, row {down[row]:.0f}"
+
+
 def attention(recording, moments, maps):
     """What the policy and V attend to at some moments of a recording; `maps` as `saliency` gives them, one a moment."""
     figure, axes = picture(len(moments), 2, width=9, height=6.3, squeeze=False)
+    height, screen_width = recording.frames.shape[1:3]
+    figure.alt = (
+        f"{len(moments)} screens of the game, {screen_width} columns by {height} rows, above for the policy, below for "
+        f"V: what is attended to is bright and has a line around it."
+    )
     for column, (t, scores) in enumerate(zip(moments, maps)):
         for ax, of in zip(axes[:, column], ATTENTION):
             image, light = lit(recording.frames[t], scores[of])
@@ -342,6 +369,10 @@ def attention(recording, moments, maps):
         action, curve = recording.actions[t], recording.titles.curve.removesuffix(" over time")
         numbers = f"{recording.bars[t, action]:.2f}\n{curve} = {recording.curve_high[t]:.2f}".replace("-", "−")
         axes[0, column].set_title(f"step {t}: {recording.names[action]} {numbers}", fontsize=11)
+        most = {of: spot(scores[of], screen_width) for of in ATTENTION}
+        figure.alt += (
+            f" Step {t}, {recording.names[action]}: the policy attends most to {most['policy']}; V to {most['V']}."
+        )
     for ax, name in zip(axes[:, 0], ("the policy's attention", "attention of V")):
         ax.set_ylabel(name)
     return figure
@@ -367,6 +398,11 @@ def filters(weights, count=6):
         ax.set_ylabel(f"{age} before" if age else "newest", fontsize=12)
     bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=12, ticks=[-1, 0, 1])
     bar.set_ticklabels(["negative", "0", "positive"])
+    changes = ", ".join(f"filter {n} by {change[n] / (weights[n] ** 2).sum():.0%}" for n in chosen)
+    figure.alt = (
+        f"{len(chosen)} filters side by side, {stack} squares each, one for each frame, the oldest on top; black is "
+        f"negative, grey 0, white positive. They change from frame to frame: {changes}."
+    )
     return figure
 
 
@@ -396,4 +432,13 @@ def feature_maps(obs, seen):
         count, height, width = images[name].shape
         ax.set_title(f"{name}: {count} of {height} x {width}", fontsize=12, loc="left")
         ax.set_axis_off()
+    shares = "; ".join(
+        f"{name}, {len(maps)} maps of {maps.shape[1]} by {maps.shape[2]}, {(maps == 0).mean():.0%} of their numbers 0"
+        for name, maps in images.items()
+        if name in seen
+    )
+    figure.alt = (
+        f"Above the {len(obs)} frames that the network sees, the newest on the right; below what its layers make of "
+        f"them, black where a number is 0, white where it is large: {shares}."
+    )
     return figure

@@ -65,7 +65,8 @@ def play(agent, steps=1_000, seed=1_000_000):
         obs = next_obs
     screens, *columns = (np.array(column) for column in zip(*rows))
     names = tuple(game.actions[button].name for button in buttons)
-    return Recording(screens, palette, *columns, names, titles, game.over)
+    name = agent.env.removeprefix("ALE/").split("-")[0]
+    return Recording(screens, palette, *columns, names, titles, game.over, name)
 
 
 def q_and_range(agent, obs):
@@ -126,6 +127,7 @@ class Recording:
     names: tuple  # [A]: of the actions
     titles: Titles
     over: bool  # did the episode end?
+    game: str = "a game"  # its name
 
     def __len__(self):
         return len(self.screens)
@@ -189,7 +191,7 @@ class Video:
         self.shape = (2 * height, WIDTH)
         self.left, self.right = 2 * width + MARGIN + 8, WIDTH - MARGIN
         names, num_actions = self.recording.names, len(self.recording.names)
-        self.row = min(42, 200 // num_actions)  # from one bar to the next
+        self.row = min(42, 216 // num_actions)  # from one bar to the next
         self.letters = min(TEXT + 1, self.row)
         self.bars_top = 42
         names_end = self.left + 20 + max(stencil(name, self.letters, True).shape[1] for name in names)
@@ -199,7 +201,7 @@ class Video:
         self.bars_axis = axis(self.bars.min(), max(self.recording.titles.reach, self.bars.max()))
         self.curve_axis = axis(self.curve_low.min(), self.curve_high.max())
         self.plot_x = self.left + PLOT_INDENT, self.right
-        self.plot_y = self.bars_top + num_actions * self.row + 60, self.shape[0] - 48
+        self.plot_y = self.bars_top + num_actions * self.row + 44, self.shape[0] - 48
 
     def bar_x(self, value):
         return at(value, *self.bars_axis, *self.bars_x)
@@ -236,9 +238,9 @@ class Video:
         band = stroke(self.shape, above + below[::-1], closed=True)
         curve = stroke(self.shape, above)
         self.past, self.future = page, page.copy()
-        stamp(self.past, band, SKY, strength=8)
+        stamp(self.past, band, SKY, strength=12)
         stamp(self.past, curve, BLUE)
-        stamp(self.future, band, GREY, strength=4)
+        stamp(self.future, band, GREY, strength=8)
         stamp(self.future, curve, GREY)
 
     def frame(self, t):
@@ -284,7 +286,7 @@ class Video:
         path = Path(path)
         check_ending(path)
         if path.suffix.lower() == ".png":
-            path.write_bytes(self._repr_png_())
+            path.write_bytes(self.png())
             return path
         images = (self.image(t) for t in range(len(self)))
         options = {
@@ -295,8 +297,24 @@ class Video:
         next(images).save(path, save_all=True, append_images=images, duration=duration, loop=0, **options)
         return path
 
-    def _repr_png_(self):
+    def png(self):
         return animated_png((self.frame(t) for t in range(len(self))), self.palette, round(1000 / self.fps))
+
+    def _repr_png_(self):
+        return self.png(), {"alt": self.alt()}
+
+    def alt(self):
+        """What is seen, in words."""
+        recording, titles, last = self.recording, self.recording.titles, len(self) - 1
+        seen = recording.actions[self.start : self.start + len(self)]
+        counts = ", ".join(f"{name} {(seen == action).sum()} times" for action, name in enumerate(recording.names))
+        score = f"{number(self.score[0], '.0f')} to {number(self.score[last], '.0f')}"
+        low, high = (number(value, ".2f") for value in (self.curve_high.min(), self.curve_high.max()))
+        return (
+            f"Animation of {recording.game}, from second {self.seconds(0):.0f} to {self.seconds(last):.0f}: an agent "
+            f"plays, and the return goes from {score}. Beside the screen a bar for each action, {titles.bars}, the "
+            f"chosen one in blue with an arrow: {counts}. Below, {titles.curve}, between {low} and {high}."
+        )
 
     def __repr__(self):
         return "Video of a game"

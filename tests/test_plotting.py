@@ -26,7 +26,7 @@ def test_by_task_draws_the_interquartile_mean_of_each_method_on_each_task():
             expected = interquartile_mean(np.array([run["returns"] for run in runs[f"{line.get_label()}, {task}"]]))
             np.testing.assert_allclose(line.get_ydata(), expected)
             assert (line.get_color(), line.get_linestyle()) != (None, None)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure.png().startswith(b"\x89PNG")
 
 
 def test_a_heatmap_writes_every_number_in_its_place_and_in_a_colour_that_can_be_read():

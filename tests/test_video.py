@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_recording_and_video(agent, recording):
     for name, value in vars(recording).items():
         assert np.array_equal(value, getattr(again, name)), name
     assert not np.array_equal(recording.screens, other.screens)
-    assert again.show(0, 20)._repr_png_() == recording.show(0, 20)._repr_png_()
+    assert again.show(0, 20).png() == recording.show(0, 20).png()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="C++ draws other no-ops elsewhere")
@@ -180,7 +180,7 @@ def test_bars_of_probabilities_reach_to_1_and_v_has_an_axis_of_its_own(ppo):
         bar = video.frame(29)[video.bars_top + action * video.row + video.row // 2, left : right + 1]
         colour = ink(BLUE) if action == video.bars[29].argmax() else ink(GREY, 8)
         assert abs((bar == colour).sum() - p * (right - left)) <= 2
-    assert Image.open(io.BytesIO(video._repr_png_())).n_frames == 30
+    assert Image.open(io.BytesIO(video.png())).n_frames == 30
 
 
 def test_the_cursor_moves_and_the_curve_behind_it_is_blue():
@@ -207,7 +207,7 @@ def test_points_won_and_lost_stand_below_their_moments():
 
 @pytest.mark.parametrize("q_values", [[[0.0, 0.0]], [[1e-9, 0], [0, 1e-9]], [[-5e3, -4e3]] * 3, [[1, 2]] * 2])
 def test_no_q_values_break_the_picture(q_values):
-    assert made_up(q_values).show()._repr_png_()
+    assert made_up(q_values).show().png()
 
 
 @pytest.mark.parametrize("count", [2, 6, 9, 18])
@@ -238,7 +238,7 @@ def test_numbers_have_a_true_minus():
 
 def test_the_animated_png_holds_every_frame(recording):
     video = recording.show(20, 60, fps=10)
-    image = Image.open(io.BytesIO(video._repr_png_()))
+    image = Image.open(io.BytesIO(video.png()))
     assert (image.n_frames, image.info["loop"], image.info["duration"]) == (40, 0, 100)
     for t in (0, 1, 2, 20, 39):
         image.seek(t)
@@ -246,14 +246,14 @@ def test_the_animated_png_holds_every_frame(recording):
 
 
 def test_a_frame_in_which_nothing_changed_is_kept():
-    png = made_up([[0.0, 0.0]] * 2).show()._repr_png_()
+    png = made_up([[0.0, 0.0]] * 2).show().png()
     assert png.count(b"fcTL") == 2 and struct.pack(">II", 2, 0) in png
     Image.open(io.BytesIO(png)).seek(1)
 
 
 def test_ten_seconds_fit_into_a_notebook(recording):
     """80 steps here: half as many, of a game that is played as badly as possible."""
-    assert len(recording.show()._repr_png_()) * 4 / 3 < 350_000 * 80 / 150
+    assert len(recording.show().png()) * 4 / 3 < 350_000 * 80 / 150
 
 
 def test_a_notebook_gets_a_png_and_a_constant_line(recording):

@@ -6,7 +6,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from rlkit import published
-from rlkit.explore.panel import WIDE, Explorer, choice, slider
+from rlkit.explore.panel import Explorer, choice, labelled, slider
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
 from rlkit.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
 
@@ -38,9 +38,7 @@ PER = {  # what a number is divided by: how that is said, (days, devices) -> a n
 
 def several(symbol_and_word, value, options, rows):
     """A list of which some or none are chosen, with Ctrl and Shift."""
-    return widgets.SelectMultiple(
-        value=value, options=options, description=symbol_and_word, rows=rows, style=WIDE["style"]
-    )
+    return widgets.SelectMultiple(value=value, options=options, rows=rows, **labelled(symbol_and_word, width=440))
 
 
 def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, per="nothing"):

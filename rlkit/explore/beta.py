@@ -47,18 +47,18 @@ def along_the_line(samples, noise, seed):
 def beta():
     """J, -β KL and their sum along a step, and the KL at the maximiser for all β, by β, samples, noise and seed."""
     figure, (ax, aim) = picture(2, width=11, height=4.6, width_ratios=[1.4, 1])
-    (estimate,) = ax.plot(LINE, LINE, color=ORANGE, label="J, estimated")
+    (estimate,) = ax.plot(LINE, LINE, "-.", color=ORANGE, label="J, estimated")
     (truth,) = ax.plot(LINE, LINE, "--", color=BLACK, label="J, the truth")
     (price,) = ax.plot(LINE, LINE, ":", color=RED, label="-β KL")
     (total,) = ax.plot(LINE, LINE, color=BLUE, linewidth=3, label="J - β KL")
     (best,) = ax.plot([0], [0], "D", color=BLUE, markersize=10, label="its maximiser")
     ax.axhline(0, color=GREY, linewidth=1)
     ax.set(xlabel="length of the step along the gradient", ylabel="objective", xlim=(0, 16), ylim=(-1.2, 1.2))
-    aim.axhspan(KL_MIN, KL_MAX, color=SKY, alpha=0.4, label="KL_min to KL_max")
-    (reached,) = aim.plot(BETAS, BETAS, color=BLUE, label="KL at the maximiser")
-    (here,) = aim.plot([1], [1], "D", color=BLUE, markersize=10, label="at this β")
-    aim.set(xlabel="β", ylabel="KL, nats", xscale="log", yscale="log", ylim=(1e-4, 10))
-    figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, and in no curve's way
+    aim.axhspan(KL_MIN, KL_MAX, facecolor=(SKY, 0.3), edgecolor=SKY, label="KL_min to KL_max")
+    (reached,) = aim.plot(BETAS, BETAS, color=BLUE)
+    (here,) = aim.plot([1], [1], "D", color=BLUE, markersize=10)
+    aim.set(xlabel="β", ylabel="KL at the maximiser, nats", xscale="log", yscale="log", ylim=(1e-4, 10))
+    figure.legend(loc="outside upper center", ncols=6)  # the figure's: drawn once, and in no curve's way
 
     def draw(kl_coef, samples, noise, seed):
         J, kl, true_J = along_the_line(samples, noise, seed)

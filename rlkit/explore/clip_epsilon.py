@@ -39,9 +39,9 @@ def clip_epsilon():
     figure, (plus, minus, cloud) = picture(3, width=11.5, height=4.5, width_ratios=[1, 1, 1.5])
     curves, marks, limits = [], [], []
     for ax, sign in ((plus, 1), (minus, -1)):
-        ax.plot(RATIOS, sign * RATIOS, color=GREY, linewidth=1, label="r A")
+        ax.plot(RATIOS, sign * RATIOS, ":", color=GREY, label="r A")
         curves += ax.plot(RATIOS, RATIOS, color=BLUE, linewidth=3, label="objective")
-        marks += ax.plot([], [], "x", color=RED, markersize=6, label="slope 0")
+        marks += ax.plot([], [], "|", color=RED, markersize=12, label="slope 0")
         ax.set(xlabel="ratio r", title=f"A = {sign:+d}", xlim=(0, 2.5), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
     plus.set_ylabel("objective of one sample")
     (alive,) = cloud.plot([], [], "o", color=BLUE, markersize=4, label="alive")

@@ -13,7 +13,11 @@ from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, YELLOW, Picture
 MEANS = np.array([1.0, 0.5, 0.0])  # a1 pays 10, one time in ten; a2 pays ½, every time; a3 never pays
 BETAS, RATES = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0], [0.1, 0.2, 0.3, 0.5, 0.7]
 SEEDS, STEPS, SURE = 40, 600, 0.8
-OUTCOMES = {"sure of a1, the best": (BLUE, "o"), "sure of another": (RED, "X"), "not sure": (ORANGE, "s")}
+OUTCOMES = {
+    "sure of a1, the best": (BLUE, "-", "o"),
+    "sure of another": (RED, "--", "X"),
+    "not sure": (ORANGE, ":", "s"),
+}
 HEIGHT = 0.75**0.5
 CORNERS = np.array([[0.5, HEIGHT], [0.0, 0.0], [1.0, 0.0]])  # of the triangle that holds every policy
 FAN = np.array([0.01 * k**0.5 * np.array([np.cos(2.4 * k), np.sin(2.4 * k)]) for k in range(SEEDS)])
@@ -85,7 +89,7 @@ def entropy_bonus():
     image = ax.imshow(x, "Greys", extent=(0, 1, 0, HEIGHT), origin="lower", vmin=0, vmax=26, interpolation="nearest")
     paths = ax.add_collection(LineCollection([], linewidths=0.6, alpha=0.6))
     ax.plot(*CORNERS[[0, 1, 2, 0]].T, color=BLACK, linewidth=1)
-    ends = [ax.plot([], [], marker, color=colour, label=label)[0] for label, (colour, marker) in OUTCOMES.items()]
+    ends = [ax.plot([], [], marker, color=colour, label=label)[0] for label, (colour, _, marker) in OUTCOMES.items()]
     (star,) = ax.plot([], [], "*", color=YELLOW, markeredgecolor=BLACK, markersize=18, label="largest J")
     ax.set(title="a1: 10, one time in ten", xlabel="a point is a policy: the lighter, the larger J", anchor="S")
     ax.set(xlim=(-0.12, 1.12), ylim=(-0.08, 0.95), yticks=[])
@@ -99,7 +103,7 @@ def entropy_bonus():
     over_time.set(xlabel="step", ylabel="entropy, nats", xlim=(0, STEPS), ylim=(-0.05, 1.2))
     over_time.set_yticks([0, 0.5, np.log(3)], ["0", "0.5", "ln 3"])
     here = by_beta.axvspan(-0.5, 0.5, color=GREY, alpha=0.3)
-    strips = [by_beta.plot([], [], marker, color=colour, markersize=4)[0] for colour, marker in OUTCOMES.values()]
+    strips = [by_beta.plot([], [], marker, color=colour, markersize=4)[0] for colour, _, marker in OUTCOMES.values()]
     (means,) = by_beta.plot(range(len(BETAS)), np.zeros(len(BETAS)), color=BLACK, linewidth=3)
     by_beta.set(xlabel="β", ylabel="regret, 1 - E[r]", xlim=(-0.6, len(BETAS) - 0.4), ylim=(-0.05, 0.85))
     by_beta.set_xticks(range(len(BETAS)), [f"{beta:g}" for beta in BETAS])
@@ -113,9 +117,9 @@ def entropy_bonus():
         seen = np.unique((t * np.linspace(0, 1, 31) ** 1.5).astype(int))  # more of the beginning
         points, H = history[seen, i] @ CORNERS, entropy(history[:, i])
         kinds, regret = outcomes(history[-1]), MEANS.max() - history[-1] @ MEANS  # [β, SEEDS]
-        colours = [list(OUTCOMES.values())[kind][0] for kind in kinds[i]]
-        paths.set(segments=points.swapaxes(0, 1), color=colours)
-        thin.set(segments=[np.stack([seen, h], -1) for h in H[seen].T], color=colours)
+        colours, styles, _ = zip(*(list(OUTCOMES.values())[kind] for kind in kinds[i]))
+        paths.set(segments=points.swapaxes(0, 1), color=colours, linestyle=styles)
+        thin.set(segments=[np.stack([seen, h], -1) for h in H[seen].T], color=colours, linestyle=styles)
         mean.set_data(range(t + 1), H.mean(-1))
         means.set_ydata(regret.mean(-1))
         here.set_x(i - 0.5)

@@ -1,11 +1,10 @@
 """ε on a running agent: it learns in the background, and the slider decides how much it tries."""
 
-import ipywidgets as widgets
 import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.panel import slider, switch
-from rlkit.live import Run, describe
+from rlkit.live import Run, describe, frame
 from rlkit.plotting import BLUE, GREY, Moving, picture
 from rlkit.presets import preset
 
@@ -19,7 +18,7 @@ class EpsilonRun(Run):
         ax.set(ylim=(0, 1.05), ylabel="π(a|s)", xlabel="action", xticks=range(agent.num_actions))
         ax.axhline(1 / agent.num_actions, color=GREY, linewidth=1)
         self.policy_picture = Moving(self.policy)
-        self.policy_image = widgets.Image(format="png", layout={"width": "100%", "max_width": "760px"})
+        self.policy_image = frame()
         self.by_hand = switch("hold ε by hand")
         self.slider = slider("ε, random actions", 0.1, 0.0, 1.0, 0.01)
         for control in (self.by_hand, self.slider):

@@ -27,10 +27,10 @@ def museum(chapter=None):
         (thick,) = ax.plot([], [], color=colour, linestyle=style, linewidth=3, label=f"{kind}, median")
         (dots,) = telling.plot([], [], marker, color=colour, markersize=8, alpha=0.5, markeredgewidth=0)
         (bar,) = telling.plot([], [], color=colour, linewidth=3)
-        words = telling.text(place + 0.3, 0, "", color=colour, va="center")
+        words = telling.text(place + 0.3, 0, "", va="center")
         curves[kind], points[kind] = (thin, thick), (place, dots, bar, words)
     (line,) = telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
-    meaning = telling.text(0, 0, "", color=GREY, va="bottom", fontsize=11)
+    meaning = telling.text(0, 0, "", va="bottom", fontsize=11)
     ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
     telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS))
     telling.set_title(" ", fontsize=11)  # its place is laid out once

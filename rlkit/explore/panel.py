@@ -6,38 +6,41 @@ from matplotlib.legend import Legend
 from rlkit.live import Panel
 from rlkit.plotting import Moving
 
-WIDE = {"style": {"description_width": "190px"}, "layout": {"width": "560px"}, "continuous_update": True}
 
-
-WIDE_SWITCH = {"style": {"description_width": "initial"}, "layout": {"width": "560px"}}
+def labelled(symbol_and_word, width=560, label_width="190px"):
+    """What all controls have: a label, which is the tooltip, too, or that would be "null"; a width that shrinks."""
+    return {
+        "description": symbol_and_word,
+        "tooltip": symbol_and_word,
+        "style": {"description_width": label_width},
+        "layout": {"width": f"{width}px", "max_width": "100%"},
+    }
 
 
 def slider(symbol_and_word, value, low, high, step, readout=None):
-    """A labelled slider for a whole or a real number."""
+    """A slider for a whole or a real number."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
     form = {"readout_format": readout} if readout else {}
-    return kind(value=value, min=low, max=high, step=step, description=symbol_and_word, **form, **WIDE)
+    return kind(value=value, min=low, max=high, step=step, **form, **labelled(symbol_and_word))
 
 
 def log_slider(symbol_and_word, value, low, high, step=0.25):
     """A slider over powers of ten, from 10^low to 10^high."""
-    return widgets.FloatLogSlider(
-        value=value, min=low, max=high, step=step, description=symbol_and_word, readout_format=".3g", **WIDE
-    )
+    form = labelled(symbol_and_word)
+    return widgets.FloatLogSlider(value=value, min=low, max=high, step=step, readout_format=".3g", **form)
 
 
 def steps(symbol_and_word, value, options):
     """A slider over a few given values."""
-    return widgets.SelectionSlider(value=value, options=options, description=symbol_and_word, **WIDE)
+    return widgets.SelectionSlider(value=value, options=options, **labelled(symbol_and_word))
 
 
 def switch(symbol_and_word, value=False):
-    return widgets.Checkbox(value=value, description=symbol_and_word, **WIDE_SWITCH)
+    return widgets.Checkbox(value=value, **labelled(symbol_and_word, label_width="initial"))
 
 
 def choice(symbol_and_word, value, options):
-    form = {"style": {"description_width": "190px"}, "layout": {"width": "440px"}}
-    return widgets.Dropdown(value=value, options=options, description=symbol_and_word, **form)
+    return widgets.Dropdown(value=value, options=options, **labelled(symbol_and_word, width=440))
 
 
 def still_legend(ax, **options):
@@ -110,7 +113,8 @@ class Prediction(widgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         if self.then is not None:
-            data = {**self.then._repr_mimebundle_()[0], **data}
+            shown, alt = self.then._repr_mimebundle_()
+            data, metadata = {**shown, **data}, {**alt, **metadata}
         return {**data, "text/plain": "  |  ".join(self.options)}, metadata
 
 

@@ -33,15 +33,17 @@ def priority():
     rank = np.arange(SIZE)
     (drawn,) = ax.plot(rank, rank, color=PINK, label="P(i), drawn")
     (counted,) = ax.plot(rank, rank, color=BLUE, linestyle="--", label="P(i) w(i), counted")
-    ax.axhline(1 / SIZE, color=GREY, linewidth=1, label="uniform")
+    ax.axhline(1 / SIZE, color=GREY, linestyle=":", label="uniform")
     ax.set(xlabel="transitions, from large |δ| to small", ylabel="probability", yscale="log", ylim=(1e-4, 1))
     ax.legend(loc="upper right")
     bins = np.linspace(-1.5, 2.5, 41)
-    bars = estimates.bar(bins[:-1], np.zeros(40), width=np.diff(bins), align="edge", color=PINK, alpha=0.6)
+    bars = estimates.bar(
+        bins[:-1], np.zeros(40), width=np.diff(bins), align="edge", facecolor=(PINK, 0.4), edgecolor=PINK
+    )
     truth = estimates.axvline(0, color=BLUE, linewidth=2, label="mean of δ over the memory")
     mean = estimates.axvline(0, color=RED, linestyle="--", label="mean of the estimates")
     estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.25))
-    estimates.legend(loc="upper right", fontsize=10)
+    estimates.legend(loc="upper right", fontsize=11)
 
     def draw(alpha, beta, seed):
         errors = td_errors(seed)

@@ -40,9 +40,9 @@ def saliency(agent=None, recording=None):
     axes = figure.subplot_mosaic([["game", "bars"], ["game", "layer"]], width_ratios=[1, 1.55], height_ratios=[1, 1.1])
     screen = axes["game"].imshow(recording.frames[0], interpolation="nearest")
     contours = []
-    bars = axes["bars"].barh(names, np.zeros(len(names)))
+    bars = axes["bars"].barh(names, np.zeros(len(names)), edgecolor="white")
     low, high = min(0.0, recording.bars.min()), max(recording.titles.reach, recording.bars.max())
-    axes["bars"].set(title=recording.titles.bars, xlim=(low, high))
+    axes["bars"].set(title=f"{recording.titles.bars}, hatched: the action taken", xlim=(low, high))
     axes["bars"].invert_yaxis()
     image = axes["layer"].imshow(np.zeros((1, 1)), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
     axes["layer"].set(title="what the layer sees", xlim=(0, PANEL), ylim=(1, 0), aspect="equal")
@@ -58,7 +58,7 @@ def saliency(agent=None, recording=None):
         contours.extend(outline(axes["game"], light, whose))
         action = recording.actions[t]
         for a, (bar, value) in enumerate(zip(bars, recording.bars[t])):
-            bar.set(width=value, color=BLUE if a == action else GREY)
+            bar.set(width=value, facecolor=BLUE if a == action else GREY, hatch="//" if a == action else "")
         maps = tiles(recording.stacks[t] if layer == "frames" else layers(agent, recording.stacks[t])[layer])
         image.set_data(maps)
         image.set_extent((0, PANEL, PANEL * maps.shape[0] / maps.shape[1], 0))

@@ -35,10 +35,10 @@ def t_max():
     left.legend(loc="upper center", fontsize=11)
     for seeds in runs.values():
         grid = np.linspace(0, 100, 60)
-        right.plot(grid, np.median([on(grid, run) for run in seeds], 0), color=GREY, linewidth=1)
+        right.plot(grid, np.median([on(grid, run) for run in seeds], 0), ":", color=GREY, linewidth=1.2)
     thin = [right.plot([0], [0], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in next(iter(runs.values()))]
     (thick,) = right.plot([0], [0], color=BLUE, linewidth=3, label="chosen t_max, median of the seeds")
-    right.plot([], [], color=GREY, linewidth=1, label="the others")
+    right.plot([], [], ":", color=GREY, linewidth=1.2, label="the others")
     right.set(xlabel="steps, thousands", ylabel="return, mean of 20", xlim=(0, 100), ylim=(0, 520))
     right.set_title("A2C on CartPole")
     right.legend(loc="upper left", fontsize=11)

@@ -49,7 +49,7 @@ def target_network():
         lines[key] = (seeds, median, fresh)
     ax.set(xlabel="agent steps", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30_000))
     values.set(xlabel="agent steps", ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30_000))
-    values.axhline(CEILING, color=GREY, linewidth=1, label="no true value is higher")
+    values.axhline(CEILING, color=GREY, linestyle=":", label="no true value is higher")
     values.legend(loc="upper left")
     explorer = None
 

@@ -1,8 +1,6 @@
 """A run in the background with a second picture below its curve: some numbers of every iteration."""
 
-import ipywidgets as widgets
-
-from rlkit.live import Run, describe
+from rlkit.live import Run, describe, frame
 from rlkit.plotting import Moving
 
 
@@ -19,7 +17,7 @@ class TracedRun(Run):
             line.axes.locator_params(axis="x", nbins=4)  # steps are long numbers
         figure.get_layout_engine().set(w_pad=0.3)  # and one may stand at the edge
         self.second = Moving(figure)
-        self.second_image = widgets.Image(format="png", layout={"width": "100%", "max_width": "760px"})
+        self.second_image = frame()
         super().__init__(agent, total_steps, self.trace, controls=controls)
         self.children = [*self.children, self.second_image]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.panel import Explorer, choice, log_slider, slider
-from rlkit.plotting import GREY, METHODS, look, picture
+from rlkit.plotting import GREY, look, picture, thin
 
 STATES = 5  # interior states of the walk; it starts in the middle, the right end pays 1, γ = 1
 FEATURES = {
@@ -80,9 +80,7 @@ def value_estimation():
     figure, (ax, chain) = picture(2, width=10)
     episodes, seeds = 40, 10
     x = np.arange(episodes + 1)
-    thin = {
-        m: [ax.plot(x, x, color=METHODS[m][0], linewidth=0.6, alpha=0.5)[0] for _ in range(seeds)] for m in ("MC", "TD")
-    }
+    each = {m: [ax.plot(x, x, **thin(m))[0] for _ in range(seeds)] for m in ("MC", "TD")}
     thick = {m: ax.plot(x, x, **look(m))[0] for m in ("MC", "TD")}
     (floor,) = ax.plot(x, x, color=GREY, linestyle=":", label="best w for these features")
     ax.set(xlabel="episodes", ylabel="J(w)", ylim=(0, 0.35))
@@ -99,7 +97,7 @@ def value_estimation():
         error = errors(history, phi)
         numbers = []
         for i, method in enumerate(("MC", "TD")):
-            for line, seed_error in zip(thin[method], error[:, i].T):
+            for line, seed_error in zip(each[method], error[:, i].T):
                 line.set_ydata(seed_error)
             thick[method].set_ydata(np.median(error[:, i], axis=1))
             ends[method].set_ydata((history[-1, i] @ phi.T).mean(0))

@@ -29,7 +29,7 @@ def worker_model():
     (clock, frames), (stale, gain) = axes
     series = {"seconds": (clock, 1.0), "steps": (frames, 1e-3)}
     thin = {
-        key: [ax.plot([0.1], [0], color=BLUE, linewidth=0.9)[0] for _ in runs["1"]] for key, (ax, _) in series.items()
+        key: [ax.plot([0.1], [0], color=BLUE, linewidth=1.3)[0] for _ in runs["1"]] for key, (ax, _) in series.items()
     }
     for key, (ax, unit) in series.items():
         curves = [

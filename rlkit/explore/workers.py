@@ -17,7 +17,8 @@ from rlkit.tasks import DelayedCartPole
 
 TASKS = {"CartPole": dict(), "CartPole with 1 ms of waiting": dict(env=DelayedCartPole, t_max=16)}
 COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
-PHASES = dict(zip(LAP, (BLACK, BLUE, ORANGE, RED)))  # pull, act, gradient, push
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
+PHASES = dict(zip(LAP, ((BLACK, 3), (BLUE, 6), (ORANGE, 9), (RED, 12))))  # colour and width, the later the thicker
 SHOWN = 8  # lanes
 
 
@@ -50,11 +51,12 @@ class Workers(Panel):
         self.lane_ax.set(xlabel="milliseconds", ylabel="worker", xlim=(-60, 0), yticks=range(SHOWN))
         self.stale_ax.set(xlabel="staleness: updates by others in between", ylabel="share of updates", ylim=(0, 1))
         self.stale_ax.set_xlim(-0.5, 16)
-        for phase, colour in PHASES.items():
-            self.lane_ax.plot([], [], color=colour, linewidth=6, label=phase)
+        for phase, (colour, width) in PHASES.items():
+            self.lane_ax.plot([], [], color=colour, linewidth=width, label=phase, solid_capstyle="butt")
         self.lane_ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=11)
         self.bars = {
-            phase: self.lane_ax.hlines([], [], [], colors=colour, linewidth=7) for phase, colour in PHASES.items()
+            phase: self.lane_ax.hlines([], [], [], colors=colour, linewidth=width)
+            for phase, (colour, width) in PHASES.items()
         }
         self.moving = Moving(self.figure)
         row = widgets.HBox([self.start_button, self.stop_button])
@@ -65,11 +67,11 @@ class Workers(Panel):
             return
         self.stopping.clear()
         self.error = None
-        count, colour = self.count.value, COLOURS[len(self.runs) % len(COLOURS)]
+        count, look = self.count.value, len(self.runs) % len(COLOURS)
         settings = dict(num_workers=count, seed=len(self.runs), **TASKS[self.task.value]) | self.changes
         agent = preset("a3c-cartpole", **settings)
         name = f"W = {count}" + (", waiting" if "waiting" in self.task.value else "")
-        style = dict(color=colour, linestyle=("-", "--", "-.", ":")[len(self.runs) % 4])
+        style = dict(color=COLOURS[look], linestyle=STYLES[look])
         lines = [ax.plot([], [], label=name, **style)[0] for ax in (self.by_clock, self.by_steps)]
         lines += self.stale_ax.plot([], [], marker="o", markersize=5, label=name, **style)
         self.runs.append({"name": name, "agent": agent, "lines": lines, "seconds": [], "steps": [], "returns": []})

@@ -1,0 +1,226 @@
+"""Figures for every reader: nothing is told by colour alone, lines are seen on white, text is read from afar."""
+
+import re
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import ipywidgets as widgets
+import nbformat
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from rlkit import AGENTS, explore, load, plotting
+from rlkit.training import Result
+from rlkit.video import Q_TITLES, Recording, Video, play
+
+ROOT = Path(__file__).parent.parent
+SMALLEST = 11  # 80 pixels an inch shown as 96 make 9.2 of these points
+WIDEST = 12  # inches: 960 pixels, a projector's page
+
+# Figures and explorers ------------------------------------------------------------------------------------------------
+
+
+def curves(*methods):
+    return {method: [(np.arange(5), np.arange(5.0) * seed) for seed in (1, 2)] for method in methods}
+
+
+def on_tasks(*methods):
+    run = {"steps": [0, 1_000], "returns": [0.0, 1.0]}
+    return {f"{method}, {task}": [run] * 3 for method in methods for task in "AB"}
+
+
+def claims(*methods):
+    rows = [{"step": step, "claimed": 2.0 * step, "true": step} for step in (1, 2)]
+    return {f"{method}, {count} actions": [rows] * 2 for method in methods for count in (2, 10)}
+
+
+VALUES = ("DQN", "Double DQN", "Dueling DQN", "Prioritized DQN", "n-step DQN", "all of them")
+POLICIES = ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip", "A2C")
+WORKERS = ("A2C", "A3C FF", "A3C LSTM", "PPO clip")
+CATCH = ("features by hand", "linear on pixels", "network on pixels", "table")
+STABILISERS = ("all of DQN", "no target network", "no replay", "neither")
+BASELINES = ("baseline: none", "baseline: mean", "baseline: value")
+PAIRS = [("feed-forward", "LSTM"), ("semi-gradient", "residual gradient"), ("uniform", "prioritized"), ("MC", "TD")]
+TOGETHER = [VALUES, POLICIES, WORKERS, CATCH, STABILISERS, BASELINES, *PAIRS, ("truth", "TD"), ("DQN", "Gorila")]
+BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # one style, side by side: the second one has markers there
+
+PICTURES = {
+    "compare": lambda: plotting.compare(curves(*VALUES), target=3),
+    "by_task": lambda: plotting.by_task(on_tasks(*POLICIES), "AB"),
+    "by_clock": lambda: plotting.by_clock(
+        {name: [{"seconds": [1, 2, 3], "returns": [1, 2, 3]}] * 2 for name in {*VALUES[:4], *WORKERS}}, "return"
+    ),
+    "claims": lambda: plotting.claims(claims("DQN", "Double DQN")),
+    "updates": lambda: plotting.updates(
+        {kind: [{"total_steps": 9, "solved": solved, "largest_weight": 2} for solved in (1, None)] for kind in "ab"}
+    ),
+    "learning_curve": lambda: plotting.learning_curve(Result(steps=[1, 2], returns=[1.0, 2.0]), target=2),
+}
+DRAWN = [
+    "atari49", "atari57", "beta", "clip_epsilon", "divergence", "entropy_bonus", "importance_sampling", "max_bias",
+    "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region", "value_estimation",
+    "worker_model", "workers",
+]  # fmt: skip
+RUNNING = ["beta_live", "clip_live", "epsilon"]
+EXPLORERS = DRAWN + RUNNING
+
+
+@cache
+def explorer(name):
+    if name == "saliency":
+        agent = load(AGENTS / "ppo-pong-small.pt", num_envs=1)
+        return explore.saliency(agent, play(agent, 2))  # a short game: it is quicker
+    if name not in RUNNING:
+        return getattr(explore, name)()
+    run = getattr(explore, name)(total_steps=1_000)
+    run.stop()
+    return run
+
+
+@cache
+def figures(name):
+    """The figures of a function of plotting or of an explorer, drawn."""
+    if name in PICTURES:
+        drawn = [PICTURES[name]()]
+    else:
+        panel = explorer(name)
+        drawn = [
+            panel.figure,
+            *(panel.__dict__[key].figure for key in ("second", "policy_picture") if hasattr(panel, key)),
+        ]
+    for figure in drawn:
+        figure.draw_without_rendering()
+    return drawn
+
+
+def test_every_explorer_is_looked_at():
+    assert set(EXPLORERS) == set(explore.__all__) - {"predict"}
+
+
+# Not by colour alone --------------------------------------------------------------------------------------------------
+
+
+def style(line):
+    """A line without its colour. (Dashes that are given as numbers have no public name.)"""
+    return line.get_linestyle(), line._unscaled_dash_pattern, str(line.get_marker())
+
+
+def labelled(artists):
+    return [artist for artist in artists if not artist.get_label().startswith("_")]
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *EXPLORERS])
+def test_labelled_lines_differ_without_their_colours(name):
+    for ax in (ax for figure in figures(name) for ax in figure.axes):
+        lines = {
+            line.get_label(): style(line) for line in labelled(ax.lines) if name != "workers" or line.get_xdata().size
+        }
+        assert len(set(lines.values())) == len(lines), lines
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *EXPLORERS])
+def test_the_entries_of_a_legend_differ_without_their_colours(name):
+    for legend in (legend for figure in figures(name) for legend in figure.findobj(Legend)):
+        entries = [
+            (*style(handle), handle.get_linewidth())
+            if isinstance(handle, Line2D)
+            else (type(handle), handle.get_hatch())
+            for handle in legend.legend_handles
+        ]
+        assert len(set(entries)) == len(entries), [text.get_text() for text in legend.texts]
+
+
+def test_methods_that_meet_in_a_figure_have_styles_of_their_own():
+    assert set().union(*TOGETHER) == set(plotting.METHODS)
+    for together in TOGETHER:
+        for one, other in combinations(together, 2):
+            (colour, style), (other_colour, other_style) = plotting.METHODS[one], plotting.METHODS[other]
+            assert colour != other_colour and style != other_style, (one, other)
+    for one, other in BY_MARKER:
+        assert plotting.METHODS[one][1] == plotting.METHODS[other][1]
+
+
+# Seen and read --------------------------------------------------------------------------------------------------------
+
+
+def contrast(colour):
+    """With white, as WCAG 2 defines it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+@pytest.mark.parametrize("colour", ["BLACK", "ORANGE", "SKY", "GREEN", "BLUE", "RED", "PINK", "GREY"])
+def test_colours_are_seen_on_white(colour):
+    assert contrast(getattr(plotting, colour)) >= 3  # what WCAG asks of graphics
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *EXPLORERS])
+def test_text_is_large_and_dark_enough(name):
+    for figure in figures(name):
+        assert figure.get_figwidth() <= WIDEST
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip():
+                assert text.get_fontsize() >= SMALLEST, text
+                assert contrast(text.get_color()) >= 4.5, text  # what WCAG asks of text
+
+
+def test_no_letter_of_a_film_is_under_9_points():
+    for count in (3, 6, 18):
+        bars = np.zeros((2, count), np.float32)
+        recording = Recording(
+            np.zeros((2, 210, 160), np.uint8), np.zeros((256, 3), np.uint8), None, bars, bars[:, 0], bars[:, 0],
+            np.zeros(2, int), np.zeros(2), ("NOOP",) * count, Q_TITLES, True,
+        )  # fmt: skip
+        assert Video(recording).letters >= 12  # pixels, of which 96 are 72 points
+
+
+SOURCES = [
+    *ROOT.glob("rlkit/**/*.py"), *ROOT.glob("lectures/*.ipynb"), *ROOT.glob("lectures/assignments/source/*/*.ipynb")
+]  # fmt: skip
+SIZE = re.compile(r"""(?:font\.?|label|title)_?size["']?\s*[=:(]\s*([^,)\s]+)|\.set_size\(([^)]*)""")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_no_source_asks_for_smaller_text(path):
+    code = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        code = "\n".join(cell.source for cell in nbformat.reads(code, 4).cells if cell.cell_type == "code")
+    for match in SIZE.finditer(code):
+        assert float(match[1] or match[2]) >= SMALLEST, match[0]
+
+
+# Controls -------------------------------------------------------------------------------------------------------------
+
+IN_WORDS = {  # what has no symbol in the lectures, or carries it in the middle
+    "VideoPinball", "a lead that is a tie, %", "alias: w_T is w (a bug)", "bug", "bug in", "divided by", "games",
+    "hold β by hand", "hold ε by hand", "layer", "methods", "only these (none: all)", "seed", "statistic", "task",
+    "whose attention",
+}  # fmt: skip
+
+
+def controls(widget):
+    """All that can be moved, chosen or pressed."""
+    inside = [control for child in getattr(widget, "children", ()) for control in controls(child)]
+    return inside + ([widget] if hasattr(widget, "disabled") and not isinstance(widget, widgets.HTML) else [])
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_control_says_what_it_is(name):
+    found = controls(explorer(name))
+    assert found
+    for control in found:
+        words = control.description
+        if isinstance(control, widgets.Button):
+            assert words
+        else:
+            assert words in IN_WORDS or re.fullmatch(r"\S{1,5}, \w[\w ]+.*", words), f"{words}: no symbol and word"
+
+
+def test_the_buttons_of_a_question_say_what_they_are():
+    assert [button.description for button in controls(explore.predict("a", "b", answer=0))] == ["a", "b", "Skip"]

@@ -1,0 +1,251 @@
+"""What figures say to those who do not see them: the exact words, and that they reach the page."""
+
+import html
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from nbconvert import HTMLExporter
+
+from rlkit import explore, plotting
+from rlkit.alt_text import LONGEST, alt_text, axes_in_words, number, plain
+from rlkit.live import Panel, Still
+from rlkit.video import Q_TITLES, Recording
+
+LECTURES = Path(__file__).resolve().parent.parent / "lectures"
+
+
+# The words ------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_its_ends_and_the_extremes_that_lie_elsewhere():
+    figure, ax = plotting.picture()
+    ax.plot([0, 10, 20], [1.0, 7.123, 2.0], label="DQN")
+    ax.plot([0, 10, 20], [3, 3, 3], label="human, given")
+    ax.plot([0, 10, 20], [4, 5, 6], label="$V_k(s)$")
+    ax.set(xlabel="steps", ylabel="return, mean of 20", title="Catch")
+    assert alt_text(figure) == (
+        "Catch: return, mean of 20, over steps from 0 to 20. DQN goes from 1 to 2, highest 7.12 at 10; "
+        "human, given, stays at 3; V_k(s) goes from 4 to 6."
+    )
+
+
+def test_only_what_lies_between_the_ends_of_the_axis_is_said():
+    figure, ax = plotting.picture()
+    ax.plot(np.arange(101), np.arange(101.0) ** 2, label="square")
+    ax.set(xlim=(0, 10), xlabel="x")
+    assert alt_text(figure) == "x across from 0 to 10. Square goes from 0 to 100."
+
+
+def test_lines_that_begin_or_end_apart_say_where():
+    figure, ax = plotting.picture()
+    ax.plot([0, 1], [5, 6], label="a")
+    ax.plot([0, 2], [5, np.nan], label="one point")
+    ax.plot([1, 2], [-5, -6], label="b")
+    ax.set(ylabel="loss")
+    words = (
+        "Loss. a goes from 5 to 6, across from 0 to 1; one point is 5 at 0; b goes from −5 to −6, across from 1 to 2."
+    )
+    assert alt_text(figure) == words
+
+
+def test_lines_without_a_name_are_counted_and_those_of_reference_only_named():
+    figure, ax = plotting.picture()
+    plotting.over_seeds(ax, "PPO clip", [([0, 4], [1, 3 + seed]) for seed in range(3)])
+    ax.axhline(475)
+    ax.axvline(2, label="smaller steps from here")
+    assert alt_text(figure) == (
+        "PPO clip goes from 1 to 4; smaller steps from here lies at 2; 3 thin lines without a name, from 1 to 5."
+    )
+
+
+def test_of_lines_without_names_the_thick_one_is_said():
+    figure, ax = plotting.picture()
+    ax.plot(np.array([[0, 1], [2, 3]]), linewidth=0.6)
+    ax.plot([0.5, 2.5])
+    assert alt_text(figure) == "The thick line goes from 0.5 to 2.5; 2 thin lines without a name, from 0 to 3."
+
+
+def test_bars_say_their_numbers_and_names():
+    figure, ax = plotting.picture()
+    for i in range(2):
+        ax.bar(np.arange(2) + 0.25 * i, [0.5, 1 + i], width=0.2, label=f"{i + 1} players")
+    ax.set(xticks=[0, 1], xticklabels=["cart", "pole"], ylabel="variety")
+    assert alt_text(figure) == "Variety. 1 players: 0.5 for cart, 1 for pole; 2 players: 0.5 for cart, 2 for pole."
+
+
+def test_bars_that_lie_and_bars_without_names():
+    figure, ax = plotting.picture()
+    ax.barh(["none", "mean"], [1, 0.25])
+    ax.set(xlabel="variance", ylabel="baseline")
+    assert alt_text(figure) == "Variance over baseline. 1 for none, 0.25 for mean."
+    figure, ax = plotting.picture()
+    ax.bar(range(20), np.arange(20) % 7, width=1)
+    assert alt_text(figure) == "20 bars from 0 to 19, the highest 6 at 6."
+
+
+def test_points_say_how_many_and_where():
+    figure, (left, right) = plotting.picture(2)
+    left.scatter([3, 1, 2], [-1, 0.5, 0], label="samples")
+    left.set(xlabel="x", ylabel="y")
+    right.plot([3, 1, 2], [0, 1, 1], "o", label="solved")
+    right.set(yticks=[0, 1], yticklabels=["TD", "MC"], xlabel="thousands")
+    assert alt_text(figure) == (
+        "Panel 1: y over x. Samples: 3 points, from 1 to 3 across and from −1 to 0.5 up. "
+        "Panel 2: thousands across. Solved: 3 points, from 1 to 3 across: 1 for TD, 2 for MC."
+    )
+
+
+def test_a_heat_map_is_read_row_by_row():
+    figure, ax = plotting.picture()
+    plotting.heatmap(ax, np.array([[10.0, 20.0], [30.0, 40.0]]), ["a", "b"], [0.1, 0.2], xlabel="ε", ylabel="rate")
+    assert alt_text(figure) == "ε across, rate down. The columns are 0.1, 0.2; the rows: a: 10, 20; b: 30, 40."
+
+
+def test_an_image_says_its_size_and_a_colour_bar_is_no_panel():
+    figure, ax = plotting.picture()
+    shown = ax.contourf(np.arange(12).reshape(3, 4), levels=[0, 5, 10])
+    figure.colorbar(shown, label="log10 of the loss")
+    assert alt_text(figure) == "Contours of log10 of the loss from 0 to 10."
+    figure, ax = plotting.picture()
+    ax.imshow(np.zeros((8, 6)))
+    assert alt_text(figure) == "An image of 8 by 6 pixels."
+
+
+def test_two_axes_say_their_labels_once_and_empty_ones_nothing():
+    figure, axes = plotting.picture(3)
+    for ax, title in zip(axes, "AB"):
+        ax.plot([0, 5], [1, 2], label="TD")
+        ax.set(title=title, xlabel="steps")
+    axes[0].set_ylabel("error")
+    axes[2].set_axis_off()
+    assert alt_text(figure) == (
+        "Panel 1, A: error over steps from 0 to 5. TD goes from 1 to 2. Panel 2, B. TD goes from 1 to 2."
+    )
+    assert axes_in_words(figure) == "2 panels: A: error over steps; B: steps across."
+
+
+def test_what_somebody_wrote_goes_first():
+    figure, ax = plotting.picture()
+    ax.plot([1, 2])
+    figure.alt = "A line that rises."
+    assert alt_text(figure) == "A line that rises."
+
+
+def test_it_is_never_too_long_and_says_what_is_left_out():
+    figure, axes = plotting.picture(4, 4)
+    for ax in axes.flat:
+        for i in range(12):
+            ax.plot(np.random.default_rng(i).normal(size=9), label=f"a method with a long name, {i}")
+    assert len(alt_text(figure)) <= LONGEST and "12 series" in alt_text(figure)
+    figure, ax = plotting.picture()
+    for i in range(11):
+        ax.plot([0, i], label=f"line {i}")
+    assert alt_text(figure).endswith("line 7 goes from 0 to 7; and 3 more.")
+
+
+@pytest.mark.parametrize("draw", ["pie", "boxplot", "hexbin", "text", "nothing", "only nan", "polar", "3d"])
+def test_no_figure_of_the_reader_is_lost(draw):
+    figure, ax = plotting.picture(subplot_kw={"projection": draw} if draw in ("polar", "3d") else None)
+    {
+        "pie": lambda: ax.pie([1, 2]),
+        "boxplot": lambda: ax.boxplot([[1, 2, 3]]),
+        "hexbin": lambda: ax.hexbin([1, 2, 3], [1, 2, 3]),
+        "text": lambda: ax.text(0.5, 0.5, "here"),
+        "nothing": lambda: ax.plot([]),
+        "only nan": lambda: ax.bar([1, 2], [np.nan, np.nan]),
+        "polar": lambda: ax.plot([0, 1], [1, 2]),
+        "3d": lambda: ax.plot([0, 1], [1, 2], [2, 3]),
+    }[draw]()
+    png, metadata = figure._repr_png_()
+    assert png.startswith(b"\x89PNG") and metadata["alt"]
+
+
+def test_numbers_and_words_as_they_are_read():
+    numbers = (0, -0.0, 1e-5, 0.0012345, 12_288, 123_456, -3.14159, 1e12, 1234.5)
+    read = ["0", "0", "1e−5", "0.00123", "12,288", "123,000", "−3.14", "1e+12", "1,230"]
+    assert [number(value) for value in numbers] == read
+    assert plain("<b>ε = -0.5</b>:<br>a&lt;b") == "ε = −0.5: a<b"
+    assert plain(r"$\mathrm{KL}(\pi_{old})$,  nats") == "KL(pi_old), nats"
+
+
+def test_what_an_agent_sees_is_told_from_its_numbers():
+    weights = np.zeros((3, 2, 4, 4))
+    weights[1, 1], weights[2] = 1.0, 1.0
+    assert alt_text(plotting.filters(weights[1:], count=2)).endswith("frame to frame: filter 0 by 50%, filter 1 by 0%.")
+    seen = {"convolution 1": np.eye(4)[None].repeat(3, 0), "hidden": np.zeros(5)}
+    words = alt_text(plotting.feature_maps(np.zeros((2, 8, 8)), seen))
+    assert "the 2 frames" in words and words.endswith("convolution 1, 3 maps of 4 by 4, 75% of their numbers 0.")
+
+
+# On the page ----------------------------------------------------------------------------------------------------
+
+
+def a_recording(steps=30):
+    q_values = np.stack([np.zeros(steps), np.linspace(-1, 2, steps)], axis=1).astype(np.float32)
+    screens, palette = np.zeros((steps, 210, 160), np.uint8), np.zeros((256, 3), np.uint8)
+    rewards = np.array([0] * 15 + [1] * 15)
+    thoughts = q_values, q_values.min(1), q_values.max(1), q_values.argmax(1)
+    return Recording(screens, palette, None, *thoughts, rewards, ("NOOP", "UP"), Q_TITLES, True, "Pong")
+
+
+def a_picture():
+    figure, ax = plotting.picture()
+    ax.plot([1, 2], label="TD < MC & all")
+    return figure
+
+
+def a_panel():
+    explorer = explore.max_bias()
+    return explore.predict("a", "b", answer=0, then=explorer)
+
+
+SHOWN = {
+    "picture": (a_picture, "TD < MC & all goes from 1 to 2."),
+    "still": (lambda: Still(a_picture().png(), "Learning curve: five steps"), "Learning curve: five steps"),
+    "panel": (lambda: Panel(a_picture().png(), text="<b>W = 2</b>: ready, at -3."), "W = 2: ready, at −3."),
+    "explorer": (explore.max_bias, "over number of actions. 10 actions, noise 1.0, ρ = 0.90. Bias: single"),
+    "prediction": (a_panel, "over number of actions. 10 actions, noise 1.0, ρ = 0.90. Bias: single"),
+    "video": (
+        lambda: a_recording().show(),
+        "Animation of Pong, from second 0 to 2: an agent plays, and the return goes from 0 to 14. Beside the screen a "
+        "bar for each action, Q(s, a), the chosen one in blue with an arrow: NOOP 10 times, UP 20 times. Below, "
+        "max Q over time, between 0.00 and 2.00.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_the_words_are_where_a_page_looks_for_them(kind):
+    make, words = SHOWN[kind]
+    data, metadata = DisplayFormatter().format(make())
+    outputs = [nbformat.v4.new_output("display_data", {"image/png": "iVBORw=="}, metadata=metadata)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)  # the template "lab" writes no alt
+    (alt,) = re.findall(r'<img[^>]*?alt="([^"]*)"', page)
+    assert data["image/png"] and words in html.unescape(alt)
+
+
+def test_what_a_slider_moves_does_not_wait_for_words(monkeypatch):
+    explorer = explore.max_bias()
+
+    def fail(figure):
+        raise AssertionError("words are made when something is shown, not while it moves")
+
+    monkeypatch.setattr(plotting, "alt_text", fail)
+    monkeypatch.setattr("rlkit.live.axes_in_words", fail)
+    explorer.controls["correlation"].value = 0.3
+    with pytest.raises(AssertionError):
+        explorer._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("path", sorted(LECTURES.rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_stored_picture_says_what_it_shows(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert 30 <= len(alt) <= 1_000, f"{path.name}, {cell.id}: {alt!r}"
