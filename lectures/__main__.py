@@ -19,8 +19,6 @@ if __name__ == "__main__":
             "jupyterlab",
             "--ServerApp.root_dir=" + str(ROOT),
             "--LabApp.default_url=/lab/tree/lectures",
-            "--LabApp.news_url=None",  # no question about news before a class
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             *arguments,
         )
     )
