@@ -3,6 +3,7 @@
     python binder/install.py            make it, or bring it up to date, and start nothing
     python binder/install.py --here     install into the Python that runs this instead (Binder does so)
     ... --cuda                          take torch's CUDA build, several GB, even if no NVIDIA GPU is found
+    ... --newest                        the newest versions that pyproject.toml allows, not those of constraints.txt
 
 `python lectures` and `python tests` begin with the same steps. Only the standard library is used, and only
 syntax that an old Python can read, so that this file lives to say in one sentence what is missing.
@@ -11,6 +12,7 @@ syntax that an old Python can read, so that this file lives to say in one senten
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -24,18 +26,22 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "rlkit-stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+FLAGS = ("--cuda", "--newest")
 
 
 def environment(arguments, extras="test"):
     """Make sure that `.venv` is ready, and return the arguments that were not meant for us."""
     check(sys.version_info)
-    if not ready(extras):
+    newest = "--newest" in arguments
+    if not ready(extras, newest):
         with one_at_a_time():
-            if not ready(extras):  # whoever held the lock may have made it meanwhile
-                make_venv()
-                install(PYTHON, extras, cuda="--cuda" in arguments)
-                STAMP.write_text(fingerprint() + " " + extras)  # last, so that an interrupted install is taken up again
-    return [argument for argument in arguments if argument != "--cuda"]
+            if not ready(extras, newest):  # whoever held the lock may have made it meanwhile
+                make_venv(anew=newest)
+                install(PYTHON, extras, cuda="--cuda" in arguments, newest=newest)
+                ask_no_questions(VENV)
+                made_from = fingerprint(newest)
+                STAMP.write_text(made_from + " " + extras)  # last, so that an interrupted install is taken up again
+    return [argument for argument in arguments if argument not in FLAGS]
 
 
 def check(version):
@@ -47,19 +53,19 @@ def check(version):
         )
 
 
-def fingerprint():
+def fingerprint(newest=False):
     """What the environment was made from; if any of it changes, the environment is brought up to date."""
     files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", Path(__file__)]
-    parts = [path.read_bytes() for path in files] + [sys.version.encode(), str(ROOT).encode()]
+    parts = [path.read_bytes() for path in files] + [sys.version.encode(), str(ROOT).encode()] + [b"newest"] * newest
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def ready(extras):
+def ready(extras, newest=False):
     """Is it there, up to date, and with these extras or more?"""
     if not (PYTHON.exists() and STAMP.exists()):
         return False
     made_from, _, there = STAMP.read_text().partition(" ")
-    return made_from == fingerprint() and set(extras.split(",")) <= set(there.split(","))
+    return made_from == fingerprint(newest) and set(extras.split(",")) <= set(there.split(","))
 
 
 @contextlib.contextmanager
@@ -71,10 +77,10 @@ def one_at_a_time():
         yield
 
 
-def make_venv():
+def make_venv(anew=False):
     """Make `.venv` unless there is a working one of this Python's version."""
     probe = "import pip, sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
-    if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
+    if not anew and PYTHON.exists() and subprocess.call([str(PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
         return
     if importlib.util.find_spec("ensurepip") is None:
         stop(
@@ -86,33 +92,44 @@ def make_venv():
         stop("no environment could be made in %s; the lines above say why." % VENV)
 
 
-def install(python, extras="test", cuda=False):
-    """Install rlkit, what it needs and what these extras need, all in the versions of constraints.txt."""
+def install(python, extras="test", cuda=False, newest=False):
+    """Install rlkit, what it needs and what these extras need, in the versions of constraints.txt or the newest."""
     version = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
     # Only on Linux is the torch that pip finds by itself a CUDA build.
     if sys.platform == "linux" and not cuda and not has_gpu() and not has_torch(python, version):
-        install_cpu_torch(python, version)
+        install_cpu_torch(python, version, newest)
     say("installing rlkit and the packages it needs.")
-    if not pip(python, "install", "-e", ".[%s]" % extras, "-c", "constraints.txt"):
+    versions = [] if newest else ["-c", "constraints.txt"]
+    if not pip(python, "install", "-e", ".[%s]" % extras, *versions):
         stop("pip could not install the packages; its last lines say why. The same command takes it up again.")
 
 
-def install_cpu_torch(python, version):
+def install_cpu_torch(python, version, newest=False):
     """Install torch without CUDA, from PyTorch's own index or from where this machine's pip is told to look.
 
     The `+cpu` in the name is what keeps several GB of CUDA away: the plain name admits both builds, and to
-    learn by a dry run which one it would be, pip downloads the larger one first.
+    learn by a dry run which one it would be, pip downloads the larger one first. PyTorch's own index of CPU
+    builds has no other, so that the newest can be asked for there, and only there.
     """
     cpu_build = "torch==%s+cpu" % version
+    wanted = "torch" if newest else cpu_build
     say("no NVIDIA GPU found: installing torch's CPU build.")
-    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0", cpu_build):
+    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0", wanted):
         return
-    say("that did not work; trying where this machine's pip looks by itself.")
+    say("that did not work; trying %s where this machine's pip looks by itself." % cpu_build)
     if not pip(python, "install", "--no-deps", cpu_build):
         stop(
             "there is no way from here to the CPU build of torch %s, and the usual one carries several GB of "
             "CUDA: try again when %s can be reached, or accept the large one with --cuda." % (version, CPU_INDEX)
         )
+
+
+def ask_no_questions(prefix):
+    """JupyterLab would ask about news at its first start, before a class, and then look for them on the internet."""
+    quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    settings = Path(prefix, "share", "jupyter", "lab", "settings")
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "overrides.json").write_text(json.dumps(quiet, indent=4) + "\n")
 
 
 def has_gpu():
@@ -155,6 +172,7 @@ def stop(sentence):
 if __name__ == "__main__":
     if "--here" in sys.argv:
         check(sys.version_info)
-        install(sys.executable, cuda="--cuda" in sys.argv)
+        install(sys.executable, cuda="--cuda" in sys.argv, newest="--newest" in sys.argv)
+        ask_no_questions(sys.prefix)
     else:
         environment(sys.argv[1:])

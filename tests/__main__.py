@@ -19,7 +19,8 @@ NBVAL = [
     "--nbval-sanitize-with",
     "tests/nbval_sanitize.cfg",
 ]
-GRADING = "tests/test_assignments.py"  # minutes of nbgrader
+LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes of a browser, and of nbgrader
+TWO_FILES_AT_A_TIME = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 INTERRUPTED = 2
 
 
@@ -28,18 +29,15 @@ def legs(arguments):
     if arguments:
         return [["pytest", *(NBVAL if "--nbval" in arguments else []), *arguments]]
     notebooks = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("lectures/*.ipynb"))
-    two_at_a_time = ["-n", "2", "--dist", "loadfile"]  # not the other tests: some of them measure
-    return [
-        ["ruff", "check"],
-        ["pytest", "tests", f"--ignore={GRADING}"],
-        ["pytest", *NBVAL, *two_at_a_time, GRADING, *notebooks],
-    ]
+    short = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/test_*.py"))
+    files = LONG + notebooks + [path for path in short if path not in LONG]  # the long ones first, to end together
+    return [["ruff", "check"], ["pytest", *NBVAL, *TWO_FILES_AT_A_TIME, *files]]
 
 
 def main(arguments):
     """Run all legs, whichever fails, and return the first exit code that is not 0."""
     codes = []
-    for leg in legs(install.environment(arguments, "test,course")):
+    for leg in legs(install.environment(arguments, "test,course,browser")):
         print("\n$ python -m " + " ".join(leg), flush=True)
         codes.append(install.run("-m", *leg, cwd=str(ROOT)))
         if codes[-1] == INTERRUPTED:

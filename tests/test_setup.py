@@ -26,7 +26,7 @@ def load(path):
 
 
 @pytest.fixture
-def install(monkeypatch):
+def install(monkeypatch, tmp_path):
     """install.py on a Linux machine with no GPU and no torch, where whatever pip is asked for succeeds."""
     module = load(ROOT / "binder" / "install.py")
     module.asked = []
@@ -34,6 +34,7 @@ def install(monkeypatch):
     monkeypatch.setattr(module, "has_gpu", lambda: False)
     monkeypatch.setattr(module, "has_torch", lambda python, version: False)
     monkeypatch.setattr(module, "pip", lambda python, *arguments: module.asked.append(arguments) or True)
+    monkeypatch.setattr(module, "VENV", tmp_path / "venv")
     return module
 
 
@@ -94,7 +95,7 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     python, stamp = tmp_path / "python", tmp_path / "stamp"
     monkeypatch.setattr(install, "PYTHON", python)
     monkeypatch.setattr(install, "STAMP", stamp)
-    monkeypatch.setattr(install, "make_venv", python.touch)
+    monkeypatch.setattr(install, "make_venv", lambda anew: python.touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     monkeypatch.setattr(install, "pip", lambda *_: sys.exit("interrupted"))
     with pytest.raises(SystemExit):
@@ -107,10 +108,33 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     assert install.asked == ["pip"]
 
 
+def test_the_newest_versions_get_an_environment_of_their_own(install, monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(install, "make_venv", lambda anew: made.append(anew) or (tmp_path / "python").touch())
+    for arguments in (["--newest"], ["--newest", "-k", "gae"], [], ["--newest"]):
+        assert install.environment(arguments) == [word for word in arguments if word in ("-k", "gae")]
+    assert made == [True, False, True]  # the second call found what it needs
+    newest, pinned, _ = (arguments for arguments in install.asked if "-e" in arguments)
+    assert "-c" not in newest and "-c" in pinned
+
+
+def test_jupyterlab_starts_without_a_question(install, tmp_path):
+    install.ask_no_questions(tmp_path)
+    quiet = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
+    schema = Path(sys.prefix, "share/jupyter/lab/schemas/@jupyterlab/apputils-extension/notification.json")
+    known = json.loads(schema.read_text(encoding="utf-8"))["properties"]
+    (settings,) = quiet.values()
+    assert settings.keys() <= known.keys() and settings["fetchNews"] in [
+        o["const"] for o in known["fetchNews"]["oneOf"]
+    ]
+
+
 def test_more_extras_are_installed_when_they_are_first_asked_for_and_then_kept(install, monkeypatch, tmp_path):
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(install, "make_venv", (tmp_path / "python").touch)
+    monkeypatch.setattr(install, "make_venv", lambda anew: (tmp_path / "python").touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     monkeypatch.setattr(install, "has_torch", lambda python, version: True)
     for extras in ("test", "test,course", "test", "test,course"):
@@ -134,11 +158,14 @@ def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_b
     assert everything[1] == "-e"
 
 
-def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch):
+@pytest.mark.parametrize("newest", [False, True])
+def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch, newest):
     monkeypatch.setattr(install, "pip", lambda python, *a: install.asked.append(a) and False)
     with pytest.raises(SystemExit, match="--cuda"):
-        install.install("python")
-    assert len(install.asked) == 2 and all(map(is_cpu_torch, install.asked))
+        install.install("python", newest=newest)
+    first, second = install.asked
+    assert install.CPU_INDEX in first and (first[-1] == "torch" if newest else is_cpu_torch(first))
+    assert is_cpu_torch(second)
 
 
 @pytest.mark.parametrize("case", ["a GPU", "--cuda", "torch is there", "darwin", "win32"])
@@ -188,10 +215,10 @@ def test_a_program_gets_its_exit_code_through(install, monkeypatch):
 
 
 def test_python_tests_lints_tests_and_runs_every_lecture():
-    legs = load(ROOT / "tests" / "__main__.py").legs([])
-    assert [leg[0] for leg in legs] == ["ruff", "pytest"] + ["pytest"] * bool(NOTEBOOKS)
-    if NOTEBOOKS:
-        assert {"lectures/" + path.name for path in NOTEBOOKS} <= set(legs[-1])
+    ruff, pytest = load(ROOT / "tests" / "__main__.py").legs([])
+    assert ruff[0] == "ruff" and pytest[0] == "pytest" and "--nbval" in pytest
+    files = {path.relative_to(ROOT).as_posix() for path in [*NOTEBOOKS, *ROOT.glob("tests/test_*.py")]}
+    assert sorted(word for word in pytest if word.startswith(("tests/test_", "lectures/"))) == sorted(files)
 
 
 def test_python_tests_hands_its_arguments_to_pytest():
@@ -252,11 +279,78 @@ def test_the_map_of_the_readme_names_every_file_of_rlkit():
 PAGES = ["README.md", "CONTRIBUTING.md", "lectures/teaching.md", "lectures/slides.md", "lectures/assignments/README.md"]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name):
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (ROOT / name).parent.joinpath(link).exists()]
+def page(path):
+    """The text of a page; of a notebook, that of its markdown."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize("path", [*(ROOT / name for name in PAGES), *NOTEBOOKS], ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#]+)\)", page(path))
+    missing = [link for link in links if "://" not in link and not path.parent.joinpath(link).exists()]
     assert not missing
+
+
+# --- opened elsewhere ---
+
+
+@pytest.fixture
+def address():
+    return load(ROOT / "binder" / "address.py")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_chapter_opens_itself_on_binder_and_on_colab(address, path):
+    first = page(path).split("\n## ")[0]
+    where = f"/lectures/{path.name})"
+    assert f"](https://mybinder.org/v2/gh/{address.address()}/HEAD?urlpath=lab/tree{where}" in first
+    assert f"](https://colab.research.google.com/github/{address.address()}/blob/main{where}" in first
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_first_cell_installs_rlkit_on_colab_and_nowhere_else(address, monkeypatch, path):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    shell, asked = InteractiveShell(), []
+    monkeypatch.setattr(shell, "run_line_magic", lambda name, line, **_: asked.append((name, line)))
+    for there in (False, True):
+        if there:
+            monkeypatch.setitem(sys.modules, "google.colab", sys)
+        shell.run_cell("".join(cells[0]["source"])).raise_error()
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        package = f'"{project["name"]} @ git+{project["urls"]["Repository"]}"'
+        assert asked == ([("pip", f"install --quiet {package}")] if there else [])
+
+
+def test_one_command_tells_every_link_where_the_repository_lies(address, monkeypatch, tmp_path):
+    names = [str(Path(ROOT, name).relative_to(ROOT)) for name in address.PAGES]
+    before = {name: (ROOT / name).read_bytes() for name in names}
+    (tmp_path / "lectures").mkdir()
+    for name, text in before.items():
+        (tmp_path / name).write_bytes(text)
+    monkeypatch.setattr(address, "PAGES", names)
+    monkeypatch.setattr(address, "ROOT", tmp_path)
+    here = address.address()
+    address.main("Prof-X/deep.rl")
+    links = "|".join(["github.com", "mybinder.org/v2/gh", "colab.research.google.com/github", "codespaces.new"])
+    for name in names:
+        found = re.findall(rf"(?:{links})(?:/|%2F)([\w.-]+(?:/|%2F)[\w.-]+)", (tmp_path / name).read_text("utf-8"))
+        assert {link.replace("%2F", "/") for link in found} - {"LibreTexts/ngshare"} == {"Prof-X/deep.rl"}, name
+    with pytest.raises(SystemExit, match="OWNER/REPO"):
+        address.main("https://github.com/Prof-X/deep.rl")
+    address.main(here)
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
+
+
+def test_the_dev_container_has_a_python_that_will_do_and_runs_what_there_is(install):
+    lines = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8").splitlines()
+    settings = json.loads("\n".join(line for line in lines if not line.startswith("//")))
+    install.check(tuple(map(int, re.match(r"python:(\d+)\.(\d+)-", settings["image"]).groups())))
+    assert (ROOT / settings["postCreateCommand"].removeprefix("python ")).exists()
 
 
 # --- what is committed ---
