@@ -1,0 +1,61 @@
+// What lab.py asks of the page. JupyterLab hands itself out as `jupyterapp`.
+window.lab = {
+    notebook: () => jupyterapp.shell.currentWidget.content,
+
+    idle() {
+        const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
+        const kernel = session?.session?.kernel;
+        return session?.isReady && kernel?.status === "idle" && kernel.connectionStatus === "connected";
+    },
+
+    // A command of JupyterLab's menus. Its end is waited for in `answer`: to wait here would block the driver.
+    begin(command, options) {
+        lab.answer = undefined;
+        jupyterapp.commands.execute(command, options).then(
+            result => { lab.answer = [result ?? null]; },
+            error => { lab.answer = [String(error)]; });
+    },
+
+    // Scroll to the first cell with this text in its source.
+    select(text) {
+        const index = lab.notebook().widgets.findIndex(cell => cell.model.sharedModel.getSource().includes(text));
+        if (index >= 0) {
+            lab.notebook().activeCellIndex = index;
+            lab.notebook().scrollToItem(index, "start");
+        }
+        return index >= 0;
+    },
+
+    inSight() {
+        const box = document.querySelector(".jp-Cell.jp-mod-active .jp-InputArea")?.getBoundingClientRect();
+        return box && box.height > 0 && box.top < innerHeight / 2 && box.bottom > 0;
+    },
+
+    selectLast() { lab.notebook().activeCellIndex = lab.notebook().widgets.length - 1; },
+
+    write(source) { lab.notebook().activeCell.model.sharedModel.setSource(source); },
+
+    // Of the model, so that cells off the screen count, too.
+    codeCells: () => lab.notebook().widgets.filter(cell => cell.model.type === "code").map(
+        cell => ({ count: cell.model.executionCount, outputs: cell.model.outputs.toJSON() })),
+
+    // The contrast of an element's letters with what lies behind them, as WCAG 2.2 defines it: from 1 to 21.
+    contrast(element) {
+        const numbers = colour => colour.match(/[\d.]+/g).map(Number);
+        const luminance = colour => numbers(colour).slice(0, 3)
+            .map(c => c / 255)
+            .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+        const transparent = node => numbers(getComputedStyle(node).backgroundColor)[3] === 0;
+        let ground = element;
+        while (ground.parentElement && transparent(ground)) ground = ground.parentElement;
+        const letters = luminance(getComputedStyle(element).color);
+        const behind = luminance(getComputedStyle(ground).backgroundColor);
+        return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
+    },
+
+    // What is wider than its place, among the outputs of the cell in sight.
+    cutOff: () => [...document.querySelectorAll(".jp-Cell.jp-mod-active .jp-OutputArea-output")]
+        .filter(output => output.scrollWidth > output.clientWidth + 1)
+        .map(output => `${output.scrollWidth} px in ${output.clientWidth}`),
+};

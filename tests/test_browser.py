@@ -1,0 +1,219 @@
+"""The chapters in a browser: every cell runs, sliders answer mouse and keyboard, Stop stops, nothing is left behind.
+
+Screenshots lie in build/screenshots afterwards.
+"""
+
+import re
+
+import psutil
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'")
+from lab import FLAGS, Chapter, Lab, browser_path, failures  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    browser_path() is None,
+    reason="no Chromium or Chrome on this machine: on Debian or Ubuntu `sudo apt install chromium` brings one",
+)
+sync_api.expect.set_options(timeout=60_000)
+CHAPTERS = ("01_overview", "02_dqn", "03_ppo", "04_a3c")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    assert lab.close() == []
+
+
+@pytest.fixture(scope="module")
+def chapters(lab):
+    """All four, with Run All begun in each: their kernels share the machine, as those of a class do."""
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        opened = {name: Chapter(browser, lab, name) for name in CHAPTERS}
+        for chapter in opened.values():
+            chapter.screenshot("1-opened")
+            chapter.begin("notebook:run-all-cells")
+        yield opened
+        browser.close()
+
+
+@pytest.fixture
+def ran(chapters, request):
+    """A chapter, by name, after Run All."""
+
+    def get(name):
+        chapter = chapters[name]
+        chapter.end(seconds=330)
+        chapter.page.bring_to_front()
+        return chapter
+
+    return get
+
+
+def words(cell):
+    """The numbers in words under the picture."""
+    return cell.locator("[role=status]").last.inner_text()
+
+
+def picture(cell):
+    return cell.locator("img.widget-image").last.get_attribute("src")
+
+
+def changed(chapter, cell, before):
+    """Wait until both are others than before -> what they are now."""
+    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before[0])
+    sync_api.expect(cell.locator("[role=status]").last).not_to_have_text(before[1])
+    return picture(cell), words(cell)
+
+
+def unlock(cell):
+    """Predictions come before controls."""
+    skip = cell.get_by_role("button", name="Skip", exact=True)
+    if skip.count():
+        skip.click()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_run_all(ran, name):
+    chapter = ran(name)
+    assert failures(chapter.code_cells()) == []
+    assert chapter.script_errors == []
+    chapter.screenshot("2-ran")
+
+
+SLIDERS = [
+    ("02_dqn", "explore.epsilon(", "ε, random actions"),
+    ("03_ppo", "explore.beta()", "β, price of KL"),
+    ("03_ppo", "explore.clip_epsilon()", "ε, clip eps"),
+    ("04_a3c", "explore.worker_model()", "W, workers"),
+]
+
+
+@pytest.mark.parametrize("name, fragment, label", SLIDERS, ids=lambda text: re.sub(r"\W", "", text))
+def test_a_slider_answers_mouse_and_keyboard(ran, name, fragment, label):
+    chapter = ran(name)
+    cell = chapter.cell(fragment)
+    unlock(cell)
+    if "epsilon(" in fragment and "clip" not in fragment:
+        cell.get_by_label("hold ε by hand").check()
+    slider = cell.locator(".widget-slider", has_text=label)
+    handle = slider.locator(".noUi-handle")
+    before = picture(cell), words(cell)
+
+    handle.focus()
+    chapter.page.keyboard.press("ArrowRight")
+    before = changed(chapter, cell, before)
+
+    handle.scroll_into_view_if_needed()
+    box, track = handle.bounding_box(), slider.locator(".noUi-base").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    left = box["x"] > track["x"] + track["width"] / 2
+    chapter.page.mouse.move(box["x"] + box["width"] / 2, middle)
+    chapter.page.mouse.down()
+    chapter.page.mouse.move(track["x"] + track["width"] * (0.25 if left else 0.75), middle, steps=5)
+    chapter.page.mouse.up()
+    changed(chapter, cell, before)
+    chapter.screenshot("3-" + re.sub(r"\W", "", label))
+
+
+def test_every_control_is_reached_by_the_tab_key(ran):
+    chapter = ran("03_ppo")
+    cell = chapter.cell("explore.beta()")
+    unlock(cell)
+    controls = cell.locator(".noUi-handle, .widget-dropdown select, .widget-button")
+    controls.first.focus()
+    for number in range(controls.count()):
+        sync_api.expect(controls.nth(number)).to_be_focused()
+        for _ in range(2):  # a slider's number is a field of its own
+            chapter.page.keyboard.press("Tab")
+            if not cell.locator(".widget-readout:focus").count():
+                break
+
+
+def steps(cell):
+    return int(words(cell).split()[0].replace(",", ""))
+
+
+def test_a_run_goes_on_beside_other_cells_until_stop(ran):
+    chapter = ran("03_ppo")
+    cell = chapter.cell("clipped = explore.clip_live()")
+    assert "(stopped)" in words(cell)
+    before, old = steps(cell), picture(cell)
+    cell.get_by_role("button", name="Continue", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).not_to_contain_text("(stopped)")
+    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", old)
+
+    chapter.write("6 * 7")
+    chapter.do("notebook:run-cell")
+    assert chapter.code_cells()[-1]["outputs"][0]["data"]["text/plain"] == "42"
+    cell = chapter.cell("clipped = explore.clip_live()")
+    assert "(stopped)" not in words(cell)
+    chapter.screenshot("4-running")
+
+    cell.get_by_role("button", name="Stop", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
+    assert steps(cell) > before
+
+
+def test_an_interrupt_costs_nobody_the_run(ran):
+    chapter = ran("02_dqn")
+    chapter.write("result = train(agent, 10**9)\nresult.stopped, agent.step > 50_000")
+    chapter.begin("notebook:run-cell")
+    live = chapter.page.locator(".jp-Cell.jp-mod-active .jp-OutputArea img").first
+    live.wait_for()
+    drawn = live.get_attribute("src")
+    sync_api.expect(live).not_to_have_attribute("src", drawn)  # it is under way
+    chapter.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
+    chapter.end()
+    cell = chapter.code_cells()[-1]
+    assert failures([cell]) == []
+    assert cell["outputs"][-1]["data"]["text/plain"] == "('interrupted', True)"
+
+
+def test_a_kernel_that_is_restarted_takes_its_workers_along(ran, lab):
+    chapter = ran("04_a3c")
+    cell = chapter.cell("race = explore.workers(")
+    others = {process.pid for process in lab.processes()}
+    cell.get_by_role("button", name="Start", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("steps per second")
+    workers = [process for process in lab.processes() if process.pid not in others]
+    assert len(workers) >= 2
+    chapter.screenshot("4-workers")
+    chapter.begin("notebook:restart-kernel")
+    chapter.page.get_by_role("button", name="Restart", exact=False).last.click()
+    chapter.end()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    assert left == []
+    chapter.write("1 + 1")
+    chapter.do("notebook:run-cell")
+    assert failures(chapter.code_cells()[-1:]) == []
+
+
+@pytest.mark.parametrize("width", [640, 1024])
+def test_in_a_narrow_window_nothing_is_cut_off(ran, width):
+    chapter = ran("03_ppo")
+    chapter.page.set_viewport_size({"width": width, "height": 800})
+    try:
+        cell = chapter.cell("explore.beta()")
+        unlock(cell)
+        chapter.screenshot(f"5-{width}-wide")
+        assert chapter.page.evaluate("lab.cutOff()") == []
+        for handle in cell.locator(".widget-slider").all():
+            box = handle.bounding_box()
+            assert box["x"] + box["width"] <= width
+    finally:
+        chapter.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_words_and_labels_stand_out_in_both_themes(ran, theme):
+    chapter = ran("03_ppo")
+    chapter.do("apputils:change-theme", theme=theme)
+    cell = chapter.cell("explore.clip_epsilon()")
+    unlock(cell)
+    chapter.screenshot("6-" + theme.split()[-1].lower())
+    for element in cell.locator("[role=status], .widget-label, .widget-readout, .widget-button").all():
+        if element.is_visible():
+            assert element.evaluate("element => lab.contrast(element)") >= 4.5, element.inner_text()
