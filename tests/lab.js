@@ -54,8 +54,9 @@ window.lab = {
         return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
     },
 
-    // What is wider than its place, among the outputs of the cell in sight.
-    cutOff: () => [...document.querySelectorAll(".jp-Cell.jp-mod-active .jp-OutputArea-output")]
-        .filter(output => output.scrollWidth > output.clientWidth + 1)
-        .map(output => `${output.scrollWidth} px in ${output.clientWidth}`),
+    // What is wider than its place, in the output of the cell in sight: all of it, a button's text, a label.
+    cutOff: () => [".jp-OutputArea-output", ".jupyter-button", ".widget-label"]
+        .flatMap(part => [...document.querySelectorAll(".jp-Cell.jp-mod-active " + part)])
+        .filter(element => element.scrollWidth > element.clientWidth + 1)
+        .map(element => `${element.scrollWidth} px in ${element.clientWidth}: ${element.textContent.slice(0, 80)}`),
 };

@@ -31,10 +31,7 @@ class Lab:
     """JupyterLab on a copy of the chapters, with no settings of its user; nothing of it is left after `close`."""
 
     def __init__(self, folder):
-        lectures = folder / "lectures"
-        lectures.mkdir()
-        for path in ROOT.glob("lectures/*.ipynb"):
-            shutil.copy(path, lectures)
+        shutil.copytree(ROOT / "lectures", folder / "lectures", ignore=shutil.ignore_patterns(".*"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"

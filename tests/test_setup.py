@@ -357,6 +357,19 @@ def test_the_dev_container_has_a_python_that_will_do_and_runs_what_there_is(inst
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lectures_are_small_enough_for_a_web_page(path):
+    assert path.stat().st_size < 1.5e6
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_where_no_kernel_runs_each_panel_is_a_picture_and_each_prediction_a_list(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    widgets = [data for data in shown if "application/vnd.jupyter.widget-view+json" in data]
+    assert widgets and all("image/png" in data or "  |  " in "".join(data["text/plain"]) for data in widgets)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_lectures_are_committed_executed(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     ids = [cell.get("id") for cell in notebook["cells"]]

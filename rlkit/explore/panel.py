@@ -7,7 +7,7 @@ from rlkit.live import Panel
 from rlkit.plotting import Moving
 
 
-def labelled(symbol_and_word, width=560, label_width="190px"):
+def labelled(symbol_and_word, width=560, label_width="34%"):
     """What all controls have: a label, which is the tooltip, too, or that would be "null"; a width that shrinks."""
     return {
         "description": symbol_and_word,
