@@ -7,28 +7,29 @@ import textwrap
 import numpy as np
 
 LONGEST = 800  # characters, for many panels; more than that nobody wants to hear at once
+MANY_BARS = 9  # beyond that not each is said
 EXTREMES, ENDS, END = "extremes", "ends", "end"  # what is said of a line: less and less
 
 
 def alt_text(figure):
     """What a matplotlib figure shows -> str: its `alt` if it has one, else its axes and the numbers drawn in them.
 
-    Of a line: where it starts and ends, and its lowest and highest point if they lie elsewhere. Of bars: each. The more
-    there is, the less is said of it. Lines without a label are counted, lines of reference without one left out.
+    Of a line: where it starts and ends, and its lowest and highest point if they lie elsewhere; the more there is, the
+    less is said of it. Lines without a label are counted, lines of reference without one left out.
     """
     if getattr(figure, "alt", None):
-        return figure.alt
-    for most, detail in ((8, EXTREMES), (8, ENDS), (8, END), (4, END), (2, END), (0, END)):
-        text = in_words(figure, most, detail)
+        return plain(figure.alt)
+    for detail in (EXTREMES, ENDS, END):
+        text = in_words(figure, detail)
         if len(text) <= LONGEST:
-            return text or "A figure whose numbers are not read aloud."
-    return textwrap.shorten(text, LONGEST, placeholder=" …")
+            break
+    return textwrap.shorten(text, LONGEST, placeholder=" …") or "A figure whose numbers are not read aloud."
 
 
 def axes_in_words(figure):
     """Only the titles and labels of its axes -> str; the numbers stand elsewhere."""
-    heads = [": ".join(part for part in (plain(ax.get_title()), headline(ax)) if part) for ax in panels(figure)]
-    heads = [head for head in heads if head]
+    heads = [": ".join(filter(None, (title(ax), headline(ax)))) for ax in panels(figure)]
+    heads = list(filter(None, heads))
     number_of = f"{len(heads)} panels: " if len(heads) > 1 else ""
     return capital(number_of + "; ".join(heads)) + "." if heads else ""
 
@@ -38,16 +39,15 @@ def plain(text):
     text = re.sub(r"</?(b|code|i|em|strong)>", "", str(text))  # within a word or before a full stop
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     if "$" in text:
-        text = re.sub(r"\\(mathrm|mathbf|mathcal|mathit|mathdefault|text|operatorname|left|right)\b", "", text)
         text = re.sub(r"[${}\\]", "", text)
     text = re.sub(r"(?<![\w−-])-(?=\.?\d)", "−", text)
     return " ".join(text.split())
 
 
 def number(value):
-    """Three significant digits, whole numbers in full up to five, with a true minus: a hyphen is not read aloud."""
+    """A whole number in full, another with three significant digits; a true minus, for a hyphen is not read aloud."""
     value = float(value) + 0.0  # -0 becomes 0
-    if value % 1 or abs(value) >= 100_000:  # also of nan, and false of inf
+    if value % 1:  # also of inf and nan
         value = float(f"{value:.3g}")
     text = f"{value:,.0f}" if value % 1 == 0 and abs(value) < 1e9 else f"{value:.3g}"
     return text.replace("e-0", "e-").replace("-", "−")
@@ -56,52 +56,37 @@ def number(value):
 # A figure and its axes --------------------------------------------------------------------------------------------
 
 
-def in_words(figure, most, detail):
-    """Every panel with at most so many series. Labels that are those of the panel before are not said again."""
-    shown, x, y, span, texts = panels(figure), None, None, None, []
-    for i, ax in enumerate(shown):
-        series, others = contents(ax, detail)
-        known = ax.get_xlabel() == x and ax.get_ylabel() in ("", y)
-        head = common_span(ax) * (common_span(ax) != span) if known else headline(ax, common_span(ax))
-        x, y, span = (x, y, common_span(ax)) if known else (ax.get_xlabel(), ax.get_ylabel(), common_span(ax))
-        if len(series) > most:
-            series[most:] = [f"and {len(series) - most} more" if most else f"{len(series)} series"]
-        called = ", ".join(part for part in (f"Panel {i + 1}" * (len(shown) > 1), title(ax)) if part)
-        called += f": {head}" if called and head else head
-        if detail == END and series:
-            others = []
-        parts = [part for part in (called, "; ".join([*series, *others])) if part]
-        texts.append(". ".join(map(capital, parts)) + ".")
+def in_words(figure, detail):
+    """Panel by panel. Labels that are those of the panel before are not said again."""
+    shown, x, y, before, texts = panels(figure), None, None, "", []
+    for i, ax in enumerate(shown, start=1):
+        called, head = [f"panel {i}" * (len(shown) > 1), title(ax)], []
+        if ax.get_xlabel() != x or ax.get_ylabel() not in ("", y):
+            x, y = ax.get_xlabel(), ax.get_ylabel()
+            head = [headline(ax), span(ax)]
+        elif span(ax) != before:
+            called.append(span(ax))
+        before = span(ax)
+        parts = [", ".join(filter(None, part)) for part in (called, head)] + ["; ".join(contents(ax, detail))]
+        if title(ax) or any(parts[1:]):
+            texts.append(". ".join(capital(part) for part in parts if part) + ".")
     return " ".join(texts)
 
 
 def panels(figure):
-    """The axes that show something, colour bars left out."""
-    axes = [ax for ax in figure.axes if ax.get_visible()]
-    bars = [artist.colorbar.ax for ax in axes for artist in mappables(ax) if getattr(artist, "colorbar", None)]
-    return [ax for ax in axes if ax not in bars and any(contents(ax, END))]
-
-
-def mappables(ax):
-    return [*ax.images, *ax.collections]
+    return [ax for ax in figure.axes if ax.get_visible() and ax.has_data()]
 
 
 def title(ax):
     return plain(ax.get_title() or ax.get_title("left"))
 
 
-def headline(ax, span=""):
+def headline(ax):
     """What is drawn over what, as far as the labels say it."""
     x, y = plain(ax.get_xlabel()), plain(ax.get_ylabel())
-    if any(getattr(bars, "orientation", "") == "horizontal" for bars in ax.containers):
+    if any(bars.orientation == "horizontal" for bars in bars_of(ax)):
         x, y = y, x
-    if not x:
-        return y
-    if ax.images:
-        return f"{pause(x)} across" + (f", {pause(y)} {'down' if ax.yaxis_inverted() else 'up'}" if y else "")
-    if not y:
-        return f"{pause(x)} across" + (f" {span}" if span else "")
-    return f"{pause(y)} over {x}" + (f"{',' * (',' in x)} {span}" if span else "")
+    return f"{pause(y)} over {x}" if x and y else x or y
 
 
 def pause(text):
@@ -109,13 +94,16 @@ def pause(text):
     return text + "," * ("," in text)
 
 
-def common_span(ax):
-    """`from a to b` of all lines, if they begin and end together, or nearly so."""
-    ends = np.array([points(line)[0][[0, -1]] for line in lines(ax) if not is_dots(line)])
-    if not len(ends) or ax.containers or np.ptp(ends, axis=0).max() > 0.02 * abs(np.diff(ax.get_xlim())):
+def span(ax):
+    """`from a to b`, where the drawn lines begin and end, if the x axis says what that is."""
+    if not lines(ax) or not ax.get_xlabel():
         return ""
-    low, high = ("about " * bool(np.ptp(end)) + name(ax.xaxis, np.median(end)) for end in ends.T)
-    return f"from {low} to {high}" if low != high else ""
+    return f"from {' to '.join(name(ax.xaxis, end) for end in ends(ax))}"
+
+
+def ends(ax):
+    x = np.concatenate([points(line)[0] for line in lines(ax)])
+    return x.min(), x.max()
 
 
 def capital(text):
@@ -128,28 +116,32 @@ def capital(text):
 
 
 def contents(ax, detail):
-    """What is drawn -> the series with a name, a text each; and a text for each kind of those without."""
-    drawn = lines(ax)
-    named = [line for line in drawn if label(line)]
-    nameless = [line for line in drawn if not label(line)]
-    series = [bars_in_words(ax, bars) for bars in ax.containers if hasattr(bars, "patches") and len(bars.patches)]
-    series += [line_in_words(ax, line, label(line), detail) for line in named]
+    """What is drawn -> a text for each series with a name; then one for the lines and one for the points without."""
+    named = [line for line in lines(ax) if label(line)]
+    nameless = [line for line in lines(ax) if not label(line)]
+    texts = [bars_in_words(ax, bars) for bars in bars_of(ax)]
     if detail == END and named:
-        series[-len(named)] = "at the end " + series[-len(named)]
-    series += [f"{pause(label(line))} lies at {number(value)}" for line, value in references(ax)]
-    series += [cloud_in_words(ax, label(c), *points_of(c)) for c in ax.collections if is_cloud(c)]
-    series += [map_in_words(ax, artist, detail) for artist in mappables(ax) if is_map(artist)]
-    thick = max((line.get_linewidth() for line in nameless), default=0)
-    thickest = [line for line in nameless if line.get_linewidth() == thick and not is_dots(line)]
+        texts.append("at the end " + "; ".join(f"{pause(label(line))} {number(points(line)[1][-1])}" for line in named))
+    else:
+        texts += [line_in_words(ax, line, label(line), detail) for line in named]
+    joined = [line for line in nameless if is_joined(line)]
+    thick = max((line.get_linewidth() for line in joined), default=0)
+    thickest = [line for line in joined if line.get_linewidth() == thick]
     if not named and len(thickest) == 1:  # it is the one that matters
-        nameless = [line for line in nameless if line is not thickest[0]]
-        called = "the line" if all(map(is_dots, nameless)) else "the thick line"
-        series += [line_in_words(ax, thickest[0], called, detail)]
-    return series, list(together(ax, nameless))
+        nameless.remove(thickest[0])
+        texts.append(line_in_words(ax, thickest[0], "the line" if len(joined) == 1 else "the thick line", detail))
+    texts += [*references(ax), *table(ax)]
+    if detail != END:
+        texts += ["and " * bool(texts) + text for text in together(ax, nameless)]
+    return texts
+
+
+def bars_of(ax):
+    return [bars for bars in ax.containers if len(getattr(bars, "patches", ()))]  # no error bars
 
 
 def lines(ax):
-    """The lines and dots of an axes that have a point in sight; not those of reference, which cross all of it."""
+    """The lines and points of an axes that have a place in sight; not those of reference, which cross all of it."""
     return [
         line
         for line in ax.lines
@@ -158,21 +150,18 @@ def lines(ax):
 
 
 def points(line):
-    """The points of a line that lie between the ends of the x axis -> x, y."""
-    x, y = (np.asarray(line.get_data(orig=False)[i], float) for i in range(2))
-    low, high = sorted(line.axes.get_xlim())
-    slack = 1e-9 * (high - low)
-    seen = np.isfinite(x) & np.isfinite(y) & (x >= low - slack) & (x <= high + slack)
+    """The points of a line that lie within its axes -> x, y."""
+    x, y = (np.asarray(values, float) for values in line.get_data(orig=False))
+    seen = np.isfinite(x) & np.isfinite(y)
+    for values, limits in ((x, line.axes.get_xlim()), (y, line.axes.get_ylim())):
+        low, high = sorted(limits)
+        slack = 1e-9 * (high - low)
+        seen &= (values >= low - slack) & (values <= high + slack)
     return x[seen], y[seen]
 
 
-def references(ax):
-    """The lines across all of an axes that have a label, and where they are: [(line, value)]."""
-    across = [line for line in ax.lines if line.get_visible() and line.get_transform() != ax.transData and label(line)]
-    for line in across:
-        x, y = (np.asarray(values, float) for values in line.get_data(orig=False))
-        if len(x) and (x[0] == x[-1]) != (y[0] == y[-1]):
-            yield line, x[0] if x[0] == x[-1] else y[0]
+def is_joined(line):
+    return line.get_linestyle() != "None"
 
 
 def label(artist):
@@ -181,57 +170,44 @@ def label(artist):
     return "" if text.startswith("_") else plain(text)
 
 
-def written(axis):
-    """The labels of an axis that were set by hand: {place: label}."""
-    formatter, ticks = axis.get_major_formatter(), np.asarray(axis.get_majorticklocs(), float)
-    if type(formatter).__name__ not in ("FuncFormatter", "FixedFormatter", "StrCategoryFormatter"):
-        return {}
-    return {tick: plain(text) for tick, text in zip(ticks, formatter.format_ticks(ticks)) if str(text).strip()}
-
-
 def name(axis, value, within=1e-6):
     """What is written at this place of an axis: a label, if labels were set by hand, else the number."""
-    return next((text for place, text in written(axis).items() if abs(place - value) <= within), number(value))
+    formatter, ticks = axis.get_major_formatter(), axis.get_majorticklocs()
+    if type(formatter).__name__ in ("FuncFormatter", "FixedFormatter", "StrCategoryFormatter"):
+        for tick, text in zip(ticks, formatter.format_ticks(ticks)):
+            if abs(tick - value) <= within and str(text).strip():
+                return plain(text)
+    return number(value)
 
 
 # Each kind ----------------------------------------------------------------------------------------------------------
 
 
-def is_dots(line):
-    """Points that no line joins, and more than one would list."""
-    joined = line.get_linestyle() not in ("None", "none", " ", "")
-    x, _ = points(line)
-    return not joined and (len(x) > 20 or bool(np.any(np.diff(x) <= 0)))
-
-
 def line_in_words(ax, line, called, detail):
     x, y = points(line)
-    if is_dots(line):
-        return cloud_in_words(ax, called, x, y)
-    if detail == END:
-        return f"{pause(called)} {number(y[-1])}"
-    if len(y) == 1:
-        return f"{pause(called)} is {number(y[0])} at {name(ax.xaxis, x[0])}"
+    if not is_joined(line) and np.any(np.diff(x) <= 0):  # in no order
+        return f"{called}: {cloud_in_words(ax, x, y)}"
     if number(y.min()) == number(y.max()):
-        return f"{pause(called)} stays at {number(y[0])}"
+        return f"{pause(called)} stays at {number(y[0])}" + across(ax, x)
     text = f"{pause(called)} goes from {number(y[0])} to {number(y[-1])}"
     if detail == EXTREMES:
-        ends, far = (number(y[0]), number(y[-1])), 0.02 * (y.max() - y.min())
+        said, far = (number(y[0]), number(y[-1])), 0.02 * (y.max() - y.min())
         for word, i in (("lowest", y.argmin()), ("highest", y.argmax())):
-            if number(y[i]) not in ends and min(abs(y[i] - y[0]), abs(y[i] - y[-1])) > far:
+            if number(y[i]) not in said and min(abs(y[i] - y[0]), abs(y[i] - y[-1])) > far:
                 text += f", {word} {number(y[i])} at {name(ax.xaxis, x[i])}"
-    if not common_span(ax):
-        text += f", across from {name(ax.xaxis, x[0])} to {name(ax.xaxis, x[-1])}"
-    return text
+    return text + across(ax, x)
 
 
-def cloud_in_words(ax, called, x, y):
-    """How many points lie where; what their rows are called, where these have names."""
-    text = (f"{called}: " if called else "") + f"{len(x):,} point{'s' * (len(x) > 1)}, {extent(x)} across"
-    if rows := written(ax.yaxis):
-        counts = {label: np.sum(abs(y - row) <= 0.5) for row, label in rows.items()}
-        return f"{text}: " + ", ".join(f"{n} for {label}" for label, n in counts.items() if n)
-    return f"{text} and {extent(y)} up"
+def across(ax, x):
+    """Where on the x axis, unless it is from end to end."""
+    low, high = ends(ax)
+    if max(x.min() - low, high - x.max()) <= 0.02 * (high - low):
+        return ""
+    return f", across from {name(ax.xaxis, x.min())} to {name(ax.xaxis, x.max())}"
+
+
+def cloud_in_words(ax, x, y):
+    return f"{len(x):,} points, {extent(y)}" + across(ax, x)
 
 
 def extent(values):
@@ -240,59 +216,49 @@ def extent(values):
 
 
 def together(ax, nameless):
-    """Lines and dots without a name, counted: a text for each kind that there is."""
-    dots = [line for line in nameless if is_dots(line)]
-    joined = [line for line in nameless if not is_dots(line)]
+    """Lines and points without a name, counted: a text for each kind that there is."""
+    joined = [line for line in nameless if is_joined(line)]
+    dots = [points(line) for line in nameless if not is_joined(line)]
     if dots:
-        yield cloud_in_words(ax, "", *(np.concatenate(part) for part in zip(*map(points, dots))))
+        yield cloud_in_words(ax, *map(np.concatenate, zip(*dots)))
     if joined:
         thin = "thin " * (max(line.get_linewidth() for line in joined) < 1)
-        low_to_high = extent(np.concatenate([points(line)[1] for line in joined]))
-        yield f"{len(joined)} {thin}line{'s' * (len(joined) > 1)} without a name, {low_to_high}"
+        yield f"{len(joined)} {thin}lines, {extent(np.concatenate([points(line)[1] for line in joined]))}"
+
+
+def references(ax):
+    """The lines and bands across all of an axes that have a label, and where they are."""
+    for line in ax.lines:
+        if label(line) and line.get_transform() != ax.transData:
+            x, y = line.get_data(orig=False)
+            yield f"{label(line)}: {number(y[0] if y[0] == y[-1] else x[0])}"
+    for patch in ax.patches:
+        if label(patch) and hasattr(patch, "get_width") and (patch.get_x(), patch.get_width()) == (0, 1):
+            yield f"{label(patch)}: {extent(np.array([patch.get_y(), patch.get_y() + patch.get_height()]))}"
 
 
 def bars_in_words(ax, bars):
-    upright = getattr(bars, "orientation", "vertical") != "horizontal"
-    axis = ax.xaxis if upright else ax.yaxis
+    upright = bars.orientation == "vertical"
     boxes = [patch.get_bbox() for patch in bars.patches]
     places = [(b.x0 + b.x1) / 2 if upright else (b.y0 + b.y1) / 2 for b in boxes]
-    sizes = [patch.get_height() if upright else patch.get_width() for patch in bars.patches]
+    sizes = [number(patch.get_height() if upright else patch.get_width()) for patch in bars.patches]
+    names = [name(ax.xaxis if upright else ax.yaxis, place, 0.5) for place in places]
+    words = [
+        f"{size} {'at' if called == number(place) else 'for'} {called}"
+        for size, called, place in zip(sizes, names, places)
+    ]
     called = f"{label(bars)}: " if label(bars) else ""
-    if len(sizes) > 12:
-        top = int(np.argmax(sizes))
-        ends = f"from {number(places[0])} to {number(places[-1])}"
-        return f"{called}{len(sizes)} bars {ends}, the highest {number(sizes[top])} at {number(places[top])}"
-    names = [name(axis, place, 0.5) for place in places]
-    return called + ("; " if "," in "".join(names) else ", ").join(
-        f"{number(size)} {'at' if where == number(place) else 'for'} {where}"
-        for size, place, where in zip(sizes, places, names)
-    )
+    if len(words) > MANY_BARS:
+        lengths = [b.height if upright else b.width for b in boxes]
+        return f"{called}{len(words)} bars, lowest {words[np.argmin(lengths)]}, highest {words[np.argmax(lengths)]}"
+    return called + ("; " if "," in "".join(names) else ", ").join(words)
 
 
-def is_cloud(collection):
-    return type(collection).__name__ == "PathCollection" and collection.get_visible() and len(collection.get_offsets())
-
-
-def points_of(collection):
-    return np.ma.getdata(collection.get_offsets()).T
-
-
-def is_map(artist):
-    return artist.get_visible() and (hasattr(artist, "get_size") or hasattr(artist, "levels"))
-
-
-def map_in_words(ax, artist, detail):
-    """An image: the numbers that are written in its cells, or its size. Contours: their levels."""
-    bar = getattr(artist, "colorbar", None)
-    what = plain(bar.ax.get_ylabel() or bar.ax.get_xlabel()) if bar else ""
-    if hasattr(artist, "levels"):
-        return f"contours{f' of {what}' if what else ''} {extent(np.asarray(artist.levels))}"
-    rows, columns = artist.get_size()
-    cells = {tuple(round(float(place)) for place in text.get_position()[::-1]): text.get_text() for text in ax.texts}
-    if set(np.ndindex(rows, columns)) != set(cells):
-        return f"an image of {rows} by {columns} pixels" + (f", {what}" if what else "")
-    across = ", ".join(name(ax.xaxis, j) for j in range(columns))
-    down = "; ".join(
-        f"{name(ax.yaxis, i)}: {', '.join(plain(cells[i, j]) for j in range(columns))}" for i in range(rows)
-    )
-    return f"the columns are {across}; the rows: {down}"
+def table(ax):
+    """The numbers in the cells of an image, as `plotting.heatmap` writes them: row by row."""
+    for image in ax.images:
+        rows, columns = image.get_size()
+        if len(ax.texts) == rows * columns:
+            cells = np.reshape([text.get_text() for text in ax.texts], (rows, columns))
+            down = "; ".join(f"{name(ax.yaxis, i)}: {', '.join(row)}" for i, row in enumerate(cells))
+            yield f"the columns are {', '.join(name(ax.xaxis, j) for j in range(columns))}; the rows: {down}"

@@ -13,7 +13,7 @@ import time
 import ipywidgets as widgets
 from IPython.display import display
 
-from rlkit.alt_text import axes_in_words, plain
+from rlkit.alt_text import alt_text, axes_in_words, plain
 from rlkit.plotting import BLUE, Moving, compact, picture, smooth
 from rlkit.training import Result, watch
 
@@ -42,7 +42,7 @@ class CurvePicture:
     def __init__(self, total_steps):
         self.figure, self.ax = picture(height=3.2)
         (self.dots,) = self.ax.plot([], [], ".", color=BLUE, alpha=0.25, markersize=4)
-        (self.line,) = self.ax.plot([], [], color=BLUE)
+        (self.line,) = self.ax.plot([], [], color=BLUE, label="mean of 20")
         self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, total_steps / 50))
         self.ax.set_title(" ", loc="left")
         self.moving = Moving(self.figure)
@@ -86,8 +86,7 @@ class Curve:
         self.handle.update(self.still(result))
 
     def still(self, result):
-        png = self.picture.draw(result)
-        return Still(png, plain(f"Learning curve. {axes_in_words(self.picture.figure)} {describe(result)}"))
+        return Still(self.picture.draw(result), alt_text(self.picture.figure))
 
 
 class Still:
@@ -192,6 +191,10 @@ class Run(Panel):
             await asyncio.sleep(0.05)
         self.draw()
         self.buttons(running=False)
+
+    def alt(self):
+        """Of the curve as it was drawn: the run has gone on since."""
+        return alt_text(self.figure)
 
     def draw(self):
         self.image.value = self.curve.draw(self.result)

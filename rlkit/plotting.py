@@ -278,6 +278,11 @@ def updates(runs):
     right.set(xlabel="largest weight at the end", xscale="log", xlim=(0.5, 5_000))
     left.invert_yaxis()
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    figure.alt = "How many runs reached 475, and the largest weight at the end of any: " + "; ".join(
+        f"{kind}: {sum(run['solved'] is not None for run in seeds)} of {len(seeds)}, "
+        f"{max(run['largest_weight'] for run in seeds):,.1f}"
+        for kind, seeds in runs.items()
+    )
     return figure
 
 

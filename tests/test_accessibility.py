@@ -84,18 +84,16 @@ def explorer(name):
 
 @cache
 def figures(name):
-    """The figures of a function of plotting or of an explorer, drawn."""
+    """The figures of a function of plotting or of an explorer, drawn: before, ticks have no text."""
     if name in PICTURES:
-        drawn = [PICTURES[name]()]
-    else:
-        panel = explorer(name)
-        drawn = [
-            panel.figure,
-            *(panel.__dict__[key].figure for key in ("second", "policy_picture") if hasattr(panel, key)),
-        ]
-    for figure in drawn:
+        figure = PICTURES[name]()
         figure.draw_without_rendering()
-    return drawn
+        return [figure]
+    panel = explorer(name)  # has drawn them
+    return [
+        panel.figure,
+        *(panel.__dict__[key].figure for key in ("second", "policy_picture") if hasattr(panel, key)),
+    ]
 
 
 def test_every_explorer_is_looked_at():

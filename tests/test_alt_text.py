@@ -12,7 +12,8 @@ from nbconvert import HTMLExporter
 
 from rlkit import explore, plotting
 from rlkit.alt_text import LONGEST, alt_text, axes_in_words, number, plain
-from rlkit.live import Panel, Still
+from rlkit.live import Curve, CurvePicture, Panel, Run, Still
+from rlkit.training import Result
 from rlkit.video import Q_TITLES, Recording
 
 LECTURES = Path(__file__).resolve().parent.parent / "lectures"
@@ -28,37 +29,39 @@ def test_a_line_says_its_ends_and_the_extremes_that_lie_elsewhere():
     ax.plot([0, 10, 20], [4, 5, 6], label="$V_k(s)$")
     ax.set(xlabel="steps", ylabel="return, mean of 20", title="Catch")
     assert alt_text(figure) == (
-        "Catch: return, mean of 20, over steps from 0 to 20. DQN goes from 1 to 2, highest 7.12 at 10; "
+        "Catch. Return, mean of 20, over steps, from 0 to 20. DQN goes from 1 to 2, highest 7.12 at 10; "
         "human, given, stays at 3; V_k(s) goes from 4 to 6."
     )
 
 
-def test_only_what_lies_between_the_ends_of_the_axis_is_said():
+def test_only_what_lies_within_the_axes_is_said():
     figure, ax = plotting.picture()
     ax.plot(np.arange(101), np.arange(101.0) ** 2, label="square")
-    ax.set(xlim=(0, 10), xlabel="x")
-    assert alt_text(figure) == "x across from 0 to 10. Square goes from 0 to 100."
+    ax.plot([0, 4, 8], [0, 90, 1e9], label="out of sight")
+    ax.set(xlim=(0, 10), ylim=(-1, 120), xlabel="x")
+    words = "x, from 0 to 10. Square goes from 0 to 100; out of sight goes from 0 to 90, across from 0 to 4."
+    assert alt_text(figure) == words
 
 
 def test_lines_that_begin_or_end_apart_say_where():
     figure, ax = plotting.picture()
     ax.plot([0, 1], [5, 6], label="a")
-    ax.plot([0, 2], [5, np.nan], label="one point")
     ax.plot([1, 2], [-5, -6], label="b")
     ax.set(ylabel="loss")
-    words = (
-        "Loss. a goes from 5 to 6, across from 0 to 1; one point is 5 at 0; b goes from −5 to −6, across from 1 to 2."
-    )
+    words = "Loss. a goes from 5 to 6, across from 0 to 1; b goes from −5 to −6, across from 1 to 2."
     assert alt_text(figure) == words
 
 
-def test_lines_without_a_name_are_counted_and_those_of_reference_only_named():
+def test_lines_without_a_name_are_counted_and_those_of_reference_said_if_they_have_one():
     figure, ax = plotting.picture()
     plotting.over_seeds(ax, "PPO clip", [([0, 4], [1, 3 + seed]) for seed in range(3)])
     ax.axhline(475)
     ax.axvline(2, label="smaller steps from here")
+    ax.axhline(0.5, label="chance")
+    ax.axhspan(2, 3, label="the band")
     assert alt_text(figure) == (
-        "PPO clip goes from 1 to 4; smaller steps from here lies at 2; 3 thin lines without a name, from 1 to 5."
+        "PPO clip goes from 1 to 4; smaller steps from here: 2; chance: 0.5; the band: from 2 to 3; "
+        "and 3 thin lines, from 1 to 5."
     )
 
 
@@ -66,7 +69,11 @@ def test_of_lines_without_names_the_thick_one_is_said():
     figure, ax = plotting.picture()
     ax.plot(np.array([[0, 1], [2, 3]]), linewidth=0.6)
     ax.plot([0.5, 2.5])
-    assert alt_text(figure) == "The thick line goes from 0.5 to 2.5; 2 thin lines without a name, from 0 to 3."
+    ax.plot([0.2, 0.8], [1, 2], ".")
+    assert alt_text(figure) == (
+        "The thick line goes from 0.5 to 2.5; and 2 points, from 1 to 2, across from 0.2 to 0.8; "
+        "and 2 thin lines, from 0 to 3."
+    )
 
 
 def test_bars_say_their_numbers_and_names():
@@ -84,35 +91,23 @@ def test_bars_that_lie_and_bars_without_names():
     assert alt_text(figure) == "Variance over baseline. 1 for none, 0.25 for mean."
     figure, ax = plotting.picture()
     ax.bar(range(20), np.arange(20) % 7, width=1)
-    assert alt_text(figure) == "20 bars from 0 to 19, the highest 6 at 6."
+    assert alt_text(figure) == "20 bars, lowest 0 at 0, highest 6 at 6."
 
 
 def test_points_say_how_many_and_where():
-    figure, (left, right) = plotting.picture(2)
-    left.scatter([3, 1, 2], [-1, 0.5, 0], label="samples")
-    left.set(xlabel="x", ylabel="y")
-    right.plot([3, 1, 2], [0, 1, 1], "o", label="solved")
-    right.set(yticks=[0, 1], yticklabels=["TD", "MC"], xlabel="thousands")
+    figure, ax = plotting.picture()
+    ax.plot([3, 1, 2], [-1, 0.5, 0], "o", label="samples")
+    ax.plot([1, 2, 1], [0, 1, 1], "o", label="solved")
+    ax.set(xlabel="x", ylabel="y")
     assert alt_text(figure) == (
-        "Panel 1: y over x. Samples: 3 points, from 1 to 3 across and from −1 to 0.5 up. "
-        "Panel 2: thousands across. Solved: 3 points, from 1 to 3 across: 1 for TD, 2 for MC."
+        "y over x, from 1 to 3. Samples: 3 points, from −1 to 0.5; solved: 3 points, from 0 to 1, across from 1 to 2."
     )
 
 
 def test_a_heat_map_is_read_row_by_row():
     figure, ax = plotting.picture()
     plotting.heatmap(ax, np.array([[10.0, 20.0], [30.0, 40.0]]), ["a", "b"], [0.1, 0.2], xlabel="ε", ylabel="rate")
-    assert alt_text(figure) == "ε across, rate down. The columns are 0.1, 0.2; the rows: a: 10, 20; b: 30, 40."
-
-
-def test_an_image_says_its_size_and_a_colour_bar_is_no_panel():
-    figure, ax = plotting.picture()
-    shown = ax.contourf(np.arange(12).reshape(3, 4), levels=[0, 5, 10])
-    figure.colorbar(shown, label="log10 of the loss")
-    assert alt_text(figure) == "Contours of log10 of the loss from 0 to 10."
-    figure, ax = plotting.picture()
-    ax.imshow(np.zeros((8, 6)))
-    assert alt_text(figure) == "An image of 8 by 6 pixels."
+    assert alt_text(figure) == "Rate over ε. The columns are 0.1, 0.2; the rows: a: 10, 20; b: 30, 40."
 
 
 def test_two_axes_say_their_labels_once_and_empty_ones_nothing():
@@ -123,37 +118,42 @@ def test_two_axes_say_their_labels_once_and_empty_ones_nothing():
     axes[0].set_ylabel("error")
     axes[2].set_axis_off()
     assert alt_text(figure) == (
-        "Panel 1, A: error over steps from 0 to 5. TD goes from 1 to 2. Panel 2, B. TD goes from 1 to 2."
+        "Panel 1, A. Error over steps, from 0 to 5. TD goes from 1 to 2. Panel 2, B. TD goes from 1 to 2."
     )
-    assert axes_in_words(figure) == "2 panels: A: error over steps; B: steps across."
+    assert axes_in_words(figure) == "2 panels: A: error over steps; B: steps."
+    axes[1].plot([7], [1])
+    assert "Panel 2, B, from 0 to 7. TD" in alt_text(figure)
 
 
 def test_what_somebody_wrote_goes_first():
     figure, ax = plotting.picture()
     ax.plot([1, 2])
-    figure.alt = "A line that rises."
-    assert alt_text(figure) == "A line that rises."
+    figure.alt = "A line that rises from -1."
+    assert alt_text(figure) == "A line that rises from −1."
 
 
-def test_it_is_never_too_long_and_says_what_is_left_out():
-    figure, axes = plotting.picture(4, 4)
-    for ax in axes.flat:
-        for i in range(12):
-            ax.plot(np.random.default_rng(i).normal(size=9), label=f"a method with a long name, {i}")
-    assert len(alt_text(figure)) <= LONGEST and "12 series" in alt_text(figure)
+def test_it_is_never_too_long_and_the_more_there_is_the_less_is_said():
     figure, ax = plotting.picture()
-    for i in range(11):
-        ax.plot([0, i], label=f"line {i}")
-    assert alt_text(figure).endswith("line 7 goes from 0 to 7; and 3 more.")
+    endings = ("0, highest 1 at 1.", "goes from 0 to 0.", "0; number 39 0.", "…")
+    for lines, ending in zip((10, 25, 40, 70), endings):
+        while len(ax.lines) < lines:
+            ax.plot([0, 1, 0], label=f"number {len(ax.lines)}")
+        words = alt_text(figure)
+        assert len(words) <= LONGEST and words.endswith(ending), words
 
 
-@pytest.mark.parametrize("draw", ["pie", "boxplot", "hexbin", "text", "nothing", "only nan", "polar", "3d"])
+@pytest.mark.parametrize(
+    "draw", ["pie", "boxplot", "hexbin", "image", "scatter", "errorbar", "text", "nothing", "only nan", "polar", "3d"]
+)
 def test_no_figure_of_the_reader_is_lost(draw):
     figure, ax = plotting.picture(subplot_kw={"projection": draw} if draw in ("polar", "3d") else None)
     {
         "pie": lambda: ax.pie([1, 2]),
         "boxplot": lambda: ax.boxplot([[1, 2, 3]]),
         "hexbin": lambda: ax.hexbin([1, 2, 3], [1, 2, 3]),
+        "image": lambda: ax.imshow(np.zeros((8, 6))),
+        "scatter": lambda: ax.scatter([1, 2], [3, 4]),
+        "errorbar": lambda: ax.errorbar([1, 2], [3, 4], [1, 1]),
         "text": lambda: ax.text(0.5, 0.5, "here"),
         "nothing": lambda: ax.plot([]),
         "only nan": lambda: ax.bar([1, 2], [np.nan, np.nan]),
@@ -166,10 +166,10 @@ def test_no_figure_of_the_reader_is_lost(draw):
 
 def test_numbers_and_words_as_they_are_read():
     numbers = (0, -0.0, 1e-5, 0.0012345, 12_288, 123_456, -3.14159, 1e12, 1234.5)
-    read = ["0", "0", "1e−5", "0.00123", "12,288", "123,000", "−3.14", "1e+12", "1,230"]
+    read = ["0", "0", "1e−5", "0.00123", "12,288", "123,456", "−3.14", "1e+12", "1,230"]
     assert [number(value) for value in numbers] == read
     assert plain("<b>ε = -0.5</b>:<br>a&lt;b") == "ε = −0.5: a<b"
-    assert plain(r"$\mathrm{KL}(\pi_{old})$,  nats") == "KL(pi_old), nats"
+    assert plain(r"logit  $z_{1}(\pi)$") == "logit z_1(pi)"
 
 
 def test_what_an_agent_sees_is_told_from_its_numbers():
@@ -227,6 +227,28 @@ def test_the_words_are_where_a_page_looks_for_them(kind):
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)  # the template "lab" writes no alt
     (alt,) = re.findall(r'<img[^>]*?alt="([^"]*)"', page)
     assert data["image/png"] and words in html.unescape(alt)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda result: Curve(9).still(result).alt, lambda result: run_that_drew(result).alt()]
+)
+def test_a_curve_says_what_was_drawn_and_not_what_came_since(make):
+    assert (
+        make(Result()) == "0 steps in 0 s, 0 episodes, no episode finished yet. Return of an episode over agent steps."
+    )
+    words = make(Result(steps=[10, 20, 30], returns=[2.0, 4.0, 0.0], step=32))
+    assert words == (
+        "32 steps in 0 s, 3 episodes, mean of the last 20: 2.0. Return of an episode over agent steps, from 10 to 30. "
+        "Mean of 20 goes from 2 to 2, highest 3 at 20; and 3 points, from 0 to 4."
+    )
+
+
+def run_that_drew(result):
+    run = Run.__new__(Run)  # no thread
+    run.result, run.curve = Result(), CurvePicture(9)
+    run.figure = run.curve.figure
+    run.curve.draw(result)
+    return run
 
 
 def test_what_a_slider_moves_does_not_wait_for_words(monkeypatch):

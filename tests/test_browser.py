@@ -175,7 +175,8 @@ def test_a_kernel_that_is_restarted_takes_its_workers_along(ran, lab):
     cell = chapter.cell("race = explore.workers(")
     others = {process.pid for process in lab.processes()}
     cell.get_by_role("button", name="Start", exact=True).click()
-    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("steps per second")
+    for words in ("starting workers", "steps per second"):
+        sync_api.expect(cell.locator("[role=status]").last).to_contain_text(words)
     workers = [process for process in lab.processes() if process.pid not in others]
     assert len(workers) >= 2
     chapter.screenshot("4-workers")

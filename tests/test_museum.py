@@ -284,6 +284,7 @@ def test_the_explorer_shows_every_bug_of_its_chapter(chapter):
             assert (BUGS[name].test in words) == (BUGS[name].symptom in words) == broken
             seen.add((bytes(explorer.image.value), words))
     assert len(seen) == 2 * len(names)
+    assert museum(chapter, names[-1]).controls["name"].value == names[-1]
     first = museum(chapter)
     explorer.reset()
     assert bytes(explorer.image.value) == bytes(first.image.value) and explorer.status.value == first.status.value

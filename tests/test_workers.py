@@ -1,5 +1,6 @@
 """rlkit.workers: what arrives, what fails, and that nobody is left behind however it ends."""
 
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -169,7 +170,9 @@ def test_a_function_that_no_worker_can_import(monkeypatch):
         pass
 
     from_a_cell.__module__, from_a_cell.__qualname__ = "__main__", "from_a_cell"
-    monkeypatch.setattr(sys.modules["__main__"], "from_a_cell", from_a_cell, raising=False)
+    program = sys.modules["__main__"]  # made of a file, as it is unless xdist has started it
+    monkeypatch.setattr(program, "__spec__", importlib.util.find_spec("pytest.__main__"))
+    monkeypatch.setattr(program, "from_a_cell", from_a_cell, raising=False)
     with pytest.raises(WorkerError, match="(?s)A worker cannot find this.*from_a_cell.*top level of a .py file"):
         list(supervise(from_a_cell, [()]))
 

@@ -16,10 +16,10 @@ def limits(values):
     return low - 0.08 * (high - low), high + 0.12 * (high - low)
 
 
-def museum(chapter=None):
-    """The bugs of a chapter, or of all: returns without and with the bug, and the number that tells."""
+def museum(chapter=None, bug=None):
+    """The bugs of a chapter, or of all: returns without and with one, `bug` first, and the number that tells."""
     runs, _ = stored("museum")
-    names = [name for name, bug in BUGS.items() if chapter in (None, bug.chapter)]
+    names = [name for name in BUGS if chapter in (None, BUGS[name].chapter)]
     figure, (ax, telling) = picture(2, width=10, width_ratios=[1.4, 1])
     curves, points = {}, {}
     for place, (kind, (colour, style, marker)) in enumerate(KINDS.items()):
@@ -33,7 +33,8 @@ def museum(chapter=None):
     meaning = telling.text(0, 0, "", va="bottom", fontsize=11)
     ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
     telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS))
-    telling.set_title(" ", fontsize=11)  # its place is laid out once
+    ax.set_title(" ", fontsize=11)  # their places are laid out once
+    telling.set_title(" ", fontsize=11)
     telling.grid(False, axis="x")
     for axes in (ax, telling):
         axes.locator_params(axis="y", nbins=5)  # text is what costs time
@@ -63,10 +64,11 @@ def museum(chapter=None):
         meaning.set(text=label, x=x, y=height, ha=side)
         ax.set(xlim=(0, bug.steps / 1_000), ylim=limits([max(run["returns"]) for run in both]))
         telling.set(ylim=limits([height, *(run["number"] for run in both)]))
+        ax.title.set_text(name)
         telling.title.set_text(bug.number)
         return words_for(name, bug, runs[name], broken)
 
-    return Explorer(figure, draw, name=choice("bug", names[0], names), broken=switch("bug in", True))
+    return Explorer(figure, draw, name=choice("bug", bug or names[0], names), broken=switch("bug in", True))
 
 
 def words_for(name, bug, runs, broken):
