@@ -14,9 +14,8 @@ PAGES = ["pyproject.toml", "README.md", "lectures/teaching.md", *sorted(ROOT.glo
 
 def address():
     """OWNER/REPO, as pyproject.toml has it."""
-    return re.search(r'^Repository = "https://github.com/([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.M).group(
-        1
-    )
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'^Repository = "https://github.com/([^"]+)"', project, re.M).group(1)
 
 
 def renamed(text, old, new):

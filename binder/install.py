@@ -10,6 +10,7 @@ syntax that an old Python can read, so that this file lives to say in one senten
 """
 
 import contextlib
+import datetime
 import hashlib
 import importlib.util
 import json
@@ -26,6 +27,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "rlkit-stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+NOWHERE = {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}  # else than at the index
 FLAGS = ("--cuda", "--newest")
 
 
@@ -56,7 +58,8 @@ def check(version):
 def fingerprint(newest=False):
     """What the environment was made from; if any of it changes, the environment is brought up to date."""
     files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", Path(__file__)]
-    parts = [path.read_bytes() for path in files] + [sys.version.encode(), str(ROOT).encode()] + [b"newest"] * newest
+    parts = [path.read_bytes() for path in files] + [sys.version.encode(), str(ROOT).encode()]
+    parts += [str(datetime.date.today()).encode()] * newest  # tomorrow there may be newer ones
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -95,11 +98,14 @@ def make_venv(anew=False):
 def install(python, extras="test", cuda=False, newest=False):
     """Install rlkit, what it needs and what these extras need, in the versions of constraints.txt or the newest."""
     version = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
-    # Only on Linux is the torch that pip finds by itself a CUDA build.
-    if sys.platform == "linux" and not cuda and not has_gpu() and not has_torch(python, version):
-        install_cpu_torch(python, version, newest)
-    say("installing rlkit and the packages it needs.")
     versions = [] if newest else ["-c", "constraints.txt"]
+    # Only on Linux is the torch that pip finds by itself a CUDA build.
+    if sys.platform == "linux" and not cuda and not has_gpu():
+        if newest or torch_version(python).split("+")[0] != version:
+            install_cpu_torch(python, version, newest)
+        if newest:  # to settle a conflict between the others, pip would put another torch in its place
+            versions = ["torch==" + torch_version(python)]
+    say("installing rlkit and the packages it needs.")
     if not pip(python, "install", "-e", ".[%s]" % extras, *versions):
         stop("pip could not install the packages; its last lines say why. The same command takes it up again.")
 
@@ -109,12 +115,13 @@ def install_cpu_torch(python, version, newest=False):
 
     The `+cpu` in the name is what keeps several GB of CUDA away: the plain name admits both builds, and to
     learn by a dry run which one it would be, pip downloads the larger one first. PyTorch's own index of CPU
-    builds has no other, so that the newest can be asked for there, and only there.
+    builds has no other, so that the newest can be asked for there, if pip looks nowhere else.
     """
     cpu_build = "torch==%s+cpu" % version
-    wanted = "torch" if newest else cpu_build
+    wanted, elsewhere = (["--upgrade", "torch"], NOWHERE) if newest else ([cpu_build], {})
     say("no NVIDIA GPU found: installing torch's CPU build.")
-    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0", wanted):
+    once = ["--timeout", "10", "--retries", "0"]
+    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, *once, *wanted, **elsewhere):
         return
     say("that did not work; trying %s where this machine's pip looks by itself." % cpu_build)
     if not pip(python, "install", "--no-deps", cpu_build):
@@ -141,15 +148,16 @@ def has_gpu():
         return False
 
 
-def has_torch(python, version):
-    """Is this version there already, in whatever build?"""
+def torch_version(python):
+    """The version that is there already, with its build ("2.10.0+cpu"), or nothing."""
     found = "import importlib.metadata as m; print(m.version('torch'))"
     answer = subprocess.run([str(python), "-c", found], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return answer.stdout.decode().strip().split("+")[0] == version
+    return answer.stdout.decode().strip()
 
 
-def pip(python, *arguments):
-    return subprocess.call([str(python), "-m", "pip", *arguments], cwd=str(ROOT)) == 0
+def pip(python, *arguments, **variables):
+    command = [str(python), "-m", "pip"] + list(arguments)
+    return subprocess.call(command, cwd=str(ROOT), env=dict(os.environ, **variables)) == 0
 
 
 def run(*arguments, cwd=None):

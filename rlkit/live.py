@@ -138,8 +138,8 @@ class Panel(widgets.VBox):
 class Run(Panel):
     """The agent learns in a thread; the page stays alive, and Stop takes effect within an iteration.
 
-    The thread only appends to `result`; drawing happens on the kernel's event loop. `pause`, `resume` and `wait` do
-    what the buttons do.
+    The thread only appends to `result`; drawing happens on the kernel's event loop. `stop` and `start` do what the
+    buttons do; `wait` is for a cell that needs the result.
     """
 
     def __init__(self, agent, total_steps, *watchers, controls=()):

@@ -12,8 +12,8 @@ window.lab = {
     begin(command, options) {
         lab.answer = undefined;
         jupyterapp.commands.execute(command, options).then(
-            result => { lab.answer = [result ?? null]; },
-            error => { lab.answer = [String(error)]; });
+            () => { lab.answer = "done"; },
+            error => { lab.answer = String(error); });
     },
 
     // Scroll to the first cell with this text in its source.
@@ -42,15 +42,17 @@ window.lab = {
     // The contrast of an element's letters with what lies behind them, as WCAG 2.2 defines it: from 1 to 21.
     contrast(element) {
         const numbers = colour => colour.match(/[\d.]+/g).map(Number);
-        const luminance = colour => numbers(colour).slice(0, 3)
+        const luminance = colour => colour
             .map(c => c / 255)
             .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
             .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
         const transparent = node => numbers(getComputedStyle(node).backgroundColor)[3] === 0;
         let ground = element;
         while (ground.parentElement && transparent(ground)) ground = ground.parentElement;
-        const letters = luminance(getComputedStyle(element).color);
-        const behind = luminance(getComputedStyle(ground).backgroundColor);
+        const back = numbers(getComputedStyle(ground).backgroundColor).slice(0, 3);
+        const [red, green, blue, alpha = 1] = numbers(getComputedStyle(element).color);
+        const letters = luminance([red, green, blue].map((c, i) => alpha * c + (1 - alpha) * back[i]));
+        const behind = luminance(back);
         return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
     },
 

@@ -1,5 +1,6 @@
 """A real JupyterLab on loopback and a real browser in front of it, as a reader has them. For test_browser.py."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -7,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -15,15 +15,10 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# As root there is no sandbox; the others keep the browser from asking for anything but our pages.
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def browser_path():
-    """Chromium or Chrome, or None."""
+    """The first of these commands that there is, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -34,7 +29,8 @@ class Lab:
         shutil.copytree(ROOT / "lectures", folder / "lectures", ignore=shutil.ignore_patterns(".*"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+            self.address = free.getsockname()
+        self.url = f"http://127.0.0.1:{self.address[1]}"
         self.token = secrets.token_hex(16)
         places = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "runtime"}
         settings = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
@@ -42,33 +38,41 @@ class Lab:
         self.log = folder / "jupyterlab.log"
         command = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-            f"--port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
+            f"--port={self.address[1]}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
             f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True",
         ]  # fmt: skip
-        environment = os.environ | {name: str(folder / place) for name, place in settings.items()}
+        self.environment = {name: str(folder / place) for name, place in settings.items()}
+        options = {"env": os.environ | self.environment, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with self.log.open("w") as log:
-            self.server = psutil.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        self.wait()
+            self.server = subprocess.Popen(command, stdout=log, **options)
+        try:
+            self.wait()
+        except BaseException:  # Ctrl-C, too
+            self.close()
+            raise
 
-    def wait(self):
-        for _ in range(480):
-            try:
-                return urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=2).close()
-            except OSError:
-                time.sleep(0.25)
-        raise TimeoutError(f"JupyterLab does not answer: {self.log.read_text()[-2_000:]}")
+    def wait(self, seconds=120):
+        """Until it answers."""
+        until = time.monotonic() + seconds
+        while self.server.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(self.address, timeout=2):
+                return
+            time.sleep(0.25)
+        raise RuntimeError(f"JupyterLab does not answer: {self.log.read_text()[-2_000:]}")
 
     def processes(self):
-        """The kernels, and whatever these have started."""
-        return self.server.children(recursive=True)
+        """The server, its kernels, and whatever these have started, orphans too: they share an environment."""
+        ours = self.environment.items()
+        return [p for p in psutil.process_iter(["environ"]) if ours <= (p.info["environ"] or {}).items()]
 
     def close(self):
-        """End it as Ctrl-C does -> the processes that are left, which should be none."""
-        family = [self.server, *self.processes()]
+        """SIGTERM, at which the server ends its kernels -> the processes that are left, which should be none."""
+        family = self.processes()
         self.server.terminate()
         _, left = psutil.wait_procs(family, timeout=30)
         for process in left:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         return left
 
 
@@ -91,7 +95,9 @@ class Chapter:
         self.page.evaluate("([command, options]) => lab.begin(command, options)", [command, options])
 
     def end(self, seconds=60):
-        self.page.wait_for_function("lab.answer", timeout=1_000 * seconds)
+        """Wait for its end, which must be a good one."""
+        answer = self.page.wait_for_function("lab.answer", timeout=1_000 * seconds).json_value()
+        assert answer == "done", answer
 
     def do(self, command, **options):
         self.begin(command, **options)
@@ -108,6 +114,14 @@ class Chapter:
         self.page.evaluate("lab.selectLast()")
         self.do("notebook:insert-cell-below")
         self.page.evaluate("source => lab.write(source)", source)
+
+    def run(self, source):
+        """Write such a cell and run it -> its last output as text."""
+        self.write(source)
+        self.do("notebook:run-cell")
+        cell = self.code_cells()[-1]
+        assert failures([cell]) == []
+        return cell["outputs"][-1]["data"]["text/plain"]
 
     def code_cells(self):
         """{"count", "outputs"} for each."""

@@ -32,8 +32,8 @@ def install(monkeypatch, tmp_path):
     module.asked = []
     monkeypatch.setattr(module.sys, "platform", "linux")
     monkeypatch.setattr(module, "has_gpu", lambda: False)
-    monkeypatch.setattr(module, "has_torch", lambda python, version: False)
-    monkeypatch.setattr(module, "pip", lambda python, *arguments: module.asked.append(arguments) or True)
+    monkeypatch.setattr(module, "torch_version", lambda python: "")
+    monkeypatch.setattr(module, "pip", lambda python, *arguments, **_: module.asked.append(arguments) or True)
     monkeypatch.setattr(module, "VENV", tmp_path / "venv")
     return module
 
@@ -97,11 +97,11 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     monkeypatch.setattr(install, "STAMP", stamp)
     monkeypatch.setattr(install, "make_venv", lambda anew: python.touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
-    monkeypatch.setattr(install, "pip", lambda *_: sys.exit("interrupted"))
+    monkeypatch.setattr(install, "pip", lambda *_, **__: sys.exit("interrupted"))
     with pytest.raises(SystemExit):
         install.environment([])
     assert not stamp.exists()
-    monkeypatch.setattr(install, "pip", lambda *_: install.asked.append("pip") or True)
+    monkeypatch.setattr(install, "pip", lambda *_, **__: install.asked.append("pip") or True)
     assert install.environment(["--cuda", "-k", "gae"]) == ["-k", "gae"]
     assert install.asked == ["pip"]
     assert install.environment([]) == []
@@ -113,6 +113,7 @@ def test_the_newest_versions_get_an_environment_of_their_own(install, monkeypatc
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(install, "make_venv", lambda anew: made.append(anew) or (tmp_path / "python").touch())
+    monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     for arguments in (["--newest"], ["--newest", "-k", "gae"], [], ["--newest"]):
         assert install.environment(arguments) == [word for word in arguments if word in ("-k", "gae")]
     assert made == [True, False, True]  # the second call found what it needs
@@ -136,7 +137,7 @@ def test_more_extras_are_installed_when_they_are_first_asked_for_and_then_kept(i
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(install, "make_venv", lambda anew: (tmp_path / "python").touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
-    monkeypatch.setattr(install, "has_torch", lambda python, version: True)
+    monkeypatch.setattr(install, "torch_version", lambda python: pins()["torch"])
     for extras in ("test", "test,course", "test", "test,course"):
         install.environment([], extras)
     assert [arguments[2] for arguments in install.asked] == [".[test]", ".[test,course]"]
@@ -151,7 +152,7 @@ def test_without_a_gpu_the_cpu_build_comes_first_and_from_its_own_index(install)
 
 
 def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_build(install, monkeypatch):
-    monkeypatch.setattr(install, "pip", lambda python, *a: install.asked.append(a) or "--index-url" not in a)
+    monkeypatch.setattr(install, "pip", lambda python, *a, **_: install.asked.append(a) or "--index-url" not in a)
     install.install("python")
     _, own, everything = install.asked
     assert is_cpu_torch(own) and "--index-url" not in own
@@ -160,7 +161,7 @@ def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_b
 
 @pytest.mark.parametrize("newest", [False, True])
 def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch, newest):
-    monkeypatch.setattr(install, "pip", lambda python, *a: install.asked.append(a) and False)
+    monkeypatch.setattr(install, "pip", lambda python, *a, **_: install.asked.append(a) and False)
     with pytest.raises(SystemExit, match="--cuda"):
         install.install("python", newest=newest)
     first, second = install.asked
@@ -171,7 +172,7 @@ def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch, newe
 @pytest.mark.parametrize("case", ["a GPU", "--cuda", "torch is there", "darwin", "win32"])
 def test_otherwise_pip_finds_the_right_torch_by_itself(install, monkeypatch, case):
     monkeypatch.setattr(install, "has_gpu", lambda: case == "a GPU")
-    monkeypatch.setattr(install, "has_torch", lambda python, version: case == "torch is there")
+    monkeypatch.setattr(install, "torch_version", lambda python: pins()["torch"] if case == "torch is there" else "")
     if case in ("darwin", "win32"):
         monkeypatch.setattr(install.sys, "platform", case)
     install.install("python", cuda=case == "--cuda")
@@ -196,13 +197,17 @@ def test_a_gpu_is_found_by_asking_the_driver(monkeypatch):
         assert module.has_gpu() is expected
 
 
-def test_has_torch_knows_any_build_of_a_version():
-    module = load(ROOT / "binder" / "install.py")
+def test_the_torch_that_is_there_is_found():
     import torch
 
-    version = torch.__version__.split("+")[0]
-    assert module.has_torch(sys.executable, version)
-    assert not module.has_torch(sys.executable, version + "9")
+    assert load(ROOT / "binder" / "install.py").torch_version(sys.executable) == torch.__version__
+
+
+def test_the_newest_cpu_build_stays_whatever_pip_would_rather_have(install, monkeypatch):
+    monkeypatch.setattr(install, "torch_version", lambda python: "2.99.0+cpu")
+    install.install("python", newest=True)
+    torch, everything = install.asked
+    assert torch[-2:] == ("--upgrade", "torch") and everything[-1] == "torch==2.99.0+cpu"
 
 
 def test_a_program_gets_its_exit_code_through(install, monkeypatch):
@@ -249,7 +254,8 @@ def pins():
 def test_constraints_satisfy_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = {canonicalize_name(name): version for name, version in pins().items()}
-    for line in project["dependencies"] + project["optional-dependencies"]["test"]:
+    extras = [project["optional-dependencies"][extra] for extra in ("test", "course", "browser")]
+    for line in sum(extras, project["dependencies"]):
         requirement = Requirement(line)
         assert requirement.specifier, f"{line}: no bound"
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier

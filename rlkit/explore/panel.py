@@ -8,7 +8,7 @@ from rlkit.plotting import Moving
 
 
 def labelled(symbol_and_word, width=560, label_width="34%"):
-    """What all controls have: a label, which is the tooltip, too, or that would be "null"; a width that shrinks."""
+    """What all controls have: a label, also as the tooltip (it would be "null"); a width that shrinks."""
     return {
         "description": symbol_and_word,
         "tooltip": symbol_and_word,
