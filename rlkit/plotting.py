@@ -77,7 +77,7 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "legend.frameon": False,
         "axes.axisbelow": True,
-        "axes.formatter.min_exponent": 5,  # powers of ten in full: exponents are too small to be read from afar
+        "axes.formatter.min_exponent": 8,  # no raised exponents: they are too small to be read from afar
         "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY]),
     }
 )

@@ -20,7 +20,7 @@ NBVAL = [
     "tests/nbval_sanitize.cfg",
 ]
 LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes of a browser, and of nbgrader
-TWO_FILES_AT_A_TIME = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+THREE_AT_A_TIME = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]  # even on two cores: many tests wait
 INTERRUPTED = 2
 
 
@@ -31,7 +31,7 @@ def legs(arguments):
     notebooks = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("lectures/*.ipynb"))
     short = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/test_*.py"))
     files = LONG + notebooks + [path for path in short if path not in LONG]  # the long ones first, to end together
-    return [["ruff", "check"], ["pytest", *NBVAL, *TWO_FILES_AT_A_TIME, *files]]
+    return [["ruff", "check"], ["pytest", *NBVAL, *THREE_AT_A_TIME, *files]]
 
 
 def main(arguments):

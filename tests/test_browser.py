@@ -31,8 +31,9 @@ def chapters(lab):
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=browser_path()) as browser,
     ):
-        opened = {name: Chapter(browser, lab, name) for name in CHAPTERS}
-        for chapter in opened.values():
+        opened = {}
+        for name in CHAPTERS:
+            opened[name] = chapter = Chapter(browser, lab, name)
             chapter.screenshot("1-opened")
             chapter.do("notebook:clear-all-cell-outputs")  # what is found afterwards is new
             chapter.begin("notebook:run-all-cells")
