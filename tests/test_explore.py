@@ -38,13 +38,14 @@ ANALYTIC = [
 
 
 def settings(control):
-    """At least three values of a control, both ends among them; two for a switch."""
+    """Some values of a control: both ends and one between; both of a switch."""
     if isinstance(control.value, bool):
         return [True, False]
     if isinstance(control.value, tuple):
         return [tuple(control.options[:2]), tuple(control.options[-3:]), tuple(control.options)]
     if hasattr(control, "options"):
-        return list(control.options)
+        options = list(control.options)
+        return [options[0], options[len(options) // 2], options[-1]]
     if hasattr(control, "base"):
         return [control.base**exponent for exponent in (control.min, (control.min + control.max) / 2, control.max)]
     return [control.min, type(control.value)((control.min + control.max) / 2), control.max]
