@@ -123,11 +123,13 @@ def test_a_slider_answers_mouse_and_keyboard(ran, slider):
     chapter.screenshot("3-" + slider)
 
 
-def test_every_control_is_reached_by_the_tab_key(ran):
+@pytest.mark.parametrize("source", ["explore.clip_epsilon()", "explore.museum("])  # between them every kind of control
+def test_every_control_is_reached_by_the_tab_key(ran, source):
     chapter = ran("03_ppo")
-    cell = chapter.cell("explore.beta()")
+    cell = chapter.cell(source)
     unlock(cell)
-    controls = cell.locator(".noUi-handle, .widget-dropdown select, .widget-button")
+    controls = cell.locator(".widget-vbox .widget-vbox").locator(".noUi-handle, select, input, .widget-button")
+    assert controls.count() >= 3
     controls.first.focus()
     for number in range(controls.count()):
         sync_api.expect(controls.nth(number)).to_be_focused()

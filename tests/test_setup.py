@@ -203,6 +203,16 @@ def test_the_torch_that_is_there_is_found():
     assert load(ROOT / "binder" / "install.py").torch_version(sys.executable) == torch.__version__
 
 
+def test_the_newest_torch_is_asked_for_by_its_plain_name_only_where_pip_looks_nowhere_else(install, monkeypatch):
+    asked = []
+    monkeypatch.setattr(install, "pip", lambda python, *words, **variables: asked.append((words, variables)) and False)
+    with pytest.raises(SystemExit):
+        install.install("python", newest=True)
+    (plain, nowhere_else), (pinned, as_usual) = asked
+    assert plain[-1] == "torch" and install.CPU_INDEX in plain and is_cpu_torch(pinned) and as_usual == {}
+    assert nowhere_else == {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+
+
 def test_the_newest_cpu_build_stays_whatever_pip_would_rather_have(install, monkeypatch):
     monkeypatch.setattr(install, "torch_version", lambda python: "2.99.0+cpu")
     install.install("python", newest=True)
