@@ -5,20 +5,30 @@ from pathlib import Path
 from rlkit import check, functional
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.checkpoint import checkpoint, load, save
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
 from rlkit.presets import preset, presets
 from rlkit.reinforce import REINFORCE
-from rlkit.training import Progress, Result, evaluate, stop_at, time_limit, train
+from rlkit.running.checkpoint import checkpoint, load, save
+from rlkit.running.result import Progress, Result
+from rlkit.training import evaluate, stop_at, time_limit, train
 from rlkit.trpo import TRPO
 
 AGENTS = Path(__file__).parent / "data" / "agents"  # the trained agents that come with the package
 
 __version__ = "0.1.0"
 __all__ = [
-    "A2C", "A3C", "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "TRPO",
+    "A2C", "A3C", "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "Run", "TRPO",
     "check", "checkpoint", "evaluate", "functional", "load", "preset", "presets", "save",
     "stop_at", "time_limit", "train",
 ]  # fmt: skip
+
+
+def __getattr__(name):
+    """`Run` draws, so its libraries are loaded by the first who asks for it."""
+    if name == "Run":
+        from rlkit.plotting.live import Run
+
+        return Run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 import rlkit
-from rlkit.checkpoint import load, read, save, writable
 from rlkit.presets import PRESETS, preset
-from rlkit.progress import Bar, Lines
+from rlkit.running.checkpoint import load, read, save, writable
+from rlkit.running.progress import Bar, Lines
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
@@ -242,7 +242,7 @@ def run_eval(args):
 
 
 def run_watch(args):
-    from rlkit.video import check_ending, play  # loads matplotlib, which training must not
+    from rlkit.plotting.video import check_ending, play  # loads matplotlib, which training must not
 
     path = writable(args.out or f"{Path(args.file).stem}.gif")
     check_ending(path)

@@ -13,12 +13,13 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs, play_state, resume_play
-from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic, concatenate, flatten
+from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
+from rlkit.running.result import Progress
+from rlkit.running.settings import check_settings
 from rlkit.segments import Player
-from rlkit.settings import check_settings
-from rlkit.training import Progress
+from rlkit.theta import concatenate, flatten
 
 
 @dataclass

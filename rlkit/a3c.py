@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from rlkit.a2c import A2C
-from rlkit.memory import require_shared_memory
 from rlkit.optimizers import Adam, RMSProp
+from rlkit.running.memory import require_shared_memory
+from rlkit.running.result import Progress
+from rlkit.running.settings import check_settings
+from rlkit.running.workers import WorkerError, supervise
 from rlkit.segments import Player
-from rlkit.settings import check_settings
-from rlkit.training import Progress
-from rlkit.workers import WorkerError, supervise
 
 
 class Shared(NamedTuple):

@@ -17,8 +17,8 @@ from rlkit.envs import Envs, play_state, resume_play
 from rlkit.networks import QNetwork
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
-from rlkit.settings import check_settings, choose_device
-from rlkit.training import Progress
+from rlkit.running.result import Progress
+from rlkit.running.settings import check_settings, choose_device
 
 
 @dataclass

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
-from rlkit.networks import flatten, views
-from rlkit.settings import check_settings
-from rlkit.training import Progress
-from rlkit.workers import supervise
+from rlkit.running.result import Progress
+from rlkit.running.settings import check_settings
+from rlkit.running.workers import supervise
+from rlkit.theta import flatten, views
 
 
 class Shared(NamedTuple):

@@ -6,14 +6,12 @@ stream, a dueling network two. With `hidden=()` a network of vectors is linear. 
 else, so that replay and transfers stay small.
 """
 
-import itertools
-
 import numpy as np
 import torch
 from torch import nn
 
 from rlkit import functional as F
-from rlkit.settings import choose_device
+from rlkit.running.settings import choose_device
 
 
 class QNetwork(nn.Module):
@@ -268,52 +266,6 @@ def orthogonal(module, gain):
             layer.weight.data.copy_(weight)
             nn.init.zeros_(layer.bias)
     return module
-
-
-def flatten(parameters):
-    """One flat tensor θ with all the parameters, which become views of it: `theta.copy_(other)` sets all."""
-    parameters = list(parameters)
-    theta = torch.empty(sum(p.numel() for p in parameters), device=parameters[0].device)
-    for parameter, view in zip(parameters, views(theta, parameters)):
-        parameter.data = view.copy_(parameter.detach())
-    return theta
-
-
-def flat_parameter(parameters):
-    """The same as one `nn.Parameter` with one gradient: for a small network, whose time goes into torch's bookkeeping
-    of its dozen tensors, clipping and the optimiser's step become twice as fast.
-
-    Its gradient must be zeroed and never dropped: `descend` does that.
-    """
-    parameters = list(parameters)
-    theta = nn.Parameter(flatten(parameters))
-    theta.grad = torch.zeros_like(theta)
-    for parameter, view in zip(parameters, views(theta.grad, parameters)):
-        parameter.grad = view
-    return theta
-
-
-def descend(loss, theta, optimizer, max_grad_norm):
-    """One step of the optimiser down the gradient of `loss`, θ a `flat_parameter` -> the gradient's norm, unclipped."""
-    theta.grad.zero_()
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(theta, max_grad_norm)
-    if not norm.isfinite():
-        raise ValueError(f"The gradient is {norm}: it diverged; take a smaller learning_rate.")
-    optimizer.step()
-    return norm
-
-
-def views(flat, parameters):
-    """A flat tensor cut into pieces of the parameters' shapes and memory formats, in their order."""
-    ends = itertools.accumulate(p.numel() for p in parameters)
-    return [flat.as_strided(p.shape, p.stride(), end - p.numel()) for p, end in zip(parameters, ends)]
-
-
-def concatenate(tensors, parameters):
-    """Tensors of the parameters' shapes as one flat one, the opposite of `views`: in the order of the memory."""
-    orders = (sorted(range(p.dim()), key=p.stride, reverse=True) for p in parameters)
-    return torch.cat([tensor.permute(order).reshape(-1) for tensor, order in zip(tensors, orders)])
 
 
 # The same in NumPy ----------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs, play_state, resume_play
-from rlkit.networks import actor_critic, descend, flat_parameter
+from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
-from rlkit.settings import check_settings
-from rlkit.training import Progress
+from rlkit.running.result import Progress
+from rlkit.running.settings import check_settings
+from rlkit.theta import descend, flat_parameter
 
 
 @dataclass

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.memory import require_memory
+from rlkit.running.memory import require_memory
 
 SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and begins empty when that goes on
 COLUMNS = ("frames", "actions", "rewards", "terminated", "ended", "valid")

@@ -1,70 +1,10 @@
-"""Training runs, seen from outside: `train`, its watchers and its `Result`. Nothing here knows how an agent learns."""
+"""Training runs, seen from outside: `train`, its watchers, and `evaluate`. Nothing here knows how an agent learns."""
 
-import json
-import math
 import sys
-import time
-from collections import defaultdict
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-
-@dataclass
-class Progress:
-    """What an agent yields after each iteration. Metrics are numbers, or tensors not yet waited for."""
-
-    step: int
-    finished: list  # of rlkit.envs.Episode
-    metrics: dict
-
-
-@dataclass
-class Result:
-    """What a run gave: one entry per finished episode, and the metrics of its iterations."""
-
-    returns: list = field(default_factory=list)  # undiscounted
-    steps: list = field(default_factory=list)  # the agent's steps when the episode ended
-    seconds: float = 0.0
-    step: int = 0
-    metrics: dict = field(default_factory=lambda: defaultdict(list))  # name -> values
-    metric_steps: dict = field(default_factory=lambda: defaultdict(list))  # name -> the agent's steps at each value
-    stopped: str = ""  # why the run ended
-    agent: object = field(default=None, repr=False)  # who learned
-
-    @classmethod
-    def read(cls, path):
-        """The run of `python -m rlkit train` whose results lie in `path`, a JSON file; metrics are not kept there."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        names = ("returns", "steps", "seconds", "step", "stopped")
-        if not (isinstance(content, dict) and content.keys() >= set(names)):
-            raise ValueError(f"{path} does not hold the episodes of a run; name the .json beside a checkpoint.")
-        return cls(**{name: content[name] for name in names})
-
-    def mean_return(self, window=20):
-        """The mean of the last `window` episodes, NaN before the first."""
-        return float(np.mean(self.returns[-window:])) if self.returns else math.nan
-
-    def means_at(self, points, window=20):
-        """The mean of the last `window` episodes at each of these steps; before the first episode, the first."""
-        ends = np.maximum(np.searchsorted(self.steps, points, side="right"), 1)
-        return np.array([np.mean(self.returns[max(0, end - window) : end]) for end in ends])
-
-    def add(self, progress, metrics=True):
-        self.step = progress.step
-        for episode in progress.finished:
-            self.returns.append(episode.total_reward)
-            self.steps.append(episode.step)
-        if metrics:
-            for name, value in progress.metrics.items():
-                self.metrics[name].append(float(value))
-                self.metric_steps[name].append(progress.step)
-
-    def __repr__(self):
-        score = f"last-20 mean {self.mean_return():.1f}" if self.returns else "no episode finished"
-        ended = f", {self.stopped}" if self.stopped else ""
-        return f"Result({self.step} steps, {len(self.returns)} episodes, {score}, {self.seconds:.1f} s{ended})"
+from rlkit.running.result import Result, watch
 
 
 def train(agent, total_steps, *watchers):
@@ -76,7 +16,7 @@ def train(agent, total_steps, *watchers):
     check_positive(total_steps=total_steps)
     result = Result(agent=agent)
     if in_notebook():
-        from rlkit.live import Curve  # draws, so it is loaded only where there is something to draw on
+        from rlkit.plotting.live import Curve  # draws, so it is loaded only where there is something to draw on
 
         watchers = (*watchers, Curve(total_steps))
     try:
@@ -91,18 +31,6 @@ def train(agent, total_steps, *watchers):
         for watcher in watchers:
             getattr(watcher, "finish", lambda result: None)(result)
     return result
-
-
-def watch(agent, total_steps, result):
-    """The agent's progress, recorded into `result` on the way; metrics 10 times a second, as reading a tensor waits."""
-    began = time.perf_counter() - result.seconds
-    recorded = -math.inf
-    for progress in agent.learn(total_steps):
-        result.seconds = time.perf_counter() - began
-        due = result.seconds - recorded > 0.1
-        result.add(progress, metrics=due)
-        recorded = result.seconds if due else recorded
-        yield progress
 
 
 def in_notebook():

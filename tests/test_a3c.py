@@ -22,13 +22,13 @@ from conftest import Counting, disturb, learn, one_line, weights
 from jupyter_client.manager import start_new_kernel
 from test_gorila import Match
 
-from rlkit import memory
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C, LAP, Report, Reporter, actor_learner
-from rlkit.checkpoint import load, save
 from rlkit.optimizers import Adam, RMSProp
+from rlkit.running import memory
+from rlkit.running.checkpoint import load, save
+from rlkit.running.workers import WorkerError
 from rlkit.training import evaluate
-from rlkit.workers import WorkerError
 
 module = sys.modules["rlkit.a3c"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -38,7 +38,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"
 def patience():
     """A busy machine may take minutes to start a worker."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["rlkit.workers"], "STARTUP", 600.0)
+        patch.setattr(sys.modules["rlkit.running.workers"], "STARTUP", 600.0)
         yield
 
 

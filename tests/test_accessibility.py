@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from rlkit import AGENTS, explore, load, plotting
-from rlkit.training import Result
-from rlkit.video import Q_TITLES, Recording, Video, play
+from rlkit.plotting.video import Q_TITLES, Recording, Video, play
+from rlkit.running.result import Result
 
 ROOT = Path(__file__).parent.parent
 SMALLEST = 11  # 80 pixels an inch shown as 96 make 9.2 of these points

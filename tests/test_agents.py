@@ -13,11 +13,11 @@ from gymnasium.spaces import Box
 
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.checkpoint import load, save
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
 from rlkit.presets import PRESETS, preset, presets
 from rlkit.reinforce import REINFORCE
+from rlkit.running.checkpoint import load, save
 from rlkit.training import evaluate, stop_at, train
 from rlkit.trpo import TRPO
 

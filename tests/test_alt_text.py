@@ -11,10 +11,10 @@ from IPython.core.formatters import DisplayFormatter
 from nbconvert import HTMLExporter
 
 from rlkit import explore, plotting
-from rlkit.alt_text import LONGEST, alt_text, axes_in_words, number, plain
-from rlkit.live import Curve, CurvePicture, Panel, Run, Still
-from rlkit.training import Result
-from rlkit.video import Q_TITLES, Recording
+from rlkit.plotting.alt_text import LONGEST, alt_text, axes_in_words, number, plain
+from rlkit.plotting.live import Curve, CurvePicture, Panel, Run, Still
+from rlkit.plotting.video import Q_TITLES, Recording
+from rlkit.running.result import Result
 
 LECTURES = Path(__file__).resolve().parent.parent / "lectures"
 
@@ -258,7 +258,7 @@ def test_what_a_slider_moves_does_not_wait_for_words(monkeypatch):
         raise AssertionError("words are made when something is shown, not while it moves")
 
     monkeypatch.setattr(plotting, "alt_text", fail)
-    monkeypatch.setattr("rlkit.live.axes_in_words", fail)
+    monkeypatch.setattr("rlkit.plotting.live.axes_in_words", fail)
     explorer.controls["correlation"].value = 0.3
     with pytest.raises(AssertionError):
         explorer._repr_mimebundle_()

@@ -1,22 +1,23 @@
-"""rlkit.asynchrony and rlkit.wall_clock: what is measured, on small runs; and what the explorers show of it."""
+"""What chapter 4 measures (asynchrony, wall_clock), on small runs; and what the explorers show of it."""
 
 import math
 
 import numpy as np
 import pytest
 
-from rlkit import asynchrony, explore, plotting, wall_clock
+from rlkit import explore, plotting
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.asynchrony import REAL_WORKERS, T_MAX, UPDATES, VIRTUAL_WORKERS, Trace, first_ready, rates
 from rlkit.envs import Episode
+from rlkit.experiments import asynchrony, wall_clock
+from rlkit.experiments.asynchrony import REAL_WORKERS, T_MAX, UPDATES, VIRTUAL_WORKERS, Trace, first_ready, rates
+from rlkit.experiments.stored import stored
+from rlkit.experiments.virtual import Costs
 from rlkit.explore.t_max import errors
 from rlkit.explore.worker_model import speed_ups
 from rlkit.explore.workers import lanes
 from rlkit.functional import n_step_returns
-from rlkit.sweeps import stored
-from rlkit.training import Progress
-from rlkit.virtual import Costs
+from rlkit.running.result import Progress
 
 
 def agent_with_laps():

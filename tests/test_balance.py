@@ -1,4 +1,4 @@
-"""rlkit.balance: where the time of a step goes. No absolute times: only what must hold on any machine."""
+"""rlkit.experiments.balance: where the time of a step goes. No absolute times: only what must hold on any machine."""
 
 import time
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlkit import preset
-from rlkit.balance import PARTS, inference_time, step_time
+from rlkit.experiments.balance import PARTS, inference_time, step_time
 from rlkit.tasks import DelayedCartPole
 
 

@@ -13,11 +13,11 @@ from conftest import Chain, learn, one_line, small, tiny, weights
 from rlkit import AGENTS
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.checkpoint import checkpoint, load, read, save
 from rlkit.ppo import PPO
+from rlkit.running.checkpoint import checkpoint, load, read, save
 from rlkit.training import evaluate, train
 
-module = sys.modules["rlkit.checkpoint"]  # rlkit.checkpoint is also the name of the watcher
+module = sys.modules["rlkit.running.checkpoint"]  # rlkit.running.checkpoint is also the name of the watcher
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(trained, path, monkeypat
 
 KILLED = """
 import sys
-from rlkit.checkpoint import save
+from rlkit.running.checkpoint import save
 from rlkit.dqn import DQN
 agent = DQN(hidden=(512, 512), replay_size=100)
 while True:

@@ -17,9 +17,9 @@ from conftest import tiny
 from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
 from rlkit.__main__ import main, setting
-from rlkit.checkpoint import read
-from rlkit.progress import Bar, clock
-from rlkit.training import Progress
+from rlkit.running.checkpoint import read
+from rlkit.running.progress import Bar, clock
+from rlkit.running.result import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 heard = []  # the signals that a command took, and what it does at them

@@ -1,12 +1,21 @@
-"""rlkit.difficulties and the game that it plays: Catch."""
+"""rlkit.experiments.difficulties and the game that it plays: Catch."""
 
 import numpy as np
 import pytest
 
-from rlkit import difficulties
-from rlkit.difficulties import LEARNERS, STABILISERS, curve, dqn_without, learner, score, steps_to, trained_on
+from rlkit.experiments import difficulties
+from rlkit.experiments.difficulties import (
+    LEARNERS,
+    STABILISERS,
+    curve,
+    dqn_without,
+    learner,
+    score,
+    steps_to,
+    trained_on,
+)
+from rlkit.experiments.stored import stored
 from rlkit.plotting import METHODS
-from rlkit.sweeps import stored
 from rlkit.tasks import Catch, all_levels
 
 LEFT, STAY, RIGHT = range(3)
@@ -108,7 +117,7 @@ def test_what_is_taken_away_is_gone():
 @pytest.mark.parametrize("name", ["end_to_end", "stabilisers", "overfitting", "hunger"])
 def test_what_is_stored_is_what_the_command_makes(name):
     runs, how = stored(name)
-    assert how["command"] == f"python -m rlkit.sweeps {name}" and how["seeds"] == [0, 100, 200, 300, 400]
+    assert how["command"] == f"python -m rlkit.experiments.sweeps {name}" and how["seeds"] == [0, 100, 200, 300, 400]
     assert all(len(seeds) == 5 for seeds in runs.values())
     kinds = {key.split(", ")[0] for key in runs}
     if name in ("end_to_end", "hunger"):

@@ -8,6 +8,7 @@ import torch
 
 from rlkit import explore, preset
 from rlkit import functional as F
+from rlkit.experiments.stored import stored
 from rlkit.explore.beta import LINE, along_the_line
 from rlkit.explore.clip_epsilon import shares, slope
 from rlkit.explore.divergence import residual_run, semi_gradient_run, target_network_run
@@ -26,9 +27,8 @@ from rlkit.explore.value_estimation import (
     true_values,
     walks,
 )
-from rlkit.live import Run
-from rlkit.sweeps import stored
-from rlkit.training import Result
+from rlkit.plotting.live import Run
+from rlkit.running.result import Result
 
 ANALYTIC = [
     "beta", "clip_epsilon", "divergence", "importance_sampling", "max_bias", "priority", "replay", "target_network",

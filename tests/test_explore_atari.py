@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from rlkit import explore, published
+from rlkit import explore
+from rlkit.experiments import published
+from rlkit.experiments.published import COLUMNS, STATISTICS, TRAINING
 from rlkit.explore.atari49 import standings as standings49
 from rlkit.explore.atari57 import ALL, BOTH, LOOKS, PER, Ranking, joined, short, standings
-from rlkit.published import COLUMNS, STATISTICS, TRAINING
 
 
 def place(numbers, statistic, name):

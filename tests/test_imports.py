@@ -1,4 +1,5 @@
-"""Who may import whom: equations know nothing, drivers know no RL, only pictures load picture libraries."""
+"""Who may import whom: equations know nothing, what runs an agent knows no algorithm, only pictures load picture
+libraries, and nothing goes in circles."""
 
 import ast
 import subprocess
@@ -9,47 +10,93 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "rlkit").rglob("*.py"))
-MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
-DRIVERS = ("checkpoint", "memory", "settings", "training", "workers")  # know no RL
-PICTURES = ("live", "plotting", "video", "explore")
+ALGORITHMS = {"a2c", "a3c", "dqn", "gorila", "ppo", "reinforce", "trpo"}
+PARTS = {"envs", "functional", "networks", "optimizers", "policies", "replay", "prioritized", "rollout", "segments"}
+PACKAGES = {"experiments", "explore", "plotting", "running"}
 
 
-def imports(module, everywhere=True):
-    """The names that a module imports, as `rlkit.envs`; without `everywhere` only on loading it."""
+def dotted(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {dotted(path): path for path in FILES}
+
+
+def imports(module):
+    """All that a module imports, at its top or late, as modules where they are ours: `rlkit.envs`, `numpy`."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    late = {node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
     for node in ast.walk(tree):
-        if not everywhere and node in late:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in names)
 
 
-def own(module, **options):
-    """The modules of rlkit that a module imports, by their short names."""
-    return {name.split(".")[1] for name in imports(module, **options) if name.startswith("rlkit.")}
+def own(module):
+    """The modules of rlkit that a module imports, without "rlkit."."""
+    return {name.removeprefix("rlkit.") for name in imports(module) if name in MODULES}
 
 
-def outside(module, **options):
-    return {name.split(".")[0] for name in imports(module, **options)} - {"rlkit"}
+def outside(module):
+    return {name.split(".")[0] for name in imports(module)} - {"rlkit"}
+
+
+def package(module):
+    """ "rlkit.plotting.live" -> "plotting", "rlkit.envs" -> "" """
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in PACKAGES else ""
+
+
+def of(name):
+    return [module for module in MODULES if package(module) == name]
+
+
+def test_every_package_is_known():
+    folders = {path.name for path in (ROOT / "rlkit").iterdir() if (path / "__init__.py").exists()}
+    assert folders == PACKAGES
+
+
+def test_a_late_import_and_an_imported_module_are_seen():
+    assert "plotting.live" in own("rlkit.training") and "functional" in own("rlkit.dqn")
+
+
+def test_nothing_imports_in_a_circle():
+    graph = {module: {f"rlkit.{name}" if name != "rlkit" else name for name in own(module)} for module in MODULES}
+    graph["rlkit.__main__"].discard("rlkit")  # which nobody imports
+    while graph:
+        ends = [module for module, needs in graph.items() if not needs & graph.keys() - {module}]
+        assert ends, f"a circle among {sorted(graph)}"
+        for module in ends:
+            del graph[module]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_picture_libraries_are_imported_by_pictures_only(module):
-    if module.split(".")[1] not in PICTURES:
+    if package(module) not in ("plotting", "explore"):
         assert not outside(module) & {"matplotlib", "ipywidgets", "IPython", "plotly", "PIL"}
+
+
+def test_widgets_are_imported_by_live_panels_and_explorers_only():
+    for module in of("plotting"):
+        assert module == "rlkit.plotting.live" or not outside(module) & {"ipywidgets", "IPython"}, module
 
 
 def test_the_equations_import_nothing_of_ours():
     assert own("rlkit.functional") == set() and outside("rlkit.functional") <= {"math", "numpy", "torch"}
 
 
-@pytest.mark.parametrize("module, more", [("networks", "settings"), ("replay", "memory"), ("prioritized", "replay")])
+@pytest.mark.parametrize(
+    "module, more", [("networks", "running.settings"), ("replay", "running.memory"), ("prioritized", "replay")]
+)
 def test_networks_and_replay_know_the_equations_and_no_environment(module, more):
     assert own(f"rlkit.{module}") <= {"functional", more}
+
+
+def test_theta_is_torch_and_nothing_else():
+    assert own("rlkit.theta") == set() and outside("rlkit.theta") <= {"itertools", "torch"}
 
 
 def test_policies_and_rollouts_know_the_equations_and_no_agent():
@@ -57,39 +104,49 @@ def test_policies_and_rollouts_know_the_equations_and_no_agent():
     assert own("rlkit.rollout") == {"functional"} and outside("rlkit.rollout") <= {"numpy", "torch", "typing"}
 
 
-@pytest.mark.parametrize("module", [m for m in DRIVERS if f"rlkit.{m}" in MODULES])
-def test_drivers_know_no_rl(module):
-    assert own(f"rlkit.{module}", everywhere=False) <= set(DRIVERS)
-    assert own(f"rlkit.{module}") - set(DRIVERS) <= ({"live"} if module == "training" else set())
+@pytest.mark.parametrize("module", of("running"))
+def test_what_runs_an_agent_knows_no_algorithm_and_no_picture(module):
+    assert {name for name in own(module) if not name.startswith("running")} == set()
+
+
+def test_training_draws_late_and_knows_no_algorithm():
+    assert own("rlkit.training") == {"running.result", "plotting.live"}
+
+
+@pytest.mark.parametrize("module", of("experiments"))
+def test_an_experiment_draws_nothing(module):
+    assert not {name.split(".")[0] for name in own(module)} & {"plotting", "explore"}
+
+
+@pytest.mark.parametrize("module", of("plotting"))
+def test_a_picture_knows_no_algorithm_and_no_explorer(module):
+    assert not {name.split(".")[0] for name in own(module)} & {*ALGORITHMS, "presets", "explore"}
 
 
 def test_environments_know_no_learner():
-    assert own("rlkit.envs") <= {"atari"}
+    assert own("rlkit.envs") == set()
 
 
-def test_agents_know_no_picture():
-    agents = [f"rlkit.{name}" for name in ("dqn", "reinforce", "a2c", "trpo", "ppo", "a3c", "gorila")]
-    assert agents[0] in MODULES
-    for agent in set(agents) & set(MODULES):
-        assert not own(agent) & set(PICTURES)
+@pytest.mark.parametrize("agent", sorted(ALGORITHMS))
+def test_an_agent_knows_no_picture_and_no_experiment(agent):
+    assert not {name.split(".")[0] for name in own(f"rlkit.{agent}")} & {"plotting", "explore", "experiments"}
 
 
-@pytest.mark.parametrize("agent", ["ppo", "reinforce", "trpo"])
-def test_a_policy_gradient_agent_knows_no_other_agent(agent):
-    parts = {"envs", "functional", "networks", "policies", "rollout", "settings", "training"}
-    assert own(f"rlkit.{agent}") == parts
+@pytest.mark.parametrize("agent", ["ppo", "reinforce", "trpo", "dqn", "a2c"])
+def test_an_agent_on_its_own_knows_no_other(agent):
+    others = {name for name in own(f"rlkit.{agent}") if not name.startswith("running.")}
+    assert others <= PARTS | {"theta"}
 
 
 def test_a_segment_and_an_optimizer_know_no_agent():
-    assert own("rlkit.segments") == {"rollout"} and own("rlkit.optimizers") == {"functional"}
+    assert own("rlkit.segments") <= {"rollout"} and own("rlkit.optimizers") == {"functional"}
     assert own("rlkit.tasks") == set() and outside("rlkit.tasks") <= {"gymnasium", "itertools", "numpy", "time"}
 
 
 def test_a3c_is_a2c_with_workers_and_virtual_time_is_a2c_without():
-    a2c = {"envs", "functional", "networks", "optimizers", "policies", "segments", "settings", "training"}
-    assert own("rlkit.a2c") == a2c
-    assert own("rlkit.a3c") == {"a2c", "memory", "optimizers", "segments", "settings", "training", "workers"}
-    assert own("rlkit.virtual") == {"a2c", "training"}
+    assert {name for name in own("rlkit.a3c") if name in ALGORITHMS} == {"a2c"}
+    assert {name for name in own("rlkit.gorila") if name in ALGORITHMS} == {"dqn"}
+    assert {name for name in own("rlkit.experiments.virtual") if name in ALGORITHMS} == {"a2c"}
 
 
 HEADLESS = """
@@ -109,3 +166,10 @@ def test_training_without_a_screen_loads_no_picture_library_and_no_emulator():
     done = subprocess.run([sys.executable, "-c", HEADLESS], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["40", "2"]
+
+
+def test_run_is_there_and_loaded_by_the_first_who_asks():
+    from rlkit import Run
+    from rlkit.plotting.live import Run as same
+
+    assert Run is same

@@ -1,4 +1,4 @@
-"""rlkit.loss_surface: cuts through the loss of a DQN."""
+"""rlkit.experiments.loss_surface: cuts through the loss of a DQN."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from rlkit import DQN
 from rlkit import functional as F
-from rlkit.loss_surface import cut, moved, plane, random_direction, remembered
+from rlkit.experiments.loss_surface import cut, moved, plane, random_direction, remembered
 
 STEPS = np.linspace(-1, 1, 9)
 

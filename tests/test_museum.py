@@ -9,10 +9,20 @@ import torch
 from conftest import disturb, learn
 
 from rlkit import functional as F
+from rlkit.experiments.museum import (
+    BUGS,
+    Corridor,
+    Lottery,
+    change_when_alone,
+    explained_variance,
+    make,
+    medians,
+    table,
+)
+from rlkit.experiments.stored import stored
+from rlkit.experiments.sweeps import SEEDS
 from rlkit.explore.museum import museum
-from rlkit.museum import BUGS, Corridor, Lottery, change_when_alone, explained_variance, make, medians, table
 from rlkit.replay import Batch
-from rlkit.sweeps import SEEDS, stored
 
 NAMES = pytest.mark.parametrize("name", BUGS)
 TESTS = Path(__file__).parent
@@ -41,7 +51,7 @@ def test_the_sound_agent_is_the_real_one_and_the_broken_one_has_its_settings_and
     sound, broken = pair(name, seed=3)
     assert type(broken).__bases__ == (type(sound),) and type(sound) is BUGS[name].sound
     if BUGS[name].chapter < 4:  # there the sound one is made to repeat itself as well
-        assert type(sound).__module__ != "rlkit.museum"
+        assert type(sound).__module__ != "rlkit.experiments.museum"
     assert dataclasses.asdict(sound) == dataclasses.asdict(broken)
     for p, q in zip(sound.network.parameters(), broken.network.parameters(), strict=True):
         assert p.equal(q)

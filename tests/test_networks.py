@@ -6,18 +6,10 @@ import torch
 from conftest import Chain, Frames, Steering, disturb, small, weights
 
 from rlkit.a2c import A2C
-from rlkit.networks import (
-    ActorCritic,
-    QNetwork,
-    RecurrentActorCritic,
-    concatenate,
-    flat_parameter,
-    flatten,
-    numpy_layers,
-    views,
-)
+from rlkit.networks import ActorCritic, QNetwork, RecurrentActorCritic, numpy_layers
 from rlkit.policies import Gaussian, Softmax
 from rlkit.ppo import PPO
+from rlkit.theta import concatenate, flat_parameter, flatten, views
 from rlkit.trpo import TRPO
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rlkit import one_batch as module
-from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs, sampled_return, trained_a_little
+from rlkit.experiments import one_batch as module
+from rlkit.experiments.one_batch import OBJECTIVES, one_batch, over_epochs, sampled_return, trained_a_little
 
 
 @pytest.fixture(autouse=True)

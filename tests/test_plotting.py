@@ -3,7 +3,7 @@
 import numpy as np
 
 from rlkit import plotting
-from rlkit.statistics import interquartile_mean
+from rlkit.experiments.statistics import interquartile_mean
 
 
 def some_runs(methods, tasks, seeds=5):

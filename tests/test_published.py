@@ -1,10 +1,10 @@
-"""rlkit.published: the lecture's table from the raw scores, and the PPO paper's count."""
+"""rlkit.experiments.published: the lecture's table from the raw scores, and the PPO paper's count."""
 
 import numpy as np
 import pytest
 
-from rlkit import published
-from rlkit.published import COLUMNS, PINBALL, atari57, human_normalized, pinball_means, ppo49, table, wins
+from rlkit.experiments import published
+from rlkit.experiments.published import COLUMNS, PINBALL, atari57, human_normalized, pinball_means, ppo49, table, wins
 
 SLIDE = {  # mean, median, in percent, as the lecture prints them
     "DQN": (121.9, 47.5), "Gorila": (215.2, 71.3), "D-DQN": (332.9, 110.9), "Dueling D-DQN": (343.8, 117.1),

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import Counting, Frames, assert_as_literal, complete_slots, one_line, play, surprise
 
-from rlkit import memory
 from rlkit import replay as replay_module
 from rlkit.envs import Envs
 from rlkit.replay import Replay
+from rlkit.running import memory
 
 
 def filled(env, num_envs, steps, capacity, **settings):

@@ -8,10 +8,10 @@ from conftest import small, tiny
 
 from rlkit import replay as replay_module
 from rlkit.a2c import A2C
-from rlkit.checkpoint import load, read, save
 from rlkit.envs import parts
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
+from rlkit.running.checkpoint import load, read, save
 from rlkit.training import train
 from rlkit.trpo import TRPO
 

@@ -10,10 +10,7 @@ from conftest import tiny
 from matplotlib.text import Text
 
 from rlkit import explore, plotting
-from rlkit.checkpoint import load
-from rlkit.explore.saliency import SHIPPED, moment
-from rlkit.ppo import PPO
-from rlkit.saliency import (
+from rlkit.experiments.saliency import (
     BOTTOM,
     PONG,
     SPOTS,
@@ -28,7 +25,10 @@ from rlkit.saliency import (
     saliency,
     strongest_spots,
 )
-from rlkit.video import play
+from rlkit.explore.saliency import SHIPPED, moment
+from rlkit.plotting.video import play
+from rlkit.ppo import PPO
+from rlkit.running.checkpoint import load
 
 torch.set_num_threads(1)
 

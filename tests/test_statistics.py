@@ -4,8 +4,8 @@ import doctest
 
 import numpy as np
 
-from rlkit import statistics
-from rlkit.statistics import bootstrap_interval, interquartile_mean
+from rlkit.experiments import statistics
+from rlkit.experiments.statistics import bootstrap_interval, interquartile_mean
 
 
 def test_doctests():

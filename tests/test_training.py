@@ -10,7 +10,8 @@ from conftest import Counting, learn, one_line, tiny, weights
 from gymnasium.spaces import Box, Discrete
 
 from rlkit.envs import Episode
-from rlkit.training import Progress, Result, evaluate, stop_at, time_limit, train
+from rlkit.running.result import Progress, Result
+from rlkit.training import evaluate, stop_at, time_limit, train
 
 
 class Steady:

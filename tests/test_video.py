@@ -16,8 +16,8 @@ from rlkit.__main__ import main
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.atari import AtariGame
+from rlkit.plotting.video import BLUE, GREY, Q_TITLES, RED, Recording, Video, ink, number, play
 from rlkit.ppo import PPO
-from rlkit.video import BLUE, GREY, Q_TITLES, RED, Recording, Video, ink, number, play
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_it_is_the_episode_that_evaluate_counts(agent, recording):
 
 
 def test_a_recording_ends_with_the_game(agent, monkeypatch):
-    monkeypatch.setattr("rlkit.video.AtariGame", functools.partial(AtariGame, max_frames=100))
+    monkeypatch.setattr("rlkit.plotting.video.AtariGame", functools.partial(AtariGame, max_frames=100))
     recording = play(agent, 80)
     assert len(recording) == 25 and recording.over
 

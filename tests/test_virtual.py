@@ -10,8 +10,8 @@ from test_gorila import Match
 
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
+from rlkit.experiments.virtual import Costs, in_virtual_time, measured_costs
 from rlkit.training import evaluate
-from rlkit.virtual import Costs, in_virtual_time, measured_costs
 
 COSTS = Costs(pull=0.1, step=0.02, gradient=0.3, push=0.1)
 SMALL = {"hidden": (8,), "learning_rate": 1e-2, "t_max": 5}

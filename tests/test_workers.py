@@ -1,4 +1,4 @@
-"""rlkit.workers: what arrives, what fails, and that nobody is left behind however it ends."""
+"""rlkit.running.workers: what arrives, what fails, and that nobody is left behind however it ends."""
 
 import importlib.util
 import multiprocessing
@@ -18,9 +18,9 @@ import pytest
 import torch
 from conftest import one_line
 
-from rlkit.workers import STARTUP, WorkerError, supervise
+from rlkit.running.workers import STARTUP, WorkerError, supervise
 
-module = sys.modules["rlkit.workers"]
+module = sys.modules["rlkit.running.workers"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 pids = []  # of the workers of a test
 

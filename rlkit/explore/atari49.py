@@ -1,10 +1,10 @@
 """The PPO paper's table of 49 games: A2C, ACER and PPO, and a winner for each statistic."""
 
-from rlkit import published
+from rlkit.experiments import published
+from rlkit.experiments.published import PINBALL, PPO_COLUMNS, STATISTICS
 from rlkit.explore.atari57 import Ranking, in_order
 from rlkit.explore.panel import Explorer, choice, slider
 from rlkit.plotting import METHODS, ORANGE
-from rlkit.published import PINBALL, PPO_COLUMNS, STATISTICS
 
 LOOKS = {"A2C": (*METHODS["A2C"], "s"), "ACER": (ORANGE, "--", "v"), "PPO": (*METHODS["PPO clip"], "o")}
 

@@ -5,10 +5,10 @@ import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from rlkit import published
+from rlkit.experiments import published
+from rlkit.experiments.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
 from rlkit.explore.panel import Explorer, choice, labelled, slider
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
-from rlkit.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
 
 LOOKS = {  # colour, line style, marker
     "DQN": (*METHODS["DQN"], "o"),

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
+from rlkit.experiments.stored import stored
 from rlkit.explore.panel import Explorer, slider, switch
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
-from rlkit.sweeps import stored
 
 RATIOS = np.linspace(0, 2.5, 126)
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.panel import slider, switch
-from rlkit.live import Run, describe, frame
 from rlkit.plotting import BLUE, GREY, Moving, picture
+from rlkit.plotting.live import Run, describe, frame
 from rlkit.presets import preset
 
 

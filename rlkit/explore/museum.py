@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from rlkit.experiments.museum import BUGS, medians
+from rlkit.experiments.stored import stored
+from rlkit.experiments.sweeps import SEEDS
 from rlkit.explore.panel import Explorer, choice, switch
-from rlkit.museum import BUGS, medians
 from rlkit.plotting import BLUE, GREY, RED, picture
-from rlkit.sweeps import SEEDS, stored
 
 KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
 

@@ -3,8 +3,8 @@
 import ipywidgets as widgets
 from matplotlib.legend import Legend
 
-from rlkit.live import Panel
 from rlkit.plotting import Moving
+from rlkit.plotting.live import Panel
 
 
 def labelled(symbol_and_word, width=560, label_width="34%"):

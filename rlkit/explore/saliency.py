@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkit.checkpoint import load
+from rlkit.experiments.saliency import layers, middles, outputs, perturbed, scores
 from rlkit.explore.panel import Explorer, choice, slider
 from rlkit.plotting import BLUE, GREY, Picture, lit, outline, tiles
-from rlkit.saliency import layers, middles, outputs, perturbed, scores
-from rlkit.video import number, play, probabilities
+from rlkit.plotting.video import number, play, probabilities
+from rlkit.running.checkpoint import load
 
 SHIPPED = Path(__file__).parent.parent / "data" / "agents" / "ppo-pong-small.pt"
 STEPS = 120

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rlkit.asynchrony import T_MAX
+from rlkit.experiments.asynchrony import T_MAX
+from rlkit.experiments.stored import stored
 from rlkit.explore.panel import Explorer, slider, steps
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
-from rlkit.sweeps import stored
 
 GAMMA = 0.99
 LENGTHS = np.unique(np.geomspace(1, 200, 30).astype(int))

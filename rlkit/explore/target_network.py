@@ -3,10 +3,11 @@
 import ipywidgets as widgets
 import numpy as np
 
+from rlkit.experiments.stored import stored
+from rlkit.experiments.sweeps import PERIODS, SEEDS, curve
 from rlkit.explore.panel import Explorer, steps, switch
 from rlkit.plotting import BLUE, GREY, RED, picture
 from rlkit.presets import preset
-from rlkit.sweeps import PERIODS, SEEDS, curve, stored
 
 CEILING = 100  # a reward of 1 a step for ever, at γ = 0.99: no CartPole value can be higher
 

@@ -1,7 +1,7 @@
 """A run in the background with a second picture below its curve: some numbers of every iteration."""
 
-from rlkit.live import Run, describe, frame
 from rlkit.plotting import Moving
+from rlkit.plotting.live import Run, describe, frame
 
 
 class TracedRun(Run):

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from rlkit.asynchrony import VIRTUAL_WORKERS
+from rlkit.experiments.asynchrony import VIRTUAL_WORKERS
+from rlkit.experiments.stored import stored
 from rlkit.explore.panel import Explorer, steps
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, ORANGE, RED, picture
-from rlkit.sweeps import stored
 
 PAPER = {1: 1.0, 2: 2.1, 4: 3.7, 8: 6.9, 16: 12.5}  # A3C 2016, table 2, the row of A3C
 

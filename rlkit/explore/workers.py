@@ -8,10 +8,10 @@ import ipywidgets as widgets
 import numpy as np
 
 from rlkit.a3c import LAP
-from rlkit.asynchrony import first_ready, rates
+from rlkit.experiments.asynchrony import first_ready, rates
 from rlkit.explore.panel import choice, slider
-from rlkit.live import Panel, Redraw
 from rlkit.plotting import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Moving, picture, smooth
+from rlkit.plotting.live import Panel, Redraw
 from rlkit.presets import preset
 from rlkit.tasks import DelayedCartPole
 

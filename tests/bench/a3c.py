@@ -10,7 +10,7 @@ import common  # before NumPy, which it keeps to one thread
 import numpy as np
 
 from rlkit import preset
-from rlkit.asynchrony import throughput
+from rlkit.experiments.asynchrony import throughput
 
 # github.com/DLR-RM/rl-baselines3-zoo, hyperparams/a2c.yml, "CartPole-v1"; all else as Stable-Baselines3 has it
 ZOO_CARTPOLE = dict(n_envs=8, ent_coef=0.0)

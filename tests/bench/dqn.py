@@ -163,8 +163,8 @@ def explorers(args):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from rlkit import explore
-    from rlkit.live import Run
     from rlkit.plotting import picture
+    from rlkit.plotting.live import Run
 
     canvas = FigureCanvasAgg(picture(2, width=10)[0])
     plain = median(1e3 * common.cpu_time(lambda: canvas.print_png(io.BytesIO())) for _ in range(7))

@@ -12,8 +12,9 @@ from torch.distributions import Categorical
 
 from rlkit import functional as F
 from rlkit import preset
-from rlkit.networks import ActorCritic, flat_parameter
+from rlkit.networks import ActorCritic
 from rlkit.policies import Softmax
+from rlkit.theta import flat_parameter
 
 T, N, A = 128, 8, 6  # the paper's rollout on Pong
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.a2c import A2C
-from rlkit.training import Progress
+from rlkit.running.result import Progress
 
 
 class Costs(NamedTuple):

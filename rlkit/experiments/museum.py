@@ -1,7 +1,7 @@
 """The museum of real bugs: faults that public code has had, each as the one line that differs, on a run of seconds.
 
 A broken agent is a real one with that line put in. Most of them learn: what gives a fault away is a number that nobody
-looks at while the return rises. `python -m rlkit.sweeps museum` measures both, return and number.
+looks at while the return rises. `python -m rlkit.experiments.sweeps museum` measures both, return and number.
 """
 
 import copy
@@ -18,13 +18,14 @@ from rlkit import functional as F
 from rlkit.a2c import A2C
 from rlkit.dqn import DQN
 from rlkit.envs import Envs
+from rlkit.experiments.overestimation import estimates_and_returns
+from rlkit.experiments.stored import stored
 from rlkit.networks import QNetwork
-from rlkit.overestimation import estimates_and_returns
 from rlkit.policies import Softmax
 from rlkit.ppo import PPO
 from rlkit.presets import FAST_CARTPOLE, FAST_PPO_CARTPOLE
+from rlkit.running.result import Progress
 from rlkit.segments import Segment
-from rlkit.training import Progress
 
 
 class Bug(NamedTuple):
@@ -542,7 +543,6 @@ class Table:
 
 def table():
     """All bugs, with the medians of the stored runs."""
-    from rlkit.sweeps import stored  # late, for it imports this file
 
     runs, _ = stored("museum")
     rows = [("bug", "chapter", "what the return says", "what gives it away", "the test that catches it"), ("---",) * 5]

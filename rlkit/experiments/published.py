@@ -6,7 +6,7 @@ from importlib import resources
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.statistics import interquartile_mean
+from rlkit.experiments.statistics import interquartile_mean
 
 COLUMNS = {  # in the order of the lecture's table: its name, the column of the file, the training it gives
     "DQN": ("dqn", "8 days on GPU"),

@@ -15,7 +15,7 @@ from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.dqn import DQN
 from rlkit.ppo import PPO
-from rlkit.training import Result
+from rlkit.running.result import Result
 
 GAME = "CrazyClimber"
 SECONDS = 150

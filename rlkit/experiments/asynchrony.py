@@ -7,11 +7,11 @@ from math import inf
 import numpy as np
 
 from rlkit.a2c import A2C
+from rlkit.experiments.virtual import in_virtual_time, measured_costs
 from rlkit.presets import preset
+from rlkit.running.result import Result
+from rlkit.running.workers import WorkerError
 from rlkit.tasks import BlindCartPole, DelayedCartPole
-from rlkit.training import Result
-from rlkit.virtual import in_virtual_time, measured_costs
-from rlkit.workers import WorkerError
 
 SOLVED = 475
 VIRTUAL_WORKERS = (1, 2, 4, 8, 16, 32, 64)

@@ -1,6 +1,6 @@
 """The experiments that take minutes: run once, kept as small JSON files with the package, remade by one command.
 
-    python -m rlkit.sweeps target_network
+    python -m rlkit.experiments.sweeps target_network
 
 Each file says how it was made: the command, the seeds, the machine, the date and the seconds.
 """
@@ -10,25 +10,24 @@ import json
 import platform
 import sys
 import time
-from importlib import resources
 from inspect import signature
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from rlkit.a2c import A2C
-from rlkit.asynchrony import memory, real_workers, segment_length, updates, virtual_workers
-from rlkit.difficulties import end_to_end, hunger, overfitting, stabilisers
-from rlkit.museum import BUGS, make
-from rlkit.one_batch import OBJECTIVES, one_batch, over_epochs
-from rlkit.overestimation import button_noise, estimates_and_returns
+from rlkit.experiments.asynchrony import memory, real_workers, segment_length, updates, virtual_workers
+from rlkit.experiments.difficulties import end_to_end, hunger, overfitting, stabilisers
+from rlkit.experiments.museum import BUGS, make
+from rlkit.experiments.one_batch import OBJECTIVES, one_batch, over_epochs
+from rlkit.experiments.overestimation import button_noise, estimates_and_returns
+from rlkit.experiments.stored import DATA
+from rlkit.experiments.wall_clock import wall_clock
 from rlkit.ppo import PPO
 from rlkit.presets import preset
 from rlkit.reinforce import REINFORCE
 from rlkit.training import train
 from rlkit.trpo import TRPO
-from rlkit.wall_clock import wall_clock
 
 SEEDS = range(5)
 PERIODS = (1, 4, 16, 64, 256, 1024)
@@ -211,29 +210,23 @@ SWEEPS = {
 }
 
 
-def stored(name):
-    """The results of a sweep as they were shipped, and how they were made -> (runs, how)."""
-    content = json.loads(resources.files("rlkit").joinpath(f"data/{name}.json").read_text())
-    return content["runs"], content["how"]
-
-
 def main(name):
     torch.set_num_threads(1)
     began = time.perf_counter()
     runs = SWEEPS[name]()
     how = {
-        "command": f"python -m rlkit.sweeps {name}",
+        "command": f"python -m rlkit.experiments.sweeps {name}",
         "seeds": list(signature(SWEEPS[name]).parameters["seeds"].default),
         "machine": f"{platform.machine()}, one thread, torch {torch.__version__}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.perf_counter() - began),
     }
-    path = Path(__file__).parent / "data" / f"{name}.json"
+    path = DATA / f"{name}.json"
     path.write_text(json.dumps({"how": how, "runs": runs}))
     print(path, how)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in SWEEPS:
-        sys.exit(f"usage: python -m rlkit.sweeps {' | '.join(SWEEPS)}")
+        sys.exit(f"usage: python -m rlkit.experiments.sweeps {' | '.join(SWEEPS)}")
     main(sys.argv[1])

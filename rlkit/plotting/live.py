@@ -13,9 +13,9 @@ import time
 import ipywidgets as widgets
 from IPython.display import display
 
-from rlkit.alt_text import alt_text, axes_in_words, plain
 from rlkit.plotting import BLUE, Moving, compact, picture, smooth
-from rlkit.training import Result, watch
+from rlkit.plotting.alt_text import alt_text, axes_in_words, plain
+from rlkit.running.result import Result, watch
 
 
 class Redraw:

@@ -11,8 +11,9 @@ import numpy as np
 
 from rlkit.ppo import PPO
 from rlkit.presets import preset
+from rlkit.running.result import Result, watch
 from rlkit.tasks import Catch, all_levels
-from rlkit.training import Result, stop_at, watch
+from rlkit.training import stop_at
 
 SEEDS = range(0, 500, 100)  # apart: 32 environments take the seeds s to s + 31, and runs should not share them
 LEARNERS = {  # what it is shown, the hidden layers of its networks (none: they are linear), its learning rate

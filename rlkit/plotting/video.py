@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageFont  # comes with matplotlib
 
 from rlkit import plotting
 from rlkit.atari import AtariGame
-from rlkit.saliency import outputs
+from rlkit.experiments.saliency import outputs
 
 STEPS_PER_SECOND = 15  # of the game: 60 screens a second, four to an action
 BLACK, GREY, BLUE, SKY, RED = range(5)  # our inks

@@ -1,0 +1,1 @@
+"""What the chapters measure: one module an experiment, and what is stored of the long ones."""

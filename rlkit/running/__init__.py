@@ -1,0 +1,1 @@
+"""What a run needs and no reader of an algorithm wants to see."""
