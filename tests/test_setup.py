@@ -287,7 +287,7 @@ def test_the_torch_line_of_the_readme_is_the_pinned_version():
 
 def test_the_map_of_the_readme_names_every_file_of_rlkit():
     block = README.split("```\nrlkit/\n")[1].split("```")[0]
-    named = {line.split()[0].rstrip("/") for line in block.splitlines()}
+    named = {name.rstrip("/") for line in block.splitlines() for name in re.split(r"\s{2,}", line.strip())[0].split()}
     files = {path.name for path in (ROOT / "rlkit").glob("*.py")} - {"__init__.py"}
     assert named == files | {path.parent.name for path in (ROOT / "rlkit").glob("*/__init__.py")}
 
