@@ -1,16 +1,95 @@
-"""The teacher's papers agree with the chapters that they speak of."""
+"""The pages agree with the chapters and with the code that they mention."""
 
 import ast
+import importlib
 import re
 
 import nbformat
 import pytest
 from mutation import ROOT
 
+from rlkit import explore, functional
+
 LECTURES = ROOT / "lectures"
 CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(LECTURES.glob("*.ipynb"))}
 GUIDE = (LECTURES / "teaching.md").read_text(encoding="utf-8")
 SLIDES = (LECTURES / "slides.md").read_text(encoding="utf-8")
+PAGES = [*ROOT.glob("*.md"), *LECTURES.rglob("*.md"), *LECTURES.rglob("*.ipynb")]
+FOLDERS = ["", "rlkit", "rlkit/experiments", "rlkit/plotting", "rlkit/running"]  # where a page's `name.py` may be
+
+
+def prose(path):
+    """The Markdown of a page or of a notebook."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def anchors(text):
+    """The anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(path, text):
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        page = path.parent / target
+        if not page.exists() or (anchor and anchor not in anchors(prose(page) if target else text)):
+            yield link
+
+
+def exists(name):
+    """Is "rlkit.x.y" a module, or something in one?"""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+def missing_names(path, text):
+    """The files and names of our code that the text of a page mentions and that do not exist."""
+    files = set(re.findall(r"(?<![\w./])rlkit/[\w./-]*\w", text)) | set(re.findall(r"`([\w./]+\.py)`", text))
+    folders = [path.parent, *(ROOT / folder for folder in FOLDERS)]
+    yield from (name for name in files if not any((folder / name).exists() for folder in folders))
+    yield from (name for name in set(re.findall(r"(?<![\w./-])rlkit(?:\.\w+)+", text)) if not exists(name))
+    yield from (name for name in set(re.findall(r"`explore\.(\w+)", text)) if not hasattr(explore, name))
+
+
+def test_a_missing_file_name_or_heading_is_found():
+    page = LECTURES / "page.md"
+    text = """[a](absent.md) [b](teaching.md#timing) [c](teaching.md#absent) `rlkit/dqn.py` `rlkit/gone.py` `live.py`
+        `absent.py` `rlkit.absent` `rlkit.functional.gae` `rlkit.functional.absent` rlkit.Run `explore.absent`"""
+    assert list(broken_links(page, text)) == ["absent.md", "teaching.md#absent"]
+    wrong = ["absent", "absent.py", "rlkit.absent", "rlkit.functional.absent", "rlkit/gone.py"]
+    assert sorted(missing_names(page, text)) == wrong
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path):
+    assert list(broken_links(path, prose(path))) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_a_page_mentions_of_rlkit_exists(path):
+    assert list(missing_names(path, prose(path))) == []
+
+
+def test_the_formulas_of_the_slide_map_exist():
+    rows = [row.split("|") for row in SLIDES.splitlines() if re.match(r"\| \d+ \|", row)]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row[-2])}
+    assert len(names) > 20 and [name for name in names if not hasattr(functional, name)] == []
 
 
 def headings(notebook):
