@@ -7,9 +7,9 @@ from rlkit.experiments import difficulties
 from rlkit.experiments.difficulties import (
     LEARNERS,
     STABILISERS,
-    curve,
     dqn_without,
     learner,
+    learning_curve,
     score,
     steps_to,
     trained_on,
@@ -77,8 +77,12 @@ def test_levels():
 
 
 def test_one_seed_one_run():
-    assert curve(learner("network on pixels", 3), 2_000) == curve(learner("network on pixels", 3), 2_000)
-    assert curve(learner("network on pixels", 3), 2_000) != curve(learner("network on pixels", 4), 2_000)
+    assert learning_curve(learner("network on pixels", 3), 2_000) == learning_curve(
+        learner("network on pixels", 3), 2_000
+    )
+    assert learning_curve(learner("network on pixels", 3), 2_000) != learning_curve(
+        learner("network on pixels", 4), 2_000
+    )
 
 
 def test_the_right_features_are_learned_at_once_and_stay_linear():
@@ -114,13 +118,13 @@ def test_what_is_taken_away_is_gone():
         assert last - first == agent.train_period == 16  # a batch comes from the last 16 steps of each environment
 
 
-@pytest.mark.parametrize("name", ["end_to_end", "stabilisers", "overfitting", "hunger"])
+@pytest.mark.parametrize("name", ["end_to_end", "stabilisers", "overfitting", "sample_efficiency"])
 def test_what_is_stored_is_what_the_command_makes(name):
     runs, how = stored(name)
     assert how["command"] == f"python -m rlkit.experiments.sweeps {name}" and how["seeds"] == [0, 100, 200, 300, 400]
     assert all(len(seeds) == 5 for seeds in runs.values())
     kinds = {key.split(", ")[0] for key in runs}
-    if name in ("end_to_end", "hunger"):
+    if name in ("end_to_end", "sample_efficiency"):
         assert kinds <= set(LEARNERS) & set(METHODS)
     if name == "stabilisers":
         assert list(runs) == list(STABILISERS) and kinds <= set(METHODS)

@@ -9,9 +9,9 @@ import functools
 
 import numpy as np
 
+from rlkit.experiments.curves import returns_at, trained
 from rlkit.ppo import PPO
 from rlkit.presets import preset
-from rlkit.running.result import Result, watch
 from rlkit.tasks import Catch, all_levels
 from rlkit.training import stop_at
 
@@ -34,35 +34,23 @@ def learner(kind, seed, size=8, bombs=False, levels=None):
     )  # fmt: skip
 
 
-def trained(agent, total_steps, *watchers):
-    """What `train` does, but with no live curve, and an interrupt ends the whole comparison -> Result."""
-    result = Result(agent=agent)
-    for progress in watch(agent, total_steps, result):
-        for watcher in watchers:
-            result.stopped = result.stopped or watcher(progress, result) or ""
-        if result.stopped:
-            break
-    return result
-
-
-def curve(agent, total_steps, window=200):
-    """Steps, and the mean return of the last `window` episodes, at 40 points."""
+def learning_curve(agent, total_steps, window=200):
+    """The returns of one run at 40 steps up to `total_steps`, means of `window` episodes, as from `returns_at`."""
     result = trained(agent, total_steps)
-    points = np.linspace(0, total_steps, 41)[1:].astype(int)
-    return {"steps": points.tolist(), "returns": result.means_at(points, window).round(3).tolist()}
+    return returns_at(result, np.linspace(0, total_steps, 41)[1:].astype(int), window, decimals=3)
 
 
 def end_to_end(seeds=SEEDS):
     """Features by hand against pixels, on Catch and on Catch with bombs, which the features were not made for."""
     kinds = ("features by hand", "linear on pixels", "network on pixels")
     return {
-        f"{kind}, {task}": [curve(learner(kind, seed, bombs=bombs), 80_000) for seed in seeds]
+        f"{kind}, {task}": [learning_curve(learner(kind, seed, bombs=bombs), 80_000) for seed in seeds]
         for task, bombs in (("Catch", False), ("with bombs", True))
         for kind in kinds
     }
 
 
-def hunger(seeds=SEEDS, sizes=(6, 8, 10)):
+def sample_efficiency(seeds=SEEDS, sizes=(6, 8, 10)):
     """Steps until 190 of the last 200 balls were caught, on boards of three sizes; None: not within 300 000."""
     kinds = ("features by hand", "network on pixels", "table")
     return {
@@ -105,7 +93,7 @@ STABILISERS = {  # what of DQN is taken away
 def stabilisers(seeds=SEEDS):
     """DQN on CartPole-v1 with and without its target network and its replay memory: returns along 40 000 steps."""
     return {
-        name: [curve(dqn_without(parts, seed), 40_000, window=20) for seed in seeds]
+        name: [learning_curve(dqn_without(parts, seed), 40_000, window=20) for seed in seeds]
         for name, parts in STABILISERS.items()
     }
 

@@ -1,4 +1,7 @@
-"""How far can one batch of data be trusted? A PPO agent's policy, trained on one rollout again and again."""
+"""How far can one batch of data be trusted? A PPO agent's policy, trained on one rollout again and again.
+
+Chapter 3, sections 3 and 9.
+"""
 
 import copy
 
@@ -15,6 +18,20 @@ OBJECTIVES = {  # of log-probabilities, those of the policy that acted, and adva
     "ratio, clipped": lambda new, old, advantages: F.clipped_surrogate(F.ratio(new, old), advantages, 0.2),
 }
 EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)
+
+
+def reuse(seeds=range(10)):
+    """One rollout of CartPole-v1, used up to 64 times: what it promises, and what its policy then gets.
+
+    {objective: `one_batch` for each seed}.
+    """
+    return {objective: [one_batch(seed, objective) for seed in seeds] for objective in OBJECTIVES}
+
+
+def minibatch(seeds=(0,)):
+    """Some samples of a rollout of CartPole-v1: `over_epochs` with the one seed."""
+    (seed,) = seeds
+    return over_epochs(seed)
 
 
 def one_batch(seed, objective, learning_rate=3e-3):

@@ -1,4 +1,4 @@
-"""What a Q-network claims, against what its greedy policy really gets."""
+"""What a Q-network claims, against what its greedy policy really gets. Chapter 2, section 14."""
 
 import gymnasium
 import numpy as np
@@ -6,6 +6,42 @@ import torch
 
 from rlkit import functional as F
 from rlkit.envs import Envs
+from rlkit.experiments.curves import SEEDS
+from rlkit.presets import preset
+
+BUTTONS = (0,) * 5 + (1,) * 5  # CartPole with ten buttons: five push left, five push right
+SETTINGS = dict(
+    train_period=4, updates=2, batch_size=64, learning_rate=1e-3, target_period=10, epsilon_end=0.05, replay_size=10_000
+)
+
+
+def overestimation(seeds=SEEDS):
+    """DQN and Double DQN on CartPole-v1 with two buttons and with ten: claimed and true values along the run.
+
+    {"method, number of actions": one `overestimation_run` for each seed}.
+    """
+    return {
+        f"{name}, {task}": [overestimation_run(seed, double, actions) for seed in seeds]
+        for task, actions in (("2 actions", None), ("10 actions", BUTTONS))
+        for name, double in (("DQN", False), ("Double DQN", True))
+    }
+
+
+def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
+    """One run, measured at `points` equally spaced steps: a list of {"step", "claimed", "true", "sigma", "rho"}.
+
+    `actions` as in `Envs`: None, or for each button the action that it stands for. Without it "sigma" and "rho" are
+    None, because no two buttons do the same.
+    """
+    agent = preset("dqn-cartpole-plain", double=double, actions=actions, seed=seed, **SETTINGS)
+    rows = []
+    for step in np.linspace(0, total_steps, points + 1).astype(int)[1:]:
+        for _ in agent.learn(int(step)):
+            pass
+        claimed, true = estimates_and_returns(agent)
+        sigma, rho = button_noise(agent) if actions else (None, None)
+        rows.append({"step": agent.step, "claimed": claimed, "true": true, "sigma": sigma, "rho": rho})
+    return rows
 
 
 def estimates_and_returns(agent, episodes=10, seed=1_000_000, horizon=500, tail=500):

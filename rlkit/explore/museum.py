@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from rlkit.experiments.curves import SEEDS
 from rlkit.experiments.museum import BUGS, medians
 from rlkit.experiments.stored import stored
-from rlkit.experiments.sweeps import SEEDS
 from rlkit.explore.panel import Explorer, choice, switch
 from rlkit.plotting import BLUE, GREY, RED, picture
 

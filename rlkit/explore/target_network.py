@@ -3,11 +3,11 @@
 import ipywidgets as widgets
 import numpy as np
 
+from rlkit.experiments.curves import SEEDS
 from rlkit.experiments.stored import stored
-from rlkit.experiments.sweeps import PERIODS, SEEDS, curve
+from rlkit.experiments.target_network import PERIODS, target_run
 from rlkit.explore.panel import Explorer, steps, switch
 from rlkit.plotting import BLUE, GREY, RED, picture
-from rlkit.presets import preset
 
 CEILING = 100  # a reward of 1 a step for ever, at γ = 0.99: no CartPole value can be higher
 
@@ -29,11 +29,10 @@ class TargetNetworkExplorer(Explorer):
         self.run_button.disabled = True
         self.say("training ...")
         period, aliased = self.controls["period"].value, self.controls["aliased"].value
-        agent = preset("dqn-cartpole-plain", seed=100, target_period=period)
-        if aliased:
-            agent.target = agent.network
-        self.fresh = curve(agent, total_steps)
-        self.run_button.disabled = False
+        try:
+            self.fresh = target_run(100, period, aliased, total_steps)
+        finally:  # an interrupt too
+            self.run_button.disabled = False
         self.refresh()
         self.fresh = None
 

@@ -1,0 +1,199 @@
+"""Chapter 3: bugs of PPO. A card, the one wrong line, and the number that gives it away stand together."""
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+
+from rlkit import functional as F
+from rlkit.experiments.museum.bug import Bug
+from rlkit.policies import Softmax
+from rlkit.ppo import PPO
+from rlkit.presets import FAST_PPO_CARTPOLE
+
+BUGS = {}  # name -> Bug
+
+REUSE = dict(num_envs=8, num_steps=128, epochs=10, minibatch_size=256, learning_rate=1e-3)
+
+
+def next_updates(agent, count=5):
+    """The agent learns on: the batch of each of its next rollouts, and the params of the policy after the update."""
+    for _ in range(count):
+        rollout = agent.collector.collect(agent.num_steps)
+        batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
+        agent.update(rollout)
+        with torch.no_grad():
+            yield batch._replace(advantages=F.normalize(batch.advantages)), agent.network.policy(batch.obs)
+
+
+# A clip without the min -----------------------------------------------------------------------------------------------
+
+
+class NoMin(PPO):
+    """The ratio is clipped, and the smaller of the two is not taken."""
+
+    def objective(self, batch, clip_coef):
+        params, values = self.network(batch.obs)
+        ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
+        surrogate = F.surrogate(ratio.clip(1 - clip_coef, 1 + clip_coef), batch.advantages)
+        return self.value_coef * F.value_loss(values, batch.returns).mean() - surrogate.mean()
+
+
+def moved_the_wrong_way(agent):
+    """The share of samples that an update moves beyond 1 ± ε, against their advantage."""
+    shares = []
+    for batch, params in next_updates(agent):
+        change = F.ratio(agent.policy.log_prob(params, batch.actions), batch.old_log_probs) - 1
+        shares.append(((change.abs() > agent.clip_coef) & (change * batch.advantages < 0)).float().mean().item())
+    return np.mean(shares)
+
+
+BUGS["no min"] = Bug(
+    chapter=3,
+    wrong="clip(r, 1 - ε, 1 + ε) A",
+    right="min( r A, clip(r, 1 - ε, 1 + ε) A )",
+    symptom="a sample moved beyond 1 ± ε against its advantage has no gradient, and nothing brings it back",
+    number="share moved the wrong way",
+    mark=None,
+    test="tests/test_ppo.py::test_the_objective_is_that_of_a_literal_loop_over_the_batch",
+    source="tensorforce/tensorforce, issue 106",
+    sound=PPO,
+    broken=NoMin,
+    settings=REUSE,
+    steps=40_000,
+    measure=moved_the_wrong_way,
+)
+
+
+# The other KL ---------------------------------------------------------------------------------------------------------
+
+
+class NewFirst(Softmax):
+    """KL(π || π_old) where KL(π_old || π) is meant."""
+
+    def kl(self, old_params, params):
+        return super().kl(params, old_params)
+
+
+class ReversedKL(PPO):
+    """Penalises and measures the KL of `NewFirst`."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.policy = NewFirst(self.envs.num_actions)
+
+
+def new_first_to_old_first(agent):
+    """KL(π || π_old) over KL(π_old || π), of the next updates together."""
+    new_first, old_first = 0.0, 0.0
+    for batch, params in next_updates(agent):
+        new_first += F.kl_divergence(params, batch.old_params).mean().item()
+        old_first += F.kl_divergence(batch.old_params, params).mean().item()
+    return new_first / old_first
+
+
+BUGS["KL reversed"] = Bug(
+    chapter=3,
+    wrong="β KL(π || π_old)",
+    right="β KL(π_old || π)",
+    symptom="almost nothing, for with small steps both are the same to second order",
+    number="KL(new || old) / KL(old || new)",
+    mark=(1.0, "the same"),
+    test="tests/test_ppo.py::test_the_objective_is_that_of_a_literal_loop_over_the_batch",
+    source="tensorforce/tensorforce, issue 107, where it was only logged",
+    sound=PPO,
+    broken=ReversedKL,
+    settings=dict(REUSE, variant="adaptive_kl", minibatch_size=128),
+    steps=40_000,
+    measure=new_first_to_old_first,
+)
+
+
+# A matrix where a column is meant -------------------------------------------------------------------------------------
+
+
+class Broadcast(PPO):
+    """Values `[B]` minus returns `[B, 1]` are `[B, B]`: each value is compared with every return."""
+
+    def objective(self, batch, clip_coef):
+        return super().objective(batch._replace(returns=batch.returns[:, None]), clip_coef)
+
+
+def explained_variance(agent):
+    """1 - Var(V^target - V) / Var(V^target) on a fresh rollout: 1 where V tells returns apart, 0 where it is flat."""
+    rollout = agent.collector.collect(agent.num_steps)
+    batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
+    with torch.no_grad():
+        return (1 - (batch.returns - agent.network.values(batch.obs)).var() / batch.returns.var()).item()
+
+
+BUGS["[B] minus [B, 1]"] = Bug(
+    chapter=3,
+    wrong="(V [B] - returns [B, 1])^2, which is [B, B]",
+    right="(V [B] - returns [B])^2",
+    symptom="V becomes the same number in every state, the mean return",
+    number="explained variance of V",
+    mark=(1.0, "perfect"),
+    test="tests/test_ppo.py::test_the_objective_is_that_of_a_literal_loop_over_the_batch",
+    source="RLinf/RLinf, issue 1568",
+    sound=PPO,
+    broken=Broadcast,
+    settings=FAST_PPO_CARTPOLE,
+    steps=30_000,
+    measure=explained_variance,
+)
+
+
+# Autoreset rows are learned from --------------------------------------------------------------------------------------
+
+
+class ResetsLearned(PPO):
+    """The row after an ending, in which the action does nothing, counts like any other."""
+
+    def update(self, rollout):
+        return super().update(rollout._replace(valid=np.ones_like(rollout.valid)))
+
+
+class Corridor(gymnasium.Env):
+    """Five places in a row and a door on the right, which pays 1. Who has left still sees the last place."""
+
+    def __init__(self):
+        self.observation_space, self.action_space = Box(0, 1, (5,), np.float32), Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.time = int(self.np_random.integers(5)), 0
+        return np.eye(5, dtype=np.float32)[self.place], {}
+
+    def step(self, action):
+        self.time += 1
+        ahead = self.place + (1 if action else -1)
+        self.place = min(max(ahead, 0), 4)
+        return np.eye(5, dtype=np.float32)[self.place], float(ahead == 5), ahead == 5, self.time == 10, {}
+
+
+def value_at_the_door(agent):
+    """V at the last place of the corridor."""
+    return agent.collector.forward(np.eye(5, dtype=np.float32))[1][-1]
+
+
+CORRIDOR = dict(
+    env=Corridor, gamma=0.8, num_envs=16, num_steps=32, minibatch_size=256, learning_rate=3e-3, hidden=(32,)
+)  # fmt: skip
+
+
+BUGS["reset row learned"] = Bug(
+    chapter=3,
+    wrong="batch = all rows",
+    right="batch = rows[valid]",
+    symptom="the last state is worth a part of the next episode",
+    number="V at the door, where 1 is paid",
+    mark=(1.0, "exact"),
+    test="tests/test_ppo.py::test_each_epoch_sees_every_valid_sample_once_and_never_a_reset",
+    source="vwxyzjn/cleanrl, issue 475",
+    sound=PPO,
+    broken=ResetsLearned,
+    settings=CORRIDOR,
+    steps=30_000,
+    measure=value_at_the_door,
+)
