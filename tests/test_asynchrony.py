@@ -10,7 +10,9 @@ from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.envs import Episode
 from rlkit.experiments import asynchrony, wall_clock
-from rlkit.experiments.asynchrony import REAL_WORKERS, T_MAX, UPDATES, VIRTUAL_WORKERS, Trace, first_ready, rates
+from rlkit.experiments.asynchrony import REAL_WORKERS, UPDATES, VIRTUAL_WORKERS, first_ready, rates
+from rlkit.experiments.curves import Trace
+from rlkit.experiments.segment_length import T_MAX
 from rlkit.experiments.stored import stored
 from rlkit.experiments.virtual import Costs
 from rlkit.explore.t_max import errors

@@ -1,4 +1,6 @@
-"""Learning curves as plain numbers: train an agent, then read its returns at a few dozen steps."""
+"""Learning curves as plain numbers: train an agent, then read its returns at a few dozen steps, or by the clock."""
+
+import time
 
 import numpy as np
 
@@ -6,6 +8,7 @@ from rlkit.running.result import Result, watch
 from rlkit.training import check_positive
 
 SEEDS = range(5)  # of most sweeps
+SOLVED = 475  # CartPole-v1: the mean return of the last 20 episodes
 
 
 def trained(agent, total_steps, *watchers):
@@ -40,3 +43,43 @@ def curve(agent, total_steps):
     if "q" in result.metrics:
         run["q"] = np.interp(steps, result.metric_steps["q"], result.metrics["q"]).round(2).tolist()
     return run
+
+
+class Trace:
+    """A run on CartPole-v1 by the clock and by steps, and how stale its gradients were."""
+
+    def __init__(self):
+        self.result = Result()
+        self.clock = []  # seconds at the end of each episode
+        self.staleness = []  # of each update: how many others came between reading θ and changing it
+
+    def add(self, clock, progress):
+        """Record the episodes that ended at `clock`, in seconds. True once the task is solved."""
+        self.result.add(progress, metrics=False)
+        self.clock += [clock] * len(progress.finished)
+        return len(self.clock) >= 20 and self.result.mean_return() >= SOLVED
+
+    def summary(self, seconds, solved, points=60):
+        """The run as plain numbers, at no more than `points` of its episodes, P.
+
+        {"seconds": `[P]`, "steps": `[P]`, "returns": `[P]`, means of 20 episodes, "solved": `seconds` or None,
+        "total_steps", "staleness": how many updates were 0, 1, 2, ... others behind; the last bin is 200 and more}.
+        """
+        chosen = np.unique(np.linspace(0, len(self.clock) - 1, points).astype(int)) if self.clock else []
+        smooth = [float(np.mean(self.result.returns[max(0, i - 19) : i + 1])) for i in chosen]
+        return {
+            "seconds": [round(self.clock[i], 4) for i in chosen],
+            "steps": [self.result.steps[i] for i in chosen],
+            "returns": np.round(smooth, 1).tolist(),
+            "solved": round(seconds, 4) if solved else None,
+            "total_steps": self.result.step,
+            "staleness": np.bincount(np.minimum(np.array(self.staleness, int), 200)).tolist(),
+        }
+
+
+def by_seconds(agent, total_steps):
+    """The `Trace.summary` of one run by CPU seconds. It goes on when the task is solved, and "solved" is None."""
+    trace, began = Trace(), time.process_time()
+    for progress in agent.learn(total_steps):
+        trace.add(time.process_time() - began, progress)
+    return trace.summary(time.process_time() - began, solved=False)

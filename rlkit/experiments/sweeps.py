@@ -14,14 +14,16 @@ from inspect import signature
 
 import torch
 
-from rlkit.experiments.asynchrony import memory, real_workers, segment_length, updates, virtual_workers
+from rlkit.experiments.asynchrony import real_workers, updates, virtual_workers
 from rlkit.experiments.baselines import baselines
 from rlkit.experiments.difficulties import end_to_end, overfitting, sample_efficiency, stabilisers
 from rlkit.experiments.dqn_variants import variants
+from rlkit.experiments.memory import memory
 from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
 from rlkit.experiments.overestimation import overestimation
 from rlkit.experiments.policy_gradients import policy_gradients
+from rlkit.experiments.segment_length import segment_length
 from rlkit.experiments.sensitivity import sensitivity
 from rlkit.experiments.stored import DATA
 from rlkit.experiments.target_network import target_network

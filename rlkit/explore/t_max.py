@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rlkit.experiments.asynchrony import T_MAX
+from rlkit.experiments.segment_length import T_MAX
 from rlkit.experiments.stored import stored
 from rlkit.explore.panel import Explorer, slider, steps
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
