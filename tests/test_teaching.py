@@ -139,6 +139,14 @@ def test_plans_of_ninety_minutes_take_ninety_minutes():
         assert sum(int(minutes) for minutes in rows) == 90, plan
 
 
+def test_both_classes_of_a_long_plan_take_ninety_minutes():
+    plans = re.findall(r"^### Chapter \d in 2 x 90 minutes\n\n((?:\|.*\n)+)", GUIDE, re.MULTILINE)
+    assert len(plans) == 3
+    for plan in plans:
+        rows = [[cell.strip() for cell in row.split("|")] for row in plan.splitlines()[2:]]
+        assert [sum(int(row[column] or 0) for row in rows) for column in (2, 4)] == [90, 90], plan
+
+
 def test_the_errata_are_counted_without_a_gap():
     for letter in "WL":
         found = [int(number) for number in re.findall(rf"^\*\*{letter}(\d+)\.", SLIDES, re.MULTILINE)]
