@@ -114,6 +114,15 @@ def test_the_guide_has_the_right_answer_to_every_prediction(chapter):
     assert [option for option in options if " ".join(option.split()) not in flat] == []
 
 
+def test_the_controls_that_the_guide_asks_for_have_these_names():
+    tables = re.findall(r"^\| explorer \|.*\n\|.*\n((?:\|.*\n)+)", GUIDE, re.MULTILINE)
+    rows = [re.split(r"(?<!\\)\|", row) for table in tables for row in table.splitlines()]
+    labels = {label.replace("\\|", "|") for row in rows for label in re.findall(r"`([^`]+)`", row[2])}
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rlkit/explore").glob("*.py"))
+    assert len(tables) == 4 and len(labels) > 30
+    assert [label for label in labels if label not in code] == []
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_section_has_its_row_in_the_slide_map(chapter):
     rows = {row.split("|")[1].strip() for row in SLIDES.splitlines() if row.startswith("| ")}
