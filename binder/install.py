@@ -1,58 +1,56 @@
 """Make the environment that the lectures and the tests run in: `.venv`, at the top of this repository.
 
     python binder/install.py            make it, or bring it up to date, and start nothing
-    python binder/install.py --here     install into the Python that runs this instead (Binder does so)
-    ... --cuda                          take torch's CUDA build, several GB, even if no NVIDIA GPU is found
+    python binder/install.py --here     install into the Python that runs this instead, as Binder does
+    ... --cuda                          install torch's CUDA build, several GB, even if no NVIDIA GPU is found
     ... --newest                        the newest versions that pyproject.toml allows, not those of constraints.txt
 
-`python lectures` and `python tests` begin with the same steps. Only the standard library is used, and only
-syntax that an old Python can read, so that this file lives to say in one sentence what is missing.
+`python lectures` and `python tests` begin with the same steps. Only the standard library is used, and only syntax that
+Python 2.7 can read, so that an old Python gets as far as `find_python`.
 """
+
+import sys
+
+import find_python
+
+HERE = "--here" in sys.argv
+if __name__ == "__main__":
+    find_python.check_version() if HERE else find_python.ensure()
 
 import contextlib
 import datetime
 import hashlib
-import importlib.util
 import json
 import os
 import re
 import signal
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
+
+from find_python import say, stop
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "rlkit-stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-NOWHERE = {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}  # else than at the index
+NOWHERE_ELSE = {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
 FLAGS = ("--cuda", "--newest")
 
 
 def environment(arguments, extras="test"):
     """Make sure that `.venv` is ready, and return the arguments that were not meant for us."""
-    check(sys.version_info)
     newest = "--newest" in arguments
     if not ready(extras, newest):
         with one_at_a_time():
-            if not ready(extras, newest):  # whoever held the lock may have made it meanwhile
-                make_venv(anew=newest)
+            if not ready(extras, newest):  # another process may have made it while we waited for the lock
+                make_venv(fresh=newest)
                 install(PYTHON, extras, cuda="--cuda" in arguments, newest=newest)
                 ask_no_questions(VENV)
                 made_from = fingerprint(newest)
-                STAMP.write_text(made_from + " " + extras)  # last, so that an interrupted install is taken up again
+                STAMP.write_text(made_from + " " + extras)  # last: an interrupted install has no stamp and is continued
     return [argument for argument in arguments if argument not in FLAGS]
-
-
-def check(version):
-    """Stop with one sentence if this Python cannot run the lectures."""
-    if not (3, 11) <= tuple(version[:2]) <= (3, 13):
-        stop(
-            "rlkit needs Python 3.11, 3.12 or 3.13 and this is %d.%d.%d: install one of them beside it, and "
-            "start this command with it (for instance python3.13 instead of python)." % tuple(version[:3])
-        )
 
 
 def fingerprint(newest=False):
@@ -64,7 +62,7 @@ def fingerprint(newest=False):
 
 
 def ready(extras, newest=False):
-    """Is it there, up to date, and with these extras or more?"""
+    """Is `.venv` there, up to date, and with at least these extras?"""
     if not (PYTHON.exists() and STAMP.exists()):
         return False
     made_from, _, there = STAMP.read_text().partition(" ")
@@ -73,66 +71,72 @@ def ready(extras, newest=False):
 
 @contextlib.contextmanager
 def one_at_a_time():
-    """Two installs into one environment would spoil it. SQLite's lock is on every system and dies with us."""
+    """Hold a lock, because two installs at once would spoil the environment.
+
+    SQLite's lock works on every system, and the system releases it when the process ends, however it ends.
+    """
     with contextlib.closing(sqlite3.connect(str(ROOT / ".venv.lock"), timeout=1800)) as lock:
-        with contextlib.suppress(sqlite3.Error):  # some network drives know no locks: then go without
+        with contextlib.suppress(sqlite3.Error):  # some network drives have no locks: go on without one
             lock.execute("BEGIN EXCLUSIVE")
         yield
 
 
-def make_venv(anew=False):
-    """Make `.venv` unless there is a working one of this Python's version."""
-    probe = "import pip, sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
-    if not anew and PYTHON.exists() and subprocess.call([str(PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
+def make_venv(fresh=False):
+    """Make `.venv`, unless there is a working one of this Python's version and no fresh one is asked for."""
+    version = "%d.%d" % sys.version_info[:2]
+    there = venv_version()
+    if there == version and not fresh:
         return
-    if importlib.util.find_spec("ensurepip") is None:
-        stop(
-            "this Python cannot make environments because its ensurepip is missing: on Debian and Ubuntu, "
-            "`sudo apt install python3-venv` brings it."
-        )
-    say("making .venv for Python %d.%d; this is done once and takes a few minutes." % sys.version_info[:2])
+    find_python.check_environments()
+    instead = " in place of the one for Python %s" % there if there and there != version else ""
+    say("making .venv for Python %s%s; this is done once and takes a few minutes." % (version, instead))
     if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
         stop("no environment could be made in %s; the lines above say why." % VENV)
 
 
+def venv_version():
+    """The version of the Python in `.venv` ("3.13"), or nothing if there is none that works."""
+    return find_python.output([str(PYTHON), "-c", "import pip, sys; print('%d.%d' % sys.version_info[:2])"])
+
+
 def install(python, extras="test", cuda=False, newest=False):
-    """Install rlkit, what it needs and what these extras need, in the versions of constraints.txt or the newest."""
+    """Install rlkit, its packages and those of the extras, in the versions of constraints.txt or the newest."""
     version = re.search(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
     versions = [] if newest else ["-c", "constraints.txt"]
-    # Only on Linux is the torch that pip finds by itself a CUDA build.
+    # Only on Linux does pip choose a CUDA build of torch by itself.
     if sys.platform == "linux" and not cuda and not has_gpu():
         if newest or torch_version(python).split("+")[0] != version:
             install_cpu_torch(python, version, newest)
-        if newest:  # to settle a conflict between the others, pip would put another torch in its place
+        if newest:  # otherwise pip may replace this torch to settle a conflict between other packages
             versions = ["torch==" + torch_version(python)]
     say("installing rlkit and the packages it needs.")
     if not pip(python, "install", "-e", ".[%s]" % extras, *versions):
-        stop("pip could not install the packages; its last lines say why. The same command takes it up again.")
+        stop("pip could not install the packages; its last lines say why. The same command continues from there.")
 
 
 def install_cpu_torch(python, version, newest=False):
-    """Install torch without CUDA, from PyTorch's own index or from where this machine's pip is told to look.
+    """Install torch without CUDA, from PyTorch's own index or from wherever this machine's pip is told to look.
 
-    The `+cpu` in the name is what keeps several GB of CUDA away: the plain name admits both builds, and to
-    learn by a dry run which one it would be, pip downloads the larger one first. PyTorch's own index of CPU
-    builds has no other, so that the newest can be asked for there, if pip looks nowhere else.
+    The `+cpu` in the version keeps several GB of CUDA away. Without it pip may choose either build, and even a dry run
+    downloads the large one. PyTorch's index of CPU builds holds nothing else, so the newest version can be
+    installed from there by its plain name, as long as pip looks nowhere else.
     """
     cpu_build = "torch==%s+cpu" % version
-    wanted, elsewhere = (["--upgrade", "torch"], NOWHERE) if newest else ([cpu_build], {})
+    wanted, elsewhere = (["--upgrade", "torch"], NOWHERE_ELSE) if newest else ([cpu_build], {})
     say("no NVIDIA GPU found: installing torch's CPU build.")
     once = ["--timeout", "10", "--retries", "0"]
-    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, *once, *wanted, **elsewhere):
+    if pip(python, "install", "--no-deps", "--index-url", CPU_INDEX, *(once + wanted), **elsewhere):
         return
-    say("that did not work; trying %s where this machine's pip looks by itself." % cpu_build)
+    say("that did not work; trying %s from where this machine's pip usually looks." % cpu_build)
     if not pip(python, "install", "--no-deps", cpu_build):
         stop(
-            "there is no way from here to the CPU build of torch %s, and the usual one carries several GB of "
-            "CUDA: try again when %s can be reached, or accept the large one with --cuda." % (version, CPU_INDEX)
+            "the CPU build of torch %s cannot be reached from here, and the usual build brings several GB of "
+            "CUDA: try again when %s can be reached, or accept the large build with --cuda." % (version, CPU_INDEX)
         )
 
 
 def ask_no_questions(prefix):
-    """JupyterLab would ask about news at its first start, before a class, and then look for them on the internet."""
+    """Answer JupyterLab's question about news for the reader: it would come at the first start, in front of a class."""
     quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
     settings = Path(prefix, "share", "jupyter", "lab", "settings")
     settings.mkdir(parents=True, exist_ok=True)
@@ -149,10 +153,8 @@ def has_gpu():
 
 
 def torch_version(python):
-    """The version that is there already, with its build ("2.10.0+cpu"), or nothing."""
-    found = "import importlib.metadata as m; print(m.version('torch'))"
-    answer = subprocess.run([str(python), "-c", found], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return answer.stdout.decode().strip()
+    """The version of torch that is installed, with its build ("2.10.0+cpu"), or nothing."""
+    return find_python.output([str(python), "-c", "import importlib.metadata as m; print(m.version('torch'))"])
 
 
 def pip(python, *arguments, **variables):
@@ -160,26 +162,17 @@ def pip(python, *arguments, **variables):
     return subprocess.call(command, cwd=str(ROOT), env=dict(os.environ, **variables)) == 0
 
 
-def run(*arguments, cwd=None):
-    """Run the environment's Python and return its exit code. It hears Ctrl-C itself; SIGTERM is handed on."""
-    process = subprocess.Popen([str(PYTHON), *arguments], cwd=cwd)
+def run(arguments, cwd=None):
+    """Run the environment's Python and return its exit code. Ctrl-C reaches it by itself, SIGTERM is passed on."""
+    process = subprocess.Popen([str(PYTHON)] + arguments, cwd=cwd)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
 
 
-def say(sentence):
-    print("rlkit: " + sentence, file=sys.stderr, flush=True)
-
-
-def stop(sentence):
-    sys.exit("rlkit: " + sentence)
-
-
 if __name__ == "__main__":
-    if "--here" in sys.argv:
-        check(sys.version_info)
+    if HERE:
         install(sys.executable, cuda="--cuda" in sys.argv, newest="--newest" in sys.argv)
         ask_no_questions(sys.prefix)
     else:

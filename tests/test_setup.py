@@ -14,7 +14,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
+HERE = "{}.{}".format(*sys.version_info)
 NOTEBOOKS = sorted(ROOT.glob("lectures/*.ipynb"))
+
+
+sys.path.append(str(ROOT / "binder"))  # its scripts import each other from there
 
 
 def load(path):
@@ -27,7 +31,7 @@ def load(path):
 
 @pytest.fixture
 def install(monkeypatch, tmp_path):
-    """install.py on a Linux machine with no GPU and no torch, where whatever pip is asked for succeeds."""
+    """install.py on a Linux machine with no GPU and no torch, where everything that pip is asked for succeeds."""
     module = load(ROOT / "binder" / "install.py")
     module.asked = []
     monkeypatch.setattr(module.sys, "platform", "linux")
@@ -45,35 +49,27 @@ def is_cpu_torch(arguments):
 # --- what install.py decides ---
 
 
-@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
-def test_supported_pythons_pass(install, version):
-    install.check(version)
+def test_an_environment_is_made_for_the_python_that_runs_and_says_what_it_replaces(install, monkeypatch, capsys):
+    monkeypatch.setattr(install.subprocess, "call", lambda command: 0)
+    said = {}
+    for there, fresh in [(HERE, False), ("", False), ("3.6", False), (HERE, True)]:
+        monkeypatch.setattr(install, "venv_version", lambda there=there: there)
+        install.make_venv(fresh)
+        said[there, fresh] = capsys.readouterr().err
+    assert said[HERE, False] == ""
+    assert said["", False] == said[HERE, True] and f"making .venv for Python {HERE};" in said["", False]
+    assert f"making .venv for Python {HERE} in place of the one for Python 3.6;" in said["3.6", False]
 
 
-@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 13), (3, 14, 0), (4, 0, 0)])
-def test_other_pythons_are_told_what_was_found_and_what_to_do(install, version):
-    with pytest.raises(SystemExit) as stopped:
-        install.check(version)
-    sentence = str(stopped.value)
-    assert ".".join(map(str, version)) in sentence
-    assert "3.11, 3.12 or 3.13" in sentence and "\n" not in sentence
-
-
-def test_a_python_without_ensurepip_is_told_the_cure(install, monkeypatch, tmp_path):
+def test_the_version_of_an_environment_is_asked_of_its_python(install, monkeypatch, tmp_path):
     monkeypatch.setattr(install, "PYTHON", tmp_path / "none")
-    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match="python3-venv"):
-        install.make_venv()
-
-
-def test_install_is_readable_by_an_old_python(install):
-    import ast
-
-    ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
+    assert install.venv_version() == ""
+    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    assert install.venv_version() == HERE
 
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt", "install.py", "Python", "folder"])
-def test_fingerprint_changes_with_whatever_the_environment_was_made_from(install, monkeypatch, tmp_path, changed):
+def test_the_fingerprint_changes_with_all_that_the_environment_was_made_from(install, monkeypatch, tmp_path, changed):
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         for name in ("pyproject.toml", "constraints.txt", "install.py"):
@@ -95,7 +91,7 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     python, stamp = tmp_path / "python", tmp_path / "stamp"
     monkeypatch.setattr(install, "PYTHON", python)
     monkeypatch.setattr(install, "STAMP", stamp)
-    monkeypatch.setattr(install, "make_venv", lambda anew: python.touch())
+    monkeypatch.setattr(install, "make_venv", lambda fresh: python.touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     monkeypatch.setattr(install, "pip", lambda *_, **__: sys.exit("interrupted"))
     with pytest.raises(SystemExit):
@@ -112,7 +108,7 @@ def test_the_newest_versions_get_an_environment_of_their_own(install, monkeypatc
     made = []
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(install, "make_venv", lambda anew: made.append(anew) or (tmp_path / "python").touch())
+    monkeypatch.setattr(install, "make_venv", lambda fresh: made.append(fresh) or (tmp_path / "python").touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     for arguments in (["--newest"], ["--newest", "-k", "gae"], [], ["--newest"]):
         assert install.environment(arguments) == [word for word in arguments if word in ("-k", "gae")]
@@ -132,10 +128,10 @@ def test_jupyterlab_starts_without_a_question(install, tmp_path):
     ]
 
 
-def test_more_extras_are_installed_when_they_are_first_asked_for_and_then_kept(install, monkeypatch, tmp_path):
+def test_more_extras_are_installed_when_first_asked_for_and_then_kept(install, monkeypatch, tmp_path):
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(install, "make_venv", lambda anew: (tmp_path / "python").touch())
+    monkeypatch.setattr(install, "make_venv", lambda fresh: (tmp_path / "python").touch())
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     monkeypatch.setattr(install, "torch_version", lambda python: pins()["torch"])
     for extras in ("test", "test,course", "test", "test,course"):
@@ -223,7 +219,7 @@ def test_the_newest_cpu_build_stays_whatever_pip_would_rather_have(install, monk
 def test_a_program_gets_its_exit_code_through(install, monkeypatch):
     monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(install.signal, "signal", lambda *_: None)
-    assert install.run("-c", "import sys; sys.exit(7)") == 7
+    assert install.run(["-c", "import sys; sys.exit(7)"]) == 7
 
 
 # --- python tests ---
@@ -234,6 +230,15 @@ def test_python_tests_lints_tests_and_runs_every_lecture():
     assert ruff[0] == "ruff" and pytest[0] == "pytest" and "--nbval" in pytest
     files = {path.relative_to(ROOT).as_posix() for path in [*NOTEBOOKS, *ROOT.glob("tests/test_*.py")]}
     assert sorted(word for word in pytest if word.startswith(("tests/test_", "lectures/"))) == sorted(files)
+
+
+def test_the_fast_tests_leave_out_lectures_and_files_that_exist():
+    module = load(ROOT / "tests" / "__main__.py")
+    ruff, pytest = module.legs(["--fast", "-x"])
+    files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/test_*.py")}
+    assert ruff[0] == "ruff" and pytest[-1] == "-x" and "--nbval" not in pytest and "--fast" not in pytest
+    assert set(module.SLOW) <= files
+    assert {word for word in pytest if word.startswith(("tests/test_", "lectures/"))} == files - set(module.SLOW)
 
 
 def test_python_tests_hands_its_arguments_to_pytest():
@@ -248,7 +253,7 @@ def test_the_first_failure_is_the_exit_code_and_an_interruption_ends_it(monkeypa
     monkeypatch.setattr(module, "legs", lambda _: [["a"], ["b"], ["c"]])
     for codes, expected, runs in [([0, 0, 0], 0, 3), ([0, 1, 4], 1, 3), ([0, 2, 0], 2, 2)]:
         answers = iter(codes)
-        monkeypatch.setattr(module.install, "run", lambda *_, answers=answers, **__: next(answers))
+        monkeypatch.setattr(module.install, "run", lambda leg, cwd, answers=answers: next(answers))
         assert module.main([]) == expected
         assert len(list(answers)) == 3 - runs
 
@@ -261,11 +266,14 @@ def pins():
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def test_constraints_satisfy_pyproject():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = {canonicalize_name(name): version for name, version in pins().items()}
-    extras = [project["optional-dependencies"][extra] for extra in ("test", "course", "browser")]
-    for line in sum(extras, project["dependencies"]):
+    extras = [project()["optional-dependencies"][extra] for extra in ("test", "course", "browser")]
+    for line in sum(extras, project()["dependencies"]):
         requirement = Requirement(line)
         assert requirement.specifier, f"{line}: no bound"
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier
@@ -274,6 +282,29 @@ def test_constraints_satisfy_pyproject():
 def test_constraints_are_exact_versions_that_every_index_knows():
     for name, version in pins().items():
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[0-9][0-9a-z.]*", version), name
+
+
+def test_every_file_that_names_the_pythons_names_the_same(install):
+    oldest, newest, versions = install.find_python.VERSIONS[-1], install.find_python.VERSIONS[0], []
+    for classifier in project()["classifiers"]:
+        versions += re.findall(r"Python :: (3\.\d+)", classifier)
+    assert versions == install.find_python.VERSIONS[::-1]
+    assert project()["requires-python"] == f">={oldest},<3.{int(newest[2:]) + 1}"
+    for name in ("constraints.txt", "CONTRIBUTING.md"):
+        assert f"Python {oldest} to {newest}" in (ROOT / name).read_text(encoding="utf-8"), name
+    assert f"Python {', '.join(versions[:-1])} or {newest}" in README
+    for workflow in ("test", "canary"):
+        text = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8")
+        tried = json.loads(re.search(r"python: (\[.*\])", text).group(1))
+        assert tried[0] == oldest and tried[-1] == newest and set(tried) <= set(versions), workflow
+
+
+def test_the_version_of_rlkit_is_the_same_everywhere_it_is_written():
+    import rlkit
+
+    citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    newest_change = re.search(r"^## (\S+) \(", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert rlkit.__version__ == project()["version"] == citation.group(1) == newest_change.group(1)
 
 
 # --- what the README says ---
@@ -327,8 +358,7 @@ def test_the_first_cell_installs_rlkit_on_colab_and_nowhere_else(address, monkey
         if there:
             monkeypatch.setitem(sys.modules, "google.colab", sys)
         shell.run_cell("".join(cells[0]["source"])).raise_error()
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        package = f'"{project["name"]} @ git+{project["urls"]["Repository"]}"'
+        package = f'"{project()["name"]} @ git+{project()["urls"]["Repository"]}"'
         assert asked == ([("pip", f"install --quiet {package}")] if there else [])
 
 
@@ -352,10 +382,10 @@ def test_one_command_tells_every_link_where_the_repository_lies(address, monkeyp
     assert {name: (tmp_path / name).read_bytes() for name in names} == before
 
 
-def test_the_dev_container_has_a_python_that_will_do_and_runs_what_there_is(install):
+def test_the_dev_container_has_a_python_that_will_do_and_runs_a_script_that_exists(install):
     lines = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8").splitlines()
     settings = json.loads("\n".join(line for line in lines if not line.startswith("//")))
-    install.check(tuple(map(int, re.match(r"python:(\d+)\.(\d+)-", settings["image"]).groups())))
+    assert install.find_python.serves(tuple(map(int, re.match(r"python:(\d+)\.(\d+)-", settings["image"]).groups())))
     assert (ROOT / settings["postCreateCommand"].removeprefix("python ")).exists()
 
 
