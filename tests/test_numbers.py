@@ -1,0 +1,146 @@
+"""Which stored outputs of a notebook pass for the same: tests/nbval_numbers.py."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbval.plugin import IPyNbCell
+
+from tests import nbval_numbers
+from tests.nbval_numbers import Text, differences
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SAME = [
+    ("correlation 0.91", "correlation 0.92"),
+    ("correlation 0.92", "correlation 0.91"),
+    ("ends a sentence: 0.91.", "ends a sentence: 0.92."),
+    ("x = -0.50", "x = -0.51"),
+    ("x = −0.50", "x = −0.49"),  # the minus of matplotlib
+    ("bias -0.00", "bias +0.00"),
+    ("bias  0.00", "bias -0.01"),
+    ("off by 1e-05", "off by 9e-06"),
+    ("off by 1.8e-03", "off by 1.7e-03"),
+    ("|w| = 5.9E+10", "|w| = 6.0E+10"),
+    ("1,234.5 steps", "1,234.4 steps"),
+    ("0.1-0.2 and 0.1–0.2", "0.1-0.3 and 0.2–0.2"),  # ranges
+    ("99.5 %, 60.5ms, v0 = 0.5", "99.6 %, 60.4ms, v0 = 0.6"),
+    ("0.2482125", "0.248214"),  # the coarser digit and some 1e-5 of the size
+    ("123456.78", "123457.5"),
+    ("mean    9.9", "mean   10.0"),  # the padding of a number that is longer now
+    ("9.9    mean", "10.0   mean"),
+    ("[ 0.95 -0.01]", "[0.95 0.00]"),
+    ("array([1., 0.])", "array([0.9999999, 0.       ])"),
+    ("nan, inf and -inf", "nan, inf and -inf"),
+    ('<circle cx="10.25" r="3"/>', '<circle cx="10.26" r="3"/>'),
+]
+
+DIFFERENT = [
+    ("a word", "a ward"),
+    ("0.91", "0.93"),
+    ("one\ntwo\nthree", "one\nthree"),
+    ("one\ntwo", "one\ntwo\nthree"),
+    ("one\ntwo\n", "one\ntwo"),
+    ("one 0.5\n\ntwo", "one 0.5\ntwo"),
+    ("3 games", "4 games"),
+    ("1,234 games", "1,235 games"),
+    ("63 %", "64 %"),
+    ("-5", "5"),
+    ("3", "3.0"),
+    ("0.5", "-0.5"),
+    ("0.01", "-0.01"),
+    ("loss 0.5", "loss nan"),
+    ("nan", "inf"),
+    ("inf", "-inf"),
+    ("0.1 0.2 0.3", "0.1 0.2"),
+    ("0.1 0.2", "0.1, 0.2"),
+    ("1.5 s", "1.5 ms"),
+    ("1.5 %", "1.5"),
+    ("1e-05", "1e-04"),
+    ("5.0e+10", "5.2e+10"),
+    ("[0. 1.]", "[1. 0.]"),  # NumPy prints a point without digits only after whole numbers
+    ("[0. 1.]", "[0.4 1. ]"),
+    ("w_1 = 0.5", "w_2 = 0.5"),
+    ("PPO2", "PPO3"),
+    ("Pong-v0", "Pong-v1"),
+    ("float32", "float64"),
+    ("torch 2.13.0", "torch 2.13.1"),
+    ("Python 3.11", "Python 3.12"),
+    ("see section 3.12", "see section 3.13"),
+    ("§ 3.1", "§ 3.2"),
+    ("2026-11-29", "2026-11-30"),
+    ("0.1-0.2", "0.1 0.2"),
+    ("123456.78", "123459.78"),
+    ("    return x", "  return x"),
+]
+
+
+@pytest.mark.parametrize("stored, new", SAME)
+def test_a_reader_would_not_see_the_difference(stored, new):
+    assert Text(stored) == new
+    assert (Text(stored) != new) is False  # what nbval asks
+
+
+@pytest.mark.parametrize("stored, new", DIFFERENT)
+def test_a_reader_would_see_the_difference(stored, new):
+    assert Text(stored) != new and Text(new) != stored
+    assert (Text(stored) == new) is False
+
+
+def test_the_message_has_the_line_and_both_numbers():
+    stored = "first: 0.50\nsecond: 0.91 of 12\n"
+    assert [str(d) for d in differences(stored, stored.replace("0.91", "0.95").replace("12", "13"))] == [
+        "line 2: 0.95 instead of the stored 0.91",
+        "line 2: 13 instead of the stored 12",
+    ]
+    assert [str(d) for d in differences("a\nb", "a")] == ["line 2: no line instead of the stored 'b'"]
+    assert [str(d) for d in differences("a 1", "b 1")] == ["line 1: 'b 1' instead of the stored 'a 1'"]
+
+
+def test_an_nbval_that_compares_otherwise_is_refused(monkeypatch):
+    monkeypatch.setattr(IPyNbCell, "sanitize", nbval_numbers.sanitize)
+    assert nbval_numbers.in_force()
+    monkeypatch.setattr(IPyNbCell, "compare_outputs", lambda cell, test, ref: test[0]["text"] == ref[0]["text"])
+    with pytest.raises(pytest.UsageError, match="nbval no longer compares what IPyNbCell.sanitize returns"):
+        nbval_numbers.pytest_configure(None)
+    monkeypatch.delattr(IPyNbCell, "compare_outputs")
+    with pytest.raises(pytest.UsageError, match="install nbval 0.11"):
+        nbval_numbers.pytest_configure(None)
+
+
+def cell(source, *outputs):
+    return new_code_cell(source, execution_count=1, outputs=list(outputs))
+
+
+def printed(text):
+    return new_output("stream", text=text)
+
+
+def test_in_a_notebook_a_last_digit_may_move_and_nothing_else(tmp_path):
+    source = "print('correlation 0.92')\nprint('in 12 games')"
+    displayed = "from IPython.display import HTML\nHTML('<b>0.92</b>')"
+    html = {"text/plain": "<IPython.core.display.HTML object>", "text/html": "<b>0.91</b>"}
+    cells = {
+        "a last digit": cell(source, printed("correlation 0.91\nin 12 games\n")),
+        "a last digit of HTML": cell(displayed, new_output("execute_result", html, execution_count=1)),
+        "a word": cell(source, printed("correlations 0.92\nin 12 games\n")),
+        "a line": cell(source, printed("correlation 0.92\n")),
+        "a number": cell(source, printed("correlation 0.94\nin 12 games\n")),
+        "an integer": cell(source, printed("correlation 0.92\nin 13 games\n")),
+    }
+    nbformat.write(new_notebook(cells=list(cells.values())), tmp_path / "tiny.ipynb")
+    options = ["-c", "pyproject.toml", "-p", "no:cacheprovider", "-rA", "--color=no", "--nbval", "--nbval-current-env"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "tiny.ipynb")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+    outcomes = re.findall(r"^(PASSED|FAILED) .*?Cell (\d)", run.stdout, re.MULTILINE)
+    passed = [name for i, name in enumerate(cells) if ("PASSED", str(i)) in outcomes]
+    assert passed == ["a last digit", "a last digit of HTML"] and len(outcomes) == len(cells), run.stdout + run.stderr
+    assert "moved, line 1: 0.92 instead of the stored 0.91" in run.stdout
+    assert "line 1: 0.92 instead of the stored 0.94" in run.stdout
+    assert "line 2: 12 instead of the stored 13" in run.stdout
+    assert "line 2: 'in 12 games' instead of the stored ''" in run.stdout
