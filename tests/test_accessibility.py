@@ -92,7 +92,7 @@ def figures(name):
     panel = explorer(name)  # has drawn them
     return [
         panel.figure,
-        *(panel.__dict__[key].figure for key in ("second", "policy_picture") if hasattr(panel, key)),
+        *(panel.__dict__[key].figure for key in ("second",) if hasattr(panel, key)),
     ]
 
 

@@ -117,4 +117,4 @@ def test_real_workers_under_the_explorer():
     panel.draw()
     assert "starting workers" in panel.status.value
     panel.stop()
-    assert not panel.thread.is_alive() and not panel.start_button.disabled
+    assert not panel.thread.is_alive() and not panel.go_button.disabled

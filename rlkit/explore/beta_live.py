@@ -22,11 +22,11 @@ def beta_live(total_steps=1_000_000, **changes):
             agent.beta = price.value  # the rule has just moved it: put it back
         return progress.metrics["kl"], agent.beta
 
-    def words(rows):
+    def tell(rows):
         band = f"; to be held between {agent.kl_min:.4f} and {agent.kl_max:.4f}"
         return f"; β = {agent.beta:.3g}" + (f", KL {rows[-1][0]:.4f}" if rows else "") + band
 
-    run = TracedRun(agent, total_steps, figure, lines, read, words, [by_hand, price])
+    run = TracedRun(agent, total_steps, figure, lines, read, tell, [by_hand, price])
     for control in (by_hand, price):
         control.observe(lambda change: run.draw(), "value")
     return run

@@ -18,11 +18,11 @@ def clip_live(total_steps=1_000_000, **changes):
     def read(progress):
         return progress.metrics["clip_fraction"], progress.metrics["kl"]
 
-    def words(rows):
+    def tell(rows):
         now = f"; ε = {agent.clip_coef:.2f}"
         return now + (f", {rows[-1][0]:.0%} of the ratios outside, KL {rows[-1][1]:.4f}" if rows else "")
 
-    run = TracedRun(agent, total_steps, figure, lines, read, words, [clip])
+    run = TracedRun(agent, total_steps, figure, lines, read, tell, [clip])
 
     def move(change):
         agent.clip_coef = clip.value  # acts at once: the agent reads ε at every update

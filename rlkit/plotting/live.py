@@ -1,7 +1,7 @@
 """Training that can be watched: a curve that draws itself, and a run in the background with a Stop button.
 
-Drawing is bounded as a share of time, not by a frequency: after a redraw that took c seconds, the next one comes no
-sooner than 9 c later, so that watching costs at most a tenth of the run.
+Drawing takes a bounded share of the time. After a redraw that took c seconds the next one waits for at least 9 c, so
+watching costs at most a tenth of the run.
 """
 
 import asyncio
@@ -19,16 +19,18 @@ from rlkit.running.result import Result, watch
 
 
 class Redraw:
-    """Is it time to draw again?"""
+    """A clock that says when it is time to draw again: at most every `shortest` seconds, and a tenth of the time."""
 
     def __init__(self, shortest=0.5):
         self.shortest = shortest
         self.next = 0.0
 
     def due(self):
+        """Is it time to draw again?"""
         return time.perf_counter() >= self.next
 
     def timed(self, draw):
+        """Call `draw()` and set the time of the next drawing by how long this one took -> what `draw` returned."""
         began = time.perf_counter()
         drawn = draw()
         cost = time.perf_counter() - began
@@ -37,7 +39,10 @@ class Redraw:
 
 
 class CurvePicture:
-    """Returns so far: the episodes as dots, the mean of the last 20 as a line. Its artists are kept and moved."""
+    """The returns of a run so far: a dot for each episode, a line for the mean of the last 20.
+
+    The figure is made once, for a run of `total_steps`; `draw` only moves its artists.
+    """
 
     def __init__(self, total_steps):
         self.figure, self.ax = picture(height=3.2)
@@ -48,7 +53,8 @@ class CurvePicture:
         self.moving = Moving(self.figure)
 
     def draw(self, result):
-        count = min(len(result.steps), len(result.returns))  # the other thread may be between the two
+        """Draw the returns of a Result -> the picture as PNG bytes."""
+        count = min(len(result.steps), len(result.returns))  # the training thread may have appended to only one of them
         steps, returns = result.steps[:count], result.returns[:count]
         self.dots.set_data(steps, returns)
         self.line.set_data(steps, smooth(returns))
@@ -57,21 +63,21 @@ class CurvePicture:
             margin = 0.05 * (high - low) or 1.0
             self.ax.set_ylim(low - margin, high + margin)
             right = self.ax.get_xlim()[1]
-            if result.stopped or result.step > right:  # in jumps while it runs: the axis must not be redrawn every time
+            if result.stopped or result.step > right:  # the axis grows in jumps, because redrawing it is slow
                 self.ax.set_xlim(0, result.step if result.stopped else 1.5 * result.step)
         self.ax.set_title(describe(result), loc="left")
         return self.moving.png()
 
 
 def describe(result):
-    """One line of numbers, the same under every live curve."""
+    """A Result in one line of numbers, the same under every live curve -> str."""
     score = f"mean of the last 20: {result.mean_return():.1f}" if result.returns else "no episode finished yet"
     text = f"{result.step:,} steps in {result.seconds:.0f} s, {len(result.returns)} episodes, {score}"
     return f"{text} ({result.stopped})" if result.stopped else text
 
 
 class Curve:
-    """The watcher that `train` adds in a notebook; its last drawing stays in the saved page."""
+    """The watcher that `train` adds in a notebook. Its last drawing stays in the saved page."""
 
     def __init__(self, total_steps):
         self.picture = CurvePicture(total_steps)
@@ -83,14 +89,16 @@ class Curve:
             self.redraw.timed(lambda: self.handle.update(self.still(result)))
 
     def finish(self, result):
+        """Draw the curve one last time when the run has ended."""
         self.handle.update(self.still(result))
 
     def still(self, result):
+        """The curve of a Result and its alternative text, as a notebook shows them -> Still."""
         return Still(self.picture.draw(result), alt_text(self.picture.figure))
 
 
 class Still:
-    """PNG bytes that a notebook shows, and what they show in words."""
+    """PNG bytes that a notebook shows, and the same picture in words."""
 
     def __init__(self, png, alt):
         self.png, self.alt = png, alt
@@ -102,15 +110,22 @@ class Still:
         return "learning curve"
 
 
+# Panels ---------------------------------------------------------------------------------------------------------
+
+
 def frame(png=b""):
-    """A place for a picture, at its natural size, so that its text stays readable, or as wide as a narrow page."""
+    """A widget for a picture, at its natural size so that its text stays readable, or as wide as a narrow page."""
     return widgets.Image(value=png, format="png", layout={"max_width": "100%", "align_self": "flex-start"})
 
 
 class Panel(widgets.VBox):
-    """Widgets over a picture: live where a kernel runs, a still picture and a line of text where none does."""
+    """Controls, a picture and a line of text. A page without a kernel shows the picture and its words.
 
-    figure = None  # that the picture was drawn from
+    `png` is the first picture, as bytes; `controls` are widgets; `text` is HTML. A subclass sets `figure`, the
+    matplotlib figure that the picture is drawn from.
+    """
+
+    figure = None
 
     def __init__(self, png, controls=(), text=""):
         self.image = frame(png)
@@ -119,102 +134,151 @@ class Panel(widgets.VBox):
         self.say(text)
 
     def say(self, text):
-        """The numbers in words, for those who do not see the picture."""
+        """Show a line of HTML under the picture: its numbers in words. Screen readers read it out when it changes."""
         self.status.value = f'<div role="status" style="font-size:14px;line-height:1.4">{text}</div>'
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        png = base64.b64encode(compact(self.image.value)).decode()  # quick to make, now small to keep
+        png = base64.b64encode(compact(self.image.value)).decode()  # a slider needs a fast PNG, a page a small one
         data = {**data, "image/png": png, "text/plain": type(self).__name__}
         return data, {**metadata, "image/png": {"alt": self.alt()}}
 
     def alt(self):
-        """What the axes are, then the line of text."""
+        """The alternative text: what the axes are, then the line of text -> str, at most 900 characters."""
         axes = axes_in_words(self.figure) if self.figure else ""
         return textwrap.shorten(f"{axes} {plain(self.status.value)}", 900, placeholder=" …")
 
 
-class Run(Panel):
-    """The agent learns in a thread; the page stays alive, and Stop takes effect within an iteration.
+class BackgroundPanel(Panel):
+    """A panel whose work runs in a thread while the page stays alive: `Run`, or the explorer of worker processes.
 
-    The thread only appends to `result`; drawing happens on the kernel's event loop. `stop` and `start` do what the
-    buttons do; `wait` is for a cell that needs the result.
+    A subclass has
+    - `work()`, which runs in the thread. It appends to lists, looks at `stopping` often, and never draws.
+    - `draw()`, which shows what there is so far. It is called by the task on the kernel's event loop and by `wait`.
+    - `prepare()`, if something has to be done before each start.
+
+    `go` and `stop` are the two buttons; they call the methods `start` and `stop`.
     """
 
-    def __init__(self, agent, total_steps, *watchers, controls=()):
-        self.agent, self.total_steps, self.watchers = agent, total_steps, watchers
-        self.result = Result(agent=agent)
-        self.error = None
-        self.stopping = threading.Event()
-        self.thread = None
-        self.curve = CurvePicture(total_steps)
-        self.figure = self.curve.figure
-        self.stop_button = widgets.Button(description="Stop", tooltip="Stop training; nothing is lost")
-        self.go_button = widgets.Button(description="Continue", disabled=True)
-        self.stop_button.on_click(lambda _: self.stop())
+    def __init__(self, go, stop, png, controls, text):
+        self.go_button, self.stop_button = go, stop
         self.go_button.on_click(lambda _: self.start())
-        buttons = widgets.HBox([self.stop_button, self.go_button])
-        super().__init__(self.curve.draw(self.result), [buttons, *controls], describe(self.result))
-        self.start()
+        self.stop_button.on_click(lambda _: self.stop())
+        self.thread, self.drawing, self.error = None, None, None
+        self.stopping = threading.Event()
+        self.buttons(running=False)
+        super().__init__(png, controls, text)
 
     def start(self):
-        """Learn on, from where the agent is."""
-        if self.thread and self.thread.is_alive():
+        """Start the work, or continue it. While it runs, this does nothing."""
+        if self.running():
             return
         self.stopping.clear()
-        self.error, self.result.stopped = None, ""
-        self.thread = threading.Thread(target=self.learn, daemon=True)
+        self.error = None
+        self.prepare()
+        self.thread = threading.Thread(target=self.in_thread, daemon=True)
         self.thread.start()
         self.buttons(running=True)
         try:
             self.drawing = asyncio.get_running_loop().create_task(self.keep_drawing())
-        except RuntimeError:  # no event loop: a script or a test, where nobody looks
+        except RuntimeError:  # a script or a test has no event loop, and nobody looks at the picture
             self.drawing = None
 
-    def learn(self):
+    def prepare(self):
+        """What a subclass does before each start."""
+
+    def running(self):
+        """Is the thread at work?"""
+        return self.thread is not None and self.thread.is_alive()
+
+    def in_thread(self):
+        """The work. An exception is kept in `error`, because a thread has no caller to raise it to."""
         try:
-            for progress in watch(self.agent, self.total_steps, self.result):
-                reasons = [reason for watcher in self.watchers if (reason := watcher(progress, self.result))]
-                if reasons or self.stopping.is_set():
-                    self.result.stopped = reasons[0] if reasons else "stopped"
-                    return
-        except Exception as error:  # shown in the panel and raised by wait(): a thread has nobody to raise to
+            self.work()
+        except Exception as error:
             self.error = error
-            self.result.stopped = f"failed: {error}"
 
     async def keep_drawing(self):
+        """Draw on the kernel's event loop until the work has ended."""
         redraw = Redraw()
-        while self.thread.is_alive():
+        while self.running():
             if redraw.due():
                 redraw.timed(self.draw)
             await asyncio.sleep(0.05)
         self.draw()
         self.buttons(running=False)
 
-    def alt(self):
-        """Of the curve as it was drawn: the run has gone on since."""
-        return alt_text(self.figure)
-
-    def draw(self):
-        self.image.value = self.curve.draw(self.result)
-        self.say(describe(self.result))
-
     def buttons(self, running):
-        self.stop_button.disabled, self.go_button.disabled = not running, running
+        """Enable the button that makes sense now."""
+        self.go_button.disabled, self.stop_button.disabled = running, not running
 
     def stop(self):
-        """Stop after the current iteration and wait for it: a second at most."""
+        """Ask the work to stop, and wait until it has."""
         self.stopping.set()
         self.wait()
 
     def wait(self, timeout=None):
-        """Wait until the run has ended -> its result. Raises what the training raised."""
+        """Wait until the work has ended, or `timeout` seconds. Raises the exception that ended the work."""
         self.thread.join(timeout)
         self.draw()
-        if self.thread.is_alive():
-            return self.result
-        self.buttons(running=False)
+        self.buttons(running=self.running())
         if self.error:
             raise self.error
+
+
+class Run(BackgroundPanel):
+    """An agent that learns in a thread, under a live curve with a Stop button. The page stays alive meanwhile.
+
+    Run(agent, total_steps, *watchers) starts at once. Stop takes effect after the current iteration, and Continue goes
+    on from there. Watchers are called as `train` calls them: with (progress, result) after each iteration, and a reason
+    that one returns stops the run. `result` is the Result so far; `wait` is for a cell that needs all of it.
+    """
+
+    def __init__(self, agent, total_steps, *watchers, controls=()):
+        self.agent, self.total_steps, self.watchers = agent, total_steps, watchers
+        self.result = Result(agent=agent)
+        self.curve = CurvePicture(total_steps)
+        self.figure = self.curve.figure
+        stop = widgets.Button(description="Stop", tooltip="Stop training; nothing is lost")
+        go = widgets.Button(description="Continue")
+        row = widgets.HBox([stop, go])
+        super().__init__(go, stop, self.curve.draw(self.result), [row, *controls], describe(self.result))
+        self.start()
+
+    def prepare(self):
+        self.result.stopped = ""
+
+    def work(self):
+        """Learn on from where the agent is, until `total_steps`, a watcher or the Stop button ends it."""
+        try:
+            for progress in watch(self.agent, self.total_steps, self.result):
+                reasons = [reason for watcher in self.watchers if (reason := watcher(progress, self.result))]
+                if reasons or self.stopping.is_set():
+                    self.result.stopped = reasons[0] if reasons else "stopped"
+                    return
+        except Exception as error:
+            self.result.stopped = f"failed: {error}"
+            raise
+
+    def draw(self):
+        """Show the result so far: the curve and its line of text."""
+        self.image.value = self.curve.draw(self.result)
+        self.say(self.words())
+
+    def words(self):
+        """The line of text under the curve -> str."""
+        return describe(self.result)
+
+    def alt(self):
+        """The curve in words, as it was last drawn -> str. The run may have gone on since."""
+        return alt_text(self.figure)
+
+    def stop(self):
+        """Stop after the current iteration and wait for it, usually less than a second."""
+        super().stop()
+
+    def wait(self, timeout=None):
+        """Wait until the run has ended, or `timeout` seconds -> its Result so far. Raises what the training raised."""
+        super().wait(timeout)
         return self.result
