@@ -242,7 +242,8 @@ def run_eval(args):
 
 
 def run_watch(args):
-    from rlkit.plotting.video import check_ending, play  # loads matplotlib, which training must not
+    from rlkit.plotting.film import check_ending  # loads matplotlib, which training must not
+    from rlkit.plotting.video import play
 
     path = writable(args.out or f"{Path(args.file).stem}.gif")
     check_ending(path)

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from rlkit import AGENTS, explore, load, plotting
-from rlkit.plotting.video import Q_TITLES, Recording, Video, play
+from rlkit.plotting.film import Video
+from rlkit.plotting.video import Q_TITLES, Recording, play
 from rlkit.running.result import Result
 
 ROOT = Path(__file__).parent.parent
@@ -42,12 +43,8 @@ def claims(*methods):
 VALUES = ("DQN", "Double DQN", "Dueling DQN", "Prioritized DQN", "n-step DQN", "all of them")
 POLICIES = ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip", "A2C")
 WORKERS = ("A2C", "A3C FF", "A3C LSTM", "PPO clip")
-CATCH = ("features by hand", "linear on pixels", "network on pixels", "table")
-STABILISERS = ("all of DQN", "no target network", "no replay", "neither")
-BASELINES = ("baseline: none", "baseline: mean", "baseline: value")
-PAIRS = [("feed-forward", "LSTM"), ("semi-gradient", "residual gradient"), ("uniform", "prioritized"), ("MC", "TD")]
-TOGETHER = [VALUES, POLICIES, WORKERS, CATCH, STABILISERS, BASELINES, *PAIRS, ("truth", "TD"), ("DQN", "Gorila")]
-BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # one style, side by side: the second one has markers there
+TOGETHER = [VALUES, POLICIES, WORKERS, ("DQN", "Gorila"), *plotting.CASES.values()]
+BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # of one style: where they meet, the second one has markers
 
 PICTURES = {
     "compare": lambda: plotting.compare(curves(*VALUES), target=3),
@@ -134,13 +131,12 @@ def test_the_entries_of_a_legend_differ_without_their_colours(name):
 
 
 def test_methods_that_meet_in_a_figure_have_styles_of_their_own():
-    assert set().union(*TOGETHER) == set(plotting.METHODS)
-    for together in TOGETHER:
-        for one, other in combinations(together, 2):
-            (colour, style), (other_colour, other_style) = plotting.METHODS[one], plotting.METHODS[other]
-            assert colour != other_colour and style != other_style, (one, other)
-    for one, other in BY_MARKER:
-        assert plotting.METHODS[one][1] == plotting.METHODS[other][1]
+    assert set().union(*TOGETHER) == set(plotting.METHODS).union(*plotting.CASES.values())
+    pairs = {pair for together in TOGETHER for pair in combinations(together, 2)} | BY_MARKER
+    for one, other in pairs:
+        look, other_look = plotting.look(one), plotting.look(other)
+        assert look["color"] != other_look["color"], (one, other)
+        assert (look["linestyle"] == other_look["linestyle"]) == ((one, other) in BY_MARKER), (one, other)
 
 
 # Seen and read --------------------------------------------------------------------------------------------------------

@@ -1,14 +1,152 @@
-"""Figures are tested on their data: what is drawn are the numbers that were given."""
+"""Figures are tested on their data: the lines that are drawn hold the numbers that were given."""
+
+import io
+import subprocess
+import sys
+from itertools import combinations
 
 import numpy as np
+import pytest
+from conftest import one_line
+from PIL import Image
 
 from rlkit import plotting
-from rlkit.experiments.statistics import interquartile_mean
+from rlkit.experiments import statistics
+from rlkit.experiments.stored import stored
+from rlkit.explore.atari49 import LOOKS as LOOKS49
+from rlkit.explore.atari57 import LOOKS as LOOKS57
+from rlkit.running.result import Result
+
+
+def lines(ax):
+    """The lines with a label, by their labels."""
+    return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+
+
+def thin_lines(ax):
+    return [line for line in ax.lines if line.get_label().startswith("_") and line.get_linewidth() < 1]
+
+
+# The look of a method -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("looks", [plotting.METHODS, *plotting.CASES.values(), LOOKS49, LOOKS57])
+def test_no_two_methods_share_a_look(looks):
+    pairs = {name: (look[0], str(look[1])) for name, look in looks.items()}
+    assert len(set(pairs.values())) == len(pairs), pairs
+
+
+def test_a_name_has_one_look():
+    names = [*plotting.METHODS, *(name for cases in plotting.CASES.values() for name in cases)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "sweep", ["variants", "overestimation", "baselines", "policy_gradients", "memory", "stabilisers", "end_to_end"]
+)
+def test_what_a_chapter_draws_together_differs_in_colour_and_in_style(sweep):
+    names = {name.split(", ")[0] for name in stored(sweep)[0]}
+    assert len(names) > 1
+    for one, other in combinations([plotting.look(name) for name in names], 2):
+        assert one["color"] != other["color"] and str(one["linestyle"]) != str(other["linestyle"]), (one, other)
+
+
+def test_methods_by_the_clock_differ_within_their_panel_in_colour_and_in_style():
+    for ax in plotting.by_clock(stored("wall_clock")[0], ylabel="score").axes:
+        for one, other in combinations(lines(ax).values(), 2):
+            assert one.get_color() != other.get_color()
+            assert one._unscaled_dash_pattern != other._unscaled_dash_pattern
+
+
+def test_a_look_is_the_colour_the_style_and_the_name():
+    colour, style = plotting.METHODS["TRPO"]
+    assert plotting.look("TRPO") == {"color": colour, "linestyle": style, "label": "TRPO"}
+    seed = plotting.thin("TRPO")
+    assert (seed["color"], seed["linestyle"]) == (colour, style) and seed["linewidth"] < 1 and "label" not in seed
+    assert plotting.look("LSTM")["linestyle"] == plotting.CASES["memory"]["LSTM"][1]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plotting.look,
+        plotting.thin,
+        lambda name: plotting.compare({name: [([0, 1], [0, 1])]}),
+        lambda name: plotting.by_task({f"{name}, A": [{"steps": [0], "returns": [0.0]}] * 3}, "A"),
+        lambda name: plotting.learning_curve(Result(), method=name),
+    ],
+    ids=["look", "thin", "compare", "by_task", "learning_curve"],
+)
+def test_an_unknown_method_is_refused_by_name(draw, monkeypatch):
+    with pytest.raises(ValueError, match="No method is called 'mine'") as error:
+        draw("mine")
+    assert "PPO clip" in one_line(error) and "plotting.METHODS" in str(error.value)
+    monkeypatch.setitem(plotting.METHODS, "mine", (plotting.GREY, "-"))  # the cure that the message names
+    draw("mine")
+
+
+# Smoothing ------------------------------------------------------------------------------------------------------------
+
+
+def test_smoothing_by_hand():
+    assert plotting.smooth([4, 0, 2, 10], window=2).tolist() == [4, 2, 1, 6]
+    assert plotting.smooth([4, 0, 2, 10], window=3).tolist() == [4, 2, 2, 4]
+    assert plotting.smooth([4, 0, 2, 10], window=1).tolist() == [4, 0, 2, 10]
+
+
+def test_smoothing_begins_with_the_mean_of_what_there_is():
+    assert plotting.smooth([6, 0, 3]).tolist() == [6, 3, 3]
+    values = np.arange(30.0)
+    smoothed = plotting.smooth(values)
+    assert smoothed[18] == values[:19].mean() and smoothed[19] == 9.5 and smoothed[20] == 10.5 and smoothed[29] == 19.5
+    assert plotting.smooth([]).shape == (0,)
+
+
+def test_smoothing_agrees_with_the_mean_return_of_a_result():
+    returns = np.random.default_rng(0).normal(size=50).tolist()
+    expected = [Result(returns=returns[: k + 1]).mean_return() for k in range(50)]
+    np.testing.assert_allclose(plotting.smooth(returns), expected)
+
+
+# Figures of results ---------------------------------------------------------------------------------------------------
+
+
+def test_a_learning_curve_draws_each_episode_and_the_mean_of_20():
+    runs = [Result(steps=[5, 10, 30], returns=[1.0, 3.0, 8.0]), Result(steps=[7], returns=[2.0])]
+    (ax,) = plotting.learning_curve(*runs, method="TRPO", target=5).axes
+    dots, means, other_dots, other_means, target = ax.lines
+    assert dots.get_xydata().tolist() == [[5, 1], [10, 3], [30, 8]] and dots.get_linestyle() == "None"
+    assert means.get_xydata().tolist() == [[5, 1], [10, 2], [30, 4]]
+    assert other_dots.get_xydata().tolist() == other_means.get_xydata().tolist() == [[7, 2]]
+    assert list(target.get_ydata()) == [5, 5] and means.get_color() == plotting.METHODS["TRPO"][0]
+
+
+def test_compare_draws_every_seed_and_their_median():
+    runs = {"DQN": [([0, 99], [0.0, 99.0]), ([0, 99], [99.0, 99.0]), ([0, 198], [30.0, 30.0])]}
+    (ax,) = plotting.compare(runs, target=475, smoothed=True).axes
+    grid = np.arange(100.0)  # to where the shortest seed ends
+    seeds = thin_lines(ax)
+    for line, expected in zip(seeds, (grid, np.full(100, 99.0), np.full(100, 30.0)), strict=True):
+        np.testing.assert_allclose(line.get_xydata(), np.stack([grid, expected], 1))
+    np.testing.assert_allclose(lines(ax)["DQN"].get_ydata(), grid.clip(30))
+    assert list(ax.lines[-1].get_ydata()) == [475, 475]
+
+
+def test_compare_averages_returns_that_are_not_smoothed():
+    (ax,) = plotting.compare({"DQN": [([0, 1, 2], [0.0, 6.0, 3.0])]}).axes
+    median = lines(ax)["DQN"]
+    np.testing.assert_allclose(np.interp([0, 1, 2], *median.get_data()), [0, 3, 3], atol=0.05)
+
+
+def test_seeds_can_start_later():
+    _, ax = plotting.picture()
+    plotting.over_seeds(ax, "TD", [([0, 10], [0, 10])], start=5)
+    assert lines(ax)["TD"].get_xydata()[[0, -1]].tolist() == [[5, 5], [10, 10]]
 
 
 def some_runs(methods, tasks, seeds=5):
     rng = np.random.default_rng(0)
-    steps = [0, 10, 20]
+    steps = [0, 10_000, 20_000]
     return {
         f"{m}, {t}": [{"steps": steps, "returns": rng.normal(size=3).tolist()} for _ in range(seeds)]
         for m in methods
@@ -16,17 +154,73 @@ def some_runs(methods, tasks, seeds=5):
     }
 
 
-def test_by_task_draws_the_interquartile_mean_of_each_method_on_each_task():
+def test_by_task_draws_the_interquartile_mean_in_its_interval():
     runs = some_runs(("PPO clip", "TRPO"), ("A", "B", "C"))
     figure = plotting.by_task(runs, ("A", "B", "C"))
     for ax, task in zip(figure.axes, "ABC"):
         assert ax.get_title() == task
-        assert [line.get_label() for line in ax.lines] == ["TRPO", "PPO clip"]
-        for line in ax.lines:
-            expected = interquartile_mean(np.array([run["returns"] for run in runs[f"{line.get_label()}, {task}"]]))
-            np.testing.assert_allclose(line.get_ydata(), expected)
-            assert (line.get_color(), line.get_linestyle()) != (None, None)
-    assert figure.png().startswith(b"\x89PNG")
+        assert [line.get_label() for line in ax.lines] == ["TRPO", "PPO clip"]  # in the order of METHODS
+        for line, band in zip(ax.lines, ax.collections, strict=True):
+            method = line.get_label()
+            returns = np.array([run["returns"] for run in runs[f"{method}, {task}"]])
+            assert line.get_xdata().tolist() == [0, 10, 20]
+            np.testing.assert_allclose(line.get_ydata(), statistics.interquartile_mean(returns))
+            assert (line.get_color(), line.get_linestyle()) == plotting.METHODS[method]
+            low, high = statistics.bootstrap_interval(returns)
+            edge = band.get_paths()[0].vertices[:, 1]
+            assert edge.min() == pytest.approx(low.min()) and edge.max() == pytest.approx(high.max())
+
+
+def test_by_clock_puts_methods_that_replay_on_the_left():
+    seconds = [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
+    runs = {
+        method: [{"seconds": s, "returns": [first, first + 2, first + 4]} for s, first in zip(seconds, (0.0, 10.0))]
+        for method in ("DQN", "A2C")
+    }
+    left, right = plotting.by_clock(runs, ylabel="score", window=1).axes
+    assert (list(lines(left)), list(lines(right))) == (["DQN"], ["A2C"])
+    for ax in (left, right):
+        (median,) = lines(ax).values()
+        np.testing.assert_allclose(median.get_xdata(), np.linspace(2, 5, 100))  # where all seeds have episodes
+        np.testing.assert_allclose(median.get_ydata(), np.linspace(2, 5, 100) + 3.5)  # between t - 1 and t + 8
+        np.testing.assert_allclose(thin_lines(ax)[1].get_ydata(), np.linspace(2, 5, 100) + 8)
+    assert left.get_ylabel() == "score"
+
+
+def test_by_clock_averages_over_the_window():
+    runs = dict.fromkeys(("DQN", "A2C"), [{"seconds": [0, 1, 2], "returns": [0.0, 6.0, 3.0]}])
+    line = lines(plotting.by_clock(runs, ylabel="score", window=2).axes[1])["A2C"]
+    assert line.get_ydata()[[0, -1]] == pytest.approx([0, 4.5])
+
+
+def test_claims_are_drawn_beside_the_truth():
+    def rows(shift):
+        return [{"step": step, "claimed": 2.0 * step + shift, "true": step + shift} for step in (1, 2)]
+
+    tasks = ("2 actions", "10 actions")
+    runs = {f"{method}, {task}": [rows(0), rows(4), rows(1)] for method in ("DQN", "Double DQN") for task in tasks}
+    figure = plotting.claims(runs)
+    assert [ax.get_title() for ax in figure.axes] == ["CartPole, 2 actions", "CartPole, 10 actions"]
+    for ax in figure.axes:
+        found = {label: line.get_xydata().tolist() for label, line in lines(ax).items()}
+        assert (
+            found["DQN, claimed"] == found["Double DQN, claimed"] == [[1, 3], [2, 5]]
+        )  # the median seed is shifted by 1
+        assert found["DQN, true"] == [[1, 2], [2, 3]]
+        assert len(thin_lines(ax)) == 2 * 2 * 3
+
+
+def test_updates_are_points_where_each_run_ended():
+    def run(steps, solved, weight):
+        return {"total_steps": steps, "solved": solved, "largest_weight": weight}
+
+    figure = plotting.updates({"one": [run(9_000, 8, 2.0), run(20_000, None, 7.0)], "other": [run(3_000, 2, 1.5)]})
+    left, right = figure.axes
+    assert lines(left)["reached 475"].get_xdata().tolist() == [9, 3]
+    assert np.round(lines(left)["reached 475"].get_ydata()).tolist() == [0, 1]
+    assert lines(left)["did not"].get_xdata().tolist() == [20] and right.lines[1].get_xdata().tolist() == [7]
+    assert [text.get_text() for text in left.get_yticklabels()] == ["one", "other"]
+    assert figure.alt.endswith("one: 1 of 2, 7.0; other: 1 of 1, 1.5")
 
 
 def test_a_heatmap_writes_every_number_in_its_place_and_in_a_colour_that_can_be_read():
@@ -37,8 +231,64 @@ def test_a_heatmap_writes_every_number_in_its_place_and_in_a_colour_that_can_be_
         (round(t.get_position()[1]), round(t.get_position()[0])): (t.get_text(), t.get_color()) for t in ax.texts
     }
     assert written[1, 2] == ("250", "white") and written[0, 2] == ("500", "black") and len(written) == 6
+    np.testing.assert_array_equal(ax.images[0].get_array(), scores)
 
 
-def test_every_method_has_a_look_of_its_own():
-    looks = [plotting.METHODS[m] for m in ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip")]
-    assert len({colour for colour, _ in looks}) == len({str(style) for _, style in looks}) == 4
+# Pictures as bytes ----------------------------------------------------------------------------------------------------
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def test_a_picture_has_its_size_and_what_is_drawn():
+    figure, ax = plotting.picture(width=5, height=3)
+    empty = pixels(figure.png())
+    assert empty.shape == (3 * plotting.DPI, 5 * plotting.DPI, 3)
+    ax.axhspan(0.2, 0.8, color="#ff0000")
+    drawn = pixels(figure.png())
+    assert tuple(drawn[len(drawn) // 2, drawn.shape[1] // 2]) == (255, 0, 0)
+    assert figure._repr_png_()[0] == figure.png()
+
+
+def test_a_compact_png_is_smaller_and_looks_the_same():
+    figure, ax = plotting.picture()
+    ax.imshow(np.random.default_rng(0).random((20, 20)), cmap="gray")
+    png = plotting.Moving(figure).png()
+    small = plotting.compact(png)
+    assert len(small) < len(png) / 2 and np.abs(pixels(small) - pixels(png)).max() <= 4
+
+
+def test_moving_draws_the_data_again_and_the_frame_when_a_limit_changes():
+    figure, ax = plotting.picture()
+    (line,) = ax.plot([0, 1], [0, 0], color="#ff0000")
+    moving = plotting.Moving(figure)
+    red = lambda: np.flatnonzero((pixels(moving.png()) == (255, 0, 0)).all(2).any(1))
+    low, background = red(), moving.background
+    ax.lines[0].set_ydata([0.04, 0.04])
+    high = red()
+    assert high.mean() < low.mean() - 20 and moving.background is background
+    ax.set_ylim(-1, 1)
+    assert len(red()) and moving.background is not background
+    line.set_visible(False)
+    assert len(red()) == 0
+
+
+LATE = """
+import sys
+from rlkit import plotting
+plotting.compare({"DQN": [([0, 1], [0, 1])]})
+late = {"rlkit.plotting.live", "rlkit.plotting.video", "rlkit.plotting.film", "ipywidgets", "ale_py"} & set(sys.modules)
+assert not late, late
+"""
+
+
+def test_figures_load_no_widgets_and_no_emulator():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_is_there():
+    assert all(hasattr(plotting, name) for name in plotting.__all__) and len(set(plotting.__all__)) == len(
+        plotting.__all__
+    )

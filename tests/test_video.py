@@ -16,7 +16,8 @@ from rlkit.__main__ import main
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.atari import AtariGame
-from rlkit.plotting.video import BLUE, GREY, Q_TITLES, RED, Recording, Video, ink, number, play
+from rlkit.plotting.film import BLUE, GREY, RED, Video, ink, number
+from rlkit.plotting.video import Q_TITLES, Recording, play
 from rlkit.ppo import PPO
 
 

@@ -1,4 +1,4 @@
-"""What a trained agent attends to: a spot lights up where a blur changes what the network says."""
+"""What a trained agent attends to: a spot lights up where a blur changes what the network computes."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,84 +8,127 @@ import numpy as np
 from rlkit.experiments.saliency import layers, middles, outputs, perturbed, scores
 from rlkit.explore.panel import Explorer, choice, slider
 from rlkit.plotting import BLUE, GREY, Picture, lit, outline, tiles
-from rlkit.plotting.video import number, play, probabilities
+from rlkit.plotting.film import number
+from rlkit.plotting.video import play, probabilities
 from rlkit.running.checkpoint import load
 
 SHIPPED = Path(__file__).parent.parent / "data" / "agents" / "ppo-pong-small.pt"
 STEPS = 120
-PANEL = 4.0  # the width of the layers' panel by its height
+PANEL = 4.0  # the width of the layers' panel, in units of its height
+
+# Model ----------------------------------------------------------------------------------------------------------------
 
 
 def moment(agent, obs):
-    """Of the policy and of V: S `[11, 14]`, and what is said without a blur and with one on the strongest spot."""
+    """What the policy and V attend to at an observation `[stack, H, W]` -> {"policy": ..., "V": ...}.
+
+    For each: the scores S `[11, 14]`, the outputs of the network without a blur, and those with the spot blurred that
+    has the largest S.
+    """
     seen = {}
-    for of, said in outputs(agent, perturbed(obs)).items():
-        S = scores(said)
-        seen[of] = S, said[0], said[1 + S.argmax()]
+    for of, computed in outputs(agent, perturbed(obs)).items():
+        S = scores(computed)
+        seen[of] = S, computed[0], computed[1 + S.argmax()]
     return seen
 
 
-def saliency(agent=None, recording=None):
-    """A game and what the agent attends to, for its policy and for V, by the step, beside what its layers see.
+def maps_of(agent, obs, layer):
+    """What one layer makes of an observation: its maps `[K, h, w]`, or the frames themselves."""
+    return obs if layer == "frames" else layers(agent, obs)[layer]
 
-    Without an agent it is the shipped PPO; without a recording it plays the first 120 steps of a game.
+
+def effect(agent, recording, t, whose, computed, blurred):
+    """A number that the blur changes: its name, its value without the blur, its value with it.
+
+    `computed` and `blurred` are the outputs of `whose`, the policy or V, as `moment` gives them.
+    """
+    action, q_network = recording.actions[t], hasattr(agent, "q_values")
+    if whose == "V":
+        return "max Q" if q_network else "V", computed[0], blurred[0]
+    name = recording.names[action]
+    if q_network:
+        return f"Q(s, {name}) less the mean", computed[action], blurred[action]
+    return f"π({name}|s)", probabilities(computed)[action], probabilities(blurred)[action]
+
+
+# Picture --------------------------------------------------------------------------------------------------------------
+
+
+class SaliencyPicture:
+    """The screen with what is attended to, a bar for each action, and what a layer makes of the frames."""
+
+    def __init__(self, recording):
+        self.recording = recording
+        self.figure = Picture(figsize=(10.5, 5.2), layout="constrained")
+        axes = self.figure.subplot_mosaic(
+            [["game", "bars"], ["game", "layer"]], width_ratios=[1, 1.55], height_ratios=[1, 1.1]
+        )
+        self.game, bars, layer = axes["game"], axes["bars"], axes["layer"]
+        self.screen = self.game.imshow(recording.frames[0], interpolation="nearest")
+        self.contours = []
+        names = recording.names
+        self.bars = bars.barh(names, np.zeros(len(names)), edgecolor="white")
+        low, high = min(0.0, recording.bars.min()), max(recording.titles.reach, recording.bars.max())
+        bars.set(title=f"{recording.titles.bars}, hatched: the action taken", xlim=(low, high))
+        bars.invert_yaxis()
+        self.maps = layer.imshow(np.zeros((1, 1)), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+        layer.set(title="what the layer sees", xlim=(0, PANEL), ylim=(1, 0), aspect="equal")
+        for ax in (self.game, layer):
+            ax.set_axis_off()
+
+    def draw(self, t, whose, S, maps):
+        """Show step t: the scores S `[11, 14]` of `whose`, the policy or V, and a layer's maps `[K, h, w]`."""
+        screen, light = lit(self.recording.frames[t], S)
+        self.screen.set_data(screen)
+        while self.contours:
+            self.contours.pop().remove()
+        self.contours.extend(outline(self.game, light, whose))
+        for action, (bar, value) in enumerate(zip(self.bars, self.recording.bars[t])):
+            taken = action == self.recording.actions[t]
+            bar.set(width=value, facecolor=BLUE if taken else GREY, hatch="//" if taken else "")
+        image = tiles(maps)
+        self.maps.set_data(image)
+        self.maps.set_extent((0, PANEL, PANEL * image.shape[0] / image.shape[1], 0))
+
+
+# Explorer -------------------------------------------------------------------------------------------------------------
+
+
+def saliency(agent=None, recording=None):
+    """A game and what the agent attends to, for its policy and for V, beside what a layer sees -> Explorer.
+
+    `agent` plays Atari, and is the shipped PPO if there is none. `recording` is a Recording of `play(agent)`; without
+    one, the agent plays the first 120 steps of a game.
     """
     agent = load(SHIPPED, device="cpu", num_envs=1) if agent is None else agent
     recording = play(agent, STEPS) if recording is None else recording
-    q_network = hasattr(agent, "q_values")
     moments = lru_cache(lambda t: moment(agent, recording.stacks[t]))
-    names = list(recording.names)
-
-    figure = Picture(figsize=(10.5, 5.2), layout="constrained")
-    axes = figure.subplot_mosaic([["game", "bars"], ["game", "layer"]], width_ratios=[1, 1.55], height_ratios=[1, 1.1])
-    screen = axes["game"].imshow(recording.frames[0], interpolation="nearest")
-    contours = []
-    bars = axes["bars"].barh(names, np.zeros(len(names)), edgecolor="white")
-    low, high = min(0.0, recording.bars.min()), max(recording.titles.reach, recording.bars.max())
-    axes["bars"].set(title=f"{recording.titles.bars}, hatched: the action taken", xlim=(low, high))
-    axes["bars"].invert_yaxis()
-    image = axes["layer"].imshow(np.zeros((1, 1)), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
-    axes["layer"].set(title="what the layer sees", xlim=(0, PANEL), ylim=(1, 0), aspect="equal")
-    for name in ("game", "layer"):
-        axes[name].set_axis_off()
+    picture = SaliencyPicture(recording)
 
     def draw(t, whose, layer):
-        S, said, blurred = moments(t)[whose]
-        picture, light = lit(recording.frames[t], S)
-        screen.set_data(picture)
-        while contours:
-            contours.pop().remove()
-        contours.extend(outline(axes["game"], light, whose))
-        action = recording.actions[t]
-        for a, (bar, value) in enumerate(zip(bars, recording.bars[t])):
-            bar.set(width=value, facecolor=BLUE if a == action else GREY, hatch="//" if a == action else "")
-        maps = tiles(recording.stacks[t] if layer == "frames" else layers(agent, recording.stacks[t])[layer])
-        image.set_data(maps)
-        image.set_extent((0, PANEL, PANEL * maps.shape[0] / maps.shape[1], 0))
+        S, computed, blurred = moments(t)[whose]
+        picture.draw(t, whose, S, maps_of(agent, recording.stacks[t], layer))
+        return words(agent, recording, t, whose, S, *effect(agent, recording, t, whose, computed, blurred))
 
-        down, across = middles(recording.frames.shape[2])
-        row, column = np.unravel_index(S.argmax(), S.shape)
-        if whose == "V":
-            what, before, after = "V" if not q_network else "max Q", said[0], blurred[0]
-        elif q_network:
-            what, before, after = f"Q(s, {names[action]}) less the mean", said[action], blurred[action]
-        else:
-            what = f"π({names[action]}|s)"
-            before, after = probabilities(said)[action], probabilities(blurred)[action]
-        subject = "V attends" if whose == "V" else "The policy attends"
-        return (
-            f"Step {t}: the agent takes {names[action]}; {'max Q' if q_network else 'V'} = "
-            f"{number(recording.curve_high[t], '.2f')}. {subject} most to column {across[column]:.0f}, row "
-            f"{down[row]:.0f} of the screen, S = {S.max():.2g}: with this spot blurred, {what} is "
-            f"{number(after, '.2f')} instead of {number(before, '.2f')}."
-        )
-
+    convolutions = [name for name in layers(agent, recording.stacks[0]) if name != "hidden"]
     return Explorer(
-        figure,
+        picture.figure,
         draw,
         t=slider("t, step of the game", min(74, len(recording) - 1), 0, len(recording) - 1, 1),
         whose=choice("whose attention", "policy", ["policy", "V"]),
-        layer=choice(
-            "layer", "convolution 1", ["frames", *(k for k in layers(agent, recording.stacks[0]) if k != "hidden")]
-        ),
+        layer=choice("layer", "convolution 1", ["frames", *convolutions]),
+    )
+
+
+def words(agent, recording, t, whose, S, what, before, after):
+    """The line of text: the action, where S is largest, and how the number `what` changes when that spot is blurred."""
+    down, across = middles(recording.frames.shape[2])
+    row, column = np.unravel_index(S.argmax(), S.shape)
+    curve = "max Q" if hasattr(agent, "q_values") else "V"
+    subject = "V attends" if whose == "V" else "The policy attends"
+    return (
+        f"Step {t}: the agent takes {recording.names[recording.actions[t]]}; {curve} = "
+        f"{number(recording.curve_high[t], '.2f')}. {subject} most to column {across[column]:.0f}, row "
+        f"{down[row]:.0f} of the screen, S = {S.max():.2g}: with this spot blurred, {what} is "
+        f"{number(after, '.2f')} instead of {number(before, '.2f')}."
     )

@@ -1,12 +1,14 @@
-"""Pictures: figures with one look for all chapters, what a pixel agent attends to, live curves, films.
+"""Pictures: figures with one look for all chapters, and what a pixel agent attends to.
 
-`rlkit.plotting.live` and `rlkit.plotting.video` are loaded only by those who ask for them.
+Live curves (`rlkit.plotting.live`) and films of games (`rlkit.plotting.video`) are imported by their own names: they
+need widgets and an emulator, so they are loaded only where they are used.
 """
 
 from rlkit.plotting.attention import ATTENTION, attention, feature_maps, filters, lit, outline, spot, tiles
 from rlkit.plotting.figures import (
     BLACK,
     BLUE,
+    CASES,
     DPI,
     GREEN,
     GREY,
@@ -34,8 +36,8 @@ from rlkit.plotting.figures import (
 )
 
 __all__ = [
-    "ATTENTION", "BLACK", "BLUE", "DPI", "GREEN", "GREY", "METHODS", "Moving", "ORANGE", "PINK", "Picture", "RED",
-    "SKY", "YELLOW", "attention", "by_clock", "by_task", "claims", "compact", "compare", "feature_maps", "filters",
-    "heatmap", "learning_curve", "lit", "look", "outline", "over_seeds", "picture", "smooth", "spot", "thin", "tiles",
-    "updates",
+    "ATTENTION", "BLACK", "BLUE", "CASES", "DPI", "GREEN", "GREY", "METHODS", "Moving", "ORANGE", "PINK", "Picture",
+    "RED", "SKY", "YELLOW", "attention", "by_clock", "by_task", "claims", "compact", "compare", "feature_maps",
+    "filters", "heatmap", "learning_curve", "lit", "look", "outline", "over_seeds", "picture", "smooth", "spot", "thin",
+    "tiles", "updates",
 ]  # fmt: skip

@@ -1,9 +1,9 @@
-"""Pictures of numbers: pure functions from results to figures, one look for every chapter.
+"""Pictures of numbers: functions from results to figures, with one look for every chapter.
 
-No pyplot: a `Picture` belongs to nobody's global state, shows itself in a notebook, and may be drawn from any thread
-that owns it. Colours are Okabe and Ito's, told apart by colour-blind readers, three of them darker, so that each has a
-contrast of 3 to 1 with white (but yellow, which is never drawn on white). Every method keeps its own, with a line style
-beside it, so that nothing is told by colour alone.
+No pyplot: a `Picture` is in nobody's global state, shows itself in a notebook, and may be drawn from any thread that
+owns it. Colours are Okabe and Ito's, which colour-blind readers can tell apart; three of them are darker here, so that
+each has a contrast of 3 to 1 with white. (Yellow has not, and is never drawn on white.) Each method has a colour and a
+line style of its own, so that nothing is told by colour alone.
 """
 
 import io
@@ -24,7 +24,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
 GREY = "#8A8A8A"
 DPI = 80
 
-METHODS = {  # colour and line style, the same in every chapter
+METHODS = {  # colour and line style of a method, the same in every chapter; no two have the same pair
     "DQN": (BLUE, "-"),
     "Double DQN": (RED, "--"),
     "Dueling DQN": (GREEN, "-."),
@@ -35,34 +35,36 @@ METHODS = {  # colour and line style, the same in every chapter
     "REINFORCE": (GREY, (0, (1, 1))),
     "TRPO": (ORANGE, "-."),
     "PPO adaptive KL": (GREEN, "--"),
-    "PPO clip": (BLUE, "-"),
+    "PPO clip": (SKY, "-"),
     "A2C": (RED, (0, (8, 1))),
     "A3C FF": (PINK, (0, (3, 2))),
     "A3C LSTM": (BLACK, "-."),
-    "feed-forward": (ORANGE, "--"),
-    "LSTM": (BLUE, "-"),
-    "features by hand": (ORANGE, "--"),
-    "linear on pixels": (GREY, ":"),
-    "network on pixels": (BLUE, "-"),
-    "table": (GREEN, "-."),
-    "all of DQN": (BLUE, "-"),
-    "no target network": (ORANGE, "--"),
-    "no replay": (GREEN, "-."),
-    "neither": (RED, ":"),
-    "baseline: none": (GREY, ":"),
-    "baseline: mean": (ORANGE, "--"),
-    "baseline: value": (BLUE, "-"),
-    "truth": (BLACK, "-"),
-    "MC": (ORANGE, "-"),
-    "TD": (BLUE, "--"),
-    "semi-gradient": (BLUE, "-"),
-    "residual gradient": (RED, "--"),
-    "uniform": (BLUE, "-"),
-    "prioritized": (PINK, ":"),
+}
+CASES = {  # what one experiment compares; looks differ within an experiment, and may come again in another one
+    "learners of Catch": {
+        "features by hand": (ORANGE, "--"),
+        "linear on pixels": (GREY, ":"),
+        "network on pixels": (BLUE, "-"),
+        "table": (GREEN, "-."),
+    },
+    "what keeps DQN stable": {
+        "all of DQN": (BLUE, "-"),
+        "no target network": (ORANGE, "--"),
+        "no replay": (GREEN, "-."),
+        "neither": (RED, ":"),
+    },
+    "baselines of REINFORCE": {
+        "baseline: none": (GREY, ":"),
+        "baseline: mean": (ORANGE, "--"),
+        "baseline: value": (BLUE, "-"),
+    },
+    "memory": {"feed-forward": (ORANGE, "--"), "LSTM": (BLUE, "-")},
+    "value estimation": {"truth": (BLACK, "-"), "MC": (ORANGE, "-"), "TD": (BLUE, "--")},
+    "divergence": {"semi-gradient": (BLUE, "-"), "residual gradient": (RED, "--")},
 }
 
 matplotlib.rcParams.update(
-    {  # readable on a projector; the reader's own figures get the same look
+    {  # readable on a projector; figures that the reader makes with pyplot get the same look
         "font.size": 13,
         "axes.titlesize": 13,
         "axes.labelsize": 13,
@@ -76,14 +78,17 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "legend.frameon": False,
         "axes.axisbelow": True,
-        "axes.formatter.min_exponent": 8,  # no raised exponents: they are too small to be read from afar
+        "axes.formatter.min_exponent": 8,  # no raised exponents, which are too small to be read from afar
         "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY]),
     }
 )
 
 
 class Picture(Figure):
-    """A figure that shows itself as a PNG, and in words to those who do not see it: `alt`, or what is read from it."""
+    """A figure that shows itself in a notebook: as a PNG, and in words for those who do not see it.
+
+    The words are `alt` if it is set, and otherwise what `alt_text` reads from the axes.
+    """
 
     alt = None
 
@@ -91,13 +96,14 @@ class Picture(Figure):
         return self.png(), {"alt": alt_text(self)}
 
     def png(self):
+        """The figure as PNG bytes in 256 colours."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=DPI)
         return compact(buffer.getvalue())
 
 
 def compact(png):
-    """The same PNG in 256 colours, a third of the bytes: notebooks are kept small."""
+    """PNG bytes -> the same picture in 256 colours, a third of the bytes, so that notebooks stay small."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
         buffer, "png", optimize=True
@@ -106,15 +112,19 @@ def compact(png):
 
 
 def picture(columns=1, rows=1, width=9.0, height=4.0, **subplots):
-    """A picture and its axes: one, or an array of them."""
+    """A picture and its axes -> Picture, and one Axes or an array of them.
+
+    `width` and `height` are in inches, for the whole; `subplots` are options of `Figure.subplots`.
+    """
     figure = Picture(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **subplots)
 
 
 class Moving:
-    """A figure that is redrawn for every slider step: axes, ticks and labels are drawn once, the data each time.
+    """A figure that is redrawn for every step of a slider.
 
-    Text is what costs time in a figure. The background is drawn anew only when a limit or a title has changed.
+    Axes, ticks and labels are drawn once and kept as pixels, because text is what costs time in a figure. The data is
+    drawn over them each time. Only when a limit or a title has changed is everything drawn again.
     """
 
     def __init__(self, figure):
@@ -122,10 +132,13 @@ class Moving:
         self.canvas = FigureCanvasAgg(figure)
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once: what is moved by a slider must not push its axes about
+        figure.set_layout_engine(
+            "none"
+        )  # laid out once, so that the axes stay where they are when a slider moves the data
         self.drawn = None
 
     def png(self):
+        """The figure as it is now -> PNG bytes, made fast and not small."""
         data = [(ax, artist) for ax in self.figure.axes for artist in data_artists(ax)]
         frame = [
             (ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center")))
@@ -149,26 +162,37 @@ class Moving:
 
 
 def data_artists(ax):
-    """What moves, in drawing order: everything but the frame, the axis lines and their labels."""
+    """What moves in an axes, in drawing order: everything but its frame, its ticks and its labels."""
     artists = [*ax.images, *ax.collections, *ax.patches, *ax.lines, *ax.texts]
     legend = ax.get_legend()
     return sorted(artists, key=lambda artist: artist.get_zorder()) + ([legend] if legend else [])
 
 
+def colour_and_style(name):
+    """Colour and line style of a method, or of a case of an experiment. A ValueError says which names there are."""
+    known = METHODS | {case: look for cases in CASES.values() for case, look in cases.items()}
+    if name not in known:
+        raise ValueError(
+            f"No method is called {name!r}: add it to plotting.METHODS, as a colour and a line style, or use one of "
+            f"{', '.join(known)}."
+        )
+    return known[name]
+
+
 def look(method):
-    """The colour and line style of a method, as keyword arguments."""
-    colour, style = METHODS[method]
+    """Keyword arguments for `Axes.plot`: colour and line style of a method, and its name as the label."""
+    colour, style = colour_and_style(method)
     return {"color": colour, "linestyle": style, "label": method}
 
 
 def thin(method):
-    """The same for one seed of several, beside a thick line that has the label."""
-    colour, style = METHODS[method]
+    """Keyword arguments for one seed of several: the same look, thin and without a label."""
+    colour, style = colour_and_style(method)
     return {"color": colour, "linestyle": style, "linewidth": 0.8, "alpha": 0.6}
 
 
 def smooth(values, window=20):
-    """Mean over the last `window` values, or as many as there are: `[K]` -> `[K]`."""
+    """The mean of each value and those before it, `window` of them or as many as there are: `[K]` -> `[K]`."""
     sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
     end = np.arange(1, len(sums))
     start = np.maximum(end - window, 0)
@@ -176,9 +200,12 @@ def smooth(values, window=20):
 
 
 def learning_curve(*results, method="DQN", target=None):
-    """Returns of one or several runs: episodes as dots, the mean of the last 20 as a line."""
+    """The returns of one run or several -> Picture: a dot for each episode, a line for the mean of the last 20.
+
+    `results` are Results of one `method`, which sets the colour. A grey line marks the return `target`.
+    """
     figure, ax = picture()
-    colour, style = METHODS[method]
+    colour, style = colour_and_style(method)
     for result in results:
         ax.plot(result.steps, result.returns, ".", color=colour, alpha=0.25, markersize=4)
         ax.plot(result.steps, smooth(result.returns), color=colour, linestyle=style)
@@ -189,9 +216,10 @@ def learning_curve(*results, method="DQN", target=None):
 
 
 def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 episodes", target=None, smoothed=False):
-    """Several methods over several seeds: a thin line each seed, a thick one for the median of the seeds.
+    """Several methods over several seeds -> Picture: a thin line for each seed, a thick one for their median.
 
-    `runs` maps a method to a list of (steps, returns), one return an episode, or already `smoothed`.
+    `runs` maps a method to a list of (steps, returns), a pair for each seed. `returns` has one entry an episode and is
+    averaged over the last 20, unless it is `smoothed` already. A grey line marks the return `target`.
     """
     figure, ax = picture()
     for method, seeds in runs.items():
@@ -203,28 +231,33 @@ def compare(runs, xlabel="agent steps", ylabel="return, mean of the last 20 epis
     return figure
 
 
-def over_seeds(ax, method, seeds):
-    """One method on these axes, a thin line each seed, a thick one for their median; `seeds` are (x, y)."""
-    grid = np.linspace(0, min(x[-1] for x, _ in seeds), 100)
+def over_seeds(ax, method, seeds, start=0):
+    """Draw one method on these axes: a thin line for each seed, a thick one for their median.
+
+    `seeds` is a list of (x, y), a pair for each seed. They are drawn from `start` to where the first of them ends.
+    """
+    grid = np.linspace(start, min(x[-1] for x, _ in seeds), 100)
     curves = np.array([np.interp(grid, x, y) for x, y in seeds])
     ax.plot(grid, curves.T, **thin(method))
     ax.plot(grid, np.median(curves, axis=0), **look(method))
 
 
 def by_task(runs, tasks):
-    """Methods on several tasks: the interquartile mean over the seeds, shaded by its 95 % bootstrap interval.
+    """Methods on several tasks -> Picture: the interquartile mean over the seeds, in its 95 % bootstrap interval.
 
-    `runs` maps "method, task" to one {"steps", "returns"} for each seed.
+    `runs` maps "method, task" to one {"steps", "returns"} for each seed; all seeds have the same steps.
     """
-    columns = -(-(len(tasks) + 1) // 2)  # one place for the legend
+    order = [*METHODS]
+    methods = sorted({name.split(", ")[0] for name in runs}, key=lambda name: order.index(name) if name in order else 0)
+    columns = -(-(len(tasks) + 1) // 2)  # two rows, with one place for the legend
     figure, axes = picture(columns, 2, width=11, height=6)
     *axes, legend = axes.flat
     for ax, task in zip(axes, tasks):
-        for method in sorted({name.split(", ")[0] for name in runs}, key=list(METHODS).index):
+        for method in methods:
             seeds = runs[f"{method}, {task}"]
             returns, steps = np.array([run["returns"] for run in seeds]), np.array(seeds[0]["steps"]) / 1_000
             low, high = bootstrap_interval(returns)
-            colour, style = METHODS[method]
+            colour, style = colour_and_style(method)
             edge = {"edgecolor": (colour, 0.7), "linestyle": style, "linewidth": 0.8}
             ax.fill_between(steps, low, high, facecolor=(colour, 0.2), **edge)
             ax.plot(steps, interquartile_mean(returns), **look(method))
@@ -238,17 +271,16 @@ def by_task(runs, tasks):
 
 
 def by_clock(runs, ylabel, window=5):
-    """Methods by the seconds they had, those that replay on the left: each seed thin, the median of the seeds thick.
+    """Methods by the seconds they had -> Picture, those that replay on the left: seeds thin, their median thick.
 
-    `runs` maps a method to one {"seconds", "returns"} for each seed, an entry for each finished episode.
+    `runs` maps a method to one {"seconds", "returns"} for each seed, an entry for each finished episode. Returns are
+    averaged over the last `window` episodes.
     """
     figure, axes = picture(2, width=11, height=4.2, sharey=True)
     for method, seeds in runs.items():
+        curves = [(run["seconds"], smooth(run["returns"], window)) for run in seeds]
         ax = axes[0] if "DQN" in method else axes[1]
-        grid = np.linspace(max(run["seconds"][0] for run in seeds), min(run["seconds"][-1] for run in seeds), 100)
-        curves = np.array([np.interp(grid, run["seconds"], smooth(run["returns"], window)) for run in seeds])
-        ax.plot(grid, curves.T, **thin(method))
-        ax.plot(grid, np.median(curves, axis=0), **look(method))
+        over_seeds(ax, method, curves, start=max(seconds[0] for seconds, _ in curves))
     for ax, title in zip(axes, ("replay", "no replay")):
         ax.set(xlabel="seconds by the clock", title=title)
         ax.legend(loc="upper left", fontsize=11)
@@ -257,16 +289,17 @@ def by_clock(runs, ylabel, window=5):
 
 
 def updates(runs):
-    """The steps that each run needed until the task was solved, or was given; and the largest weight at its end.
+    """Kinds of update, a row each -> Picture: the steps of each run, and the largest weight at its end.
 
-    `runs` maps a kind of update to one {"total_steps", "solved", "largest_weight"} for each seed.
+    `runs` maps a kind of update to one {"total_steps", "solved", "largest_weight"} for each seed. A run ended when it
+    solved its task; `solved` is None if it never did.
     """
     figure, (left, right) = picture(2, width=11, height=4, sharey=True, width_ratios=[1.5, 1])
     for solved, style in ((True, dict(color=BLUE, marker="o")), (False, dict(color=RED, marker="x"))):
         points = [
             (row + 0.12 * (number - 2), run["total_steps"] / 1e3, run["largest_weight"])
             for row, seeds in enumerate(runs.values())
-            for number, run in enumerate(seeds)
+            for number, run in enumerate(seeds)  # one above the other
             if (run["solved"] is not None) == solved
         ]
         rows, steps, weights = zip(*points) if points else ((), (), ())
@@ -286,7 +319,10 @@ def updates(runs):
 
 
 def heatmap(ax, scores, rows, columns, **labels):
-    """Numbers in a grid, dark is low: scores `[rows, columns]`."""
+    """Draw a grid of numbers on these axes, dark where they are low: scores `[rows, columns]`.
+
+    `rows` and `columns` are the names of the ticks; `labels` are options of `Axes.set`, such as `xlabel` and `title`.
+    """
     ax.imshow(scores, cmap="cividis", aspect="auto")
     for (i, j), score in np.ndenumerate(scores):
         dark = score < (scores.min() + scores.max()) / 2
@@ -296,9 +332,10 @@ def heatmap(ax, scores, rows, columns, **labels):
 
 
 def claims(runs):
-    """Claimed and true values of greedy policies along training, a pair of axes for each task.
+    """The values that greedy policies claim and have, along training -> Picture: axes for each number of actions.
 
-    `runs` is the sweep `overestimation`: "method, task" -> one list of rows for each seed.
+    `runs` is the sweep `overestimation`: it maps "method, task" to one list of rows for each seed, and a row has
+    "step", "claimed" and "true", means over states.
     """
     tasks = sorted({name.split(", ")[1] for name in runs}, key=lambda task: int(task.split()[0]))
     figure, axes = picture(len(tasks), width=10, sharey=True)
@@ -306,7 +343,7 @@ def claims(runs):
         for method in ("DQN", "Double DQN"):
             seeds = runs[f"{method}, {task}"]
             steps = [row["step"] for row in seeds[0]]
-            colour, style = METHODS[method]
+            colour, style = colour_and_style(method)
             marker = "o" if method == "DQN" else "s"
             for key, line, fill in (("claimed", style, "full"), ("true", ":", "none")):
                 values = np.array([[row[key] for row in rows] for rows in seeds])
