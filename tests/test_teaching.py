@@ -64,7 +64,8 @@ def missing_names(path, text):
     folders = [path.parent, *(ROOT / folder for folder in FOLDERS)]
     yield from (name for name in files if not any((folder / name).exists() for folder in folders))
     yield from (name for name in set(re.findall(r"(?<![\w./-])rlkit(?:\.\w+)+", text)) if not exists(name))
-    yield from (name for name in set(re.findall(r"`explore\.(\w+)", text)) if not hasattr(explore, name))
+    for prefix, module in {"explore": explore, "F": functional}.items():
+        yield from (name for name in set(re.findall(rf"`{prefix}\.(\w+)", text)) if not hasattr(module, name))
 
 
 def test_a_missing_file_name_or_heading_is_found():
