@@ -1,9 +1,10 @@
-"""A2C: advantage actor-critic; N environments step together, and one gradient comes from all of them.
+"""A2C: advantage actor-critic. N environments step together, and one gradient comes from all of them.
 
-Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning, algorithm S3, without the asynchrony: that is
-`rlkit.a3c`, which differs in nothing else.
+Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning; algorithm S3 without its asynchrony, which
+`rlkit.a3c` adds. (Chapter 4, section 4.)
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,14 +13,14 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, play_state, resume_play
+from rlkit.envs import Envs
 from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.segments import Player
-from rlkit.theta import concatenate, flatten
+from rlkit.theta import clip_norm, flat_gradient, flatten
 
 
 @dataclass
@@ -29,7 +30,7 @@ class A2C:
     env: str | Callable = "CartPole-v1"
     num_envs: int = 8  # N
     t_max: int = 5  # steps of each environment between updates
-    recurrent: bool = False  # an LSTM on top of the hidden layers
+    recurrent: bool = False  # with an LSTM on top of the hidden layers
     gamma: float = 0.99
     gae_lambda: float = 1.0  # 1: n-step returns, as in the paper
     learning_rate: float = 1e-3  # η
@@ -40,7 +41,7 @@ class A2C:
     value_coef: float = 0.5  # λ
     entropy_coef: float = 0.01  # β
     max_grad_norm: float = 0.5
-    anneal_steps: int | None = None  # the learning rate falls linearly to 0 over so many steps; None: never
+    anneal_steps: int | None = None  # the learning rate falls linearly to 0 over this many steps; None: constant
     reward_clip: float = float("inf")  # learns from rewards in ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
@@ -52,6 +53,10 @@ class A2C:
     actions: tuple | None = None  # keep only these actions
     seed: int = 0
     device: str = "auto"
+
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("optimize", "player.scaling")
+    saved_to_play_on = ("player.lstm_state", "player.scaling.running_return")
 
     def __post_init__(self):
         check_settings(self)
@@ -71,11 +76,18 @@ class A2C:
             segment = self.player.play(self.t_max)
             self.step += self.t_max * self.num_envs
             gradient, metrics = self.gradient(segment)
-            self.optimize.step(gradient, self.learning_rate * self.remaining())
+            self.optimize.step(gradient, self.current_learning_rate())
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def gradient(self, segment):
-        """dθ of algorithm S3: the gradient of the loss, summed over time, averaged over environments; flat as θ."""
+        """dθ of algorithm S3 -> a tensor as flat as θ, and metrics."""
+        loss, metrics = self.objective(segment)
+        gradient = flat_gradient(loss, self.parameters)
+        norm = clip_norm(gradient, self.max_grad_norm)
+        return gradient, metrics | {"grad_norm": norm}
+
+    def objective(self, segment):
+        """The loss of a segment, summed over time and averaged over environments -> a number, and metrics."""
         params, values = self.unroll(segment)
         V = values.detach().cpu().numpy()
         advantages = F.gae(
@@ -90,22 +102,15 @@ class A2C:
         value_errors = F.value_loss(values[:-1], returns)
         log_probs = self.policy.log_prob(params, actions)
         loss = F.actor_critic_loss(log_probs, advantages, value_errors, entropy, self.value_coef, self.entropy_coef)
-        loss = (loss * valid).sum() / self.num_envs
-
-        gradient = concatenate(torch.autograd.grad(loss, self.parameters), self.parameters)
-        norm = gradient.norm()
-        if not norm.isfinite():
-            raise ValueError(f"The gradient is {norm}: it diverged; take a smaller learning_rate.")
-        gradient *= (self.max_grad_norm / norm).clip(max=1)
-        metrics = {"entropy": entropy.detach().mean(), "value_loss": value_errors.detach().mean(), "grad_norm": norm}
-        return gradient, metrics
+        metrics = {"entropy": entropy.detach().mean(), "value_loss": value_errors.detach().mean()}
+        return (loss * valid).sum() / self.num_envs, metrics
 
     def unroll(self, segment):
-        """Params `[T, N, K]`, and V `[T + 1, N]`: also of the state after the last step, to bootstrap from."""
+        """Params `[T, N, K]`, and V `[T + 1, N]`: the last row is the state to bootstrap from."""
         obs = self.tensor(segment.obs)
         if self.recurrent:
-            last = np.ones((1, self.num_envs), bool)
-            params, values = self.network.unroll(obs, segment.memory, self.tensor(np.append(segment.valid, last, 0)))
+            valid = np.append(segment.valid, np.ones((1, self.num_envs), bool), axis=0)  # [T + 1, N]
+            params, values = self.network.unroll(obs, segment.lstm_state, self.tensor(valid))
         else:
             params, values = (x.unflatten(0, obs.shape[:2]) for x in self.network(obs.flatten(0, 1)))
         return params[:-1], values
@@ -113,30 +118,14 @@ class A2C:
     def tensor(self, array):
         return torch.from_numpy(array).to(self.network.device)
 
-    def remaining(self):
-        """1, or with `anneal_steps` the share of them that is left."""
-        return 1.0 if self.anneal_steps is None else F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps)
+    def current_learning_rate(self):
+        """η, or with `anneal_steps` what is left of it."""
+        return self.learning_rate * F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.player.act(obs)
 
     def forget(self):
-        """Begin anew: a recurrent network remembers what it acted on."""
+        """`act` begins new episodes: a recurrent network starts from its initial state."""
         self.player.forget()
-
-    def state(self, resume=True):
-        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
-        state = {"network": self.network.state_dict(), "step": self.step}
-        if resume:
-            state |= {"statistics": self.optimize.statistics(), "scales": self.player.state(), "play": play_state(self)}
-        return state
-
-    def restore(self, state):
-        self.network.load_state_dict(state["network"])
-        self.step = state["step"]
-        same_episodes = resume_play(self, state.get("play", {}))
-        if "statistics" in state:
-            for ours, saved in zip(self.optimize.statistics(), state["statistics"]):
-                ours.copy_(saved)
-            self.player.restore(state["scales"], same_episodes)

@@ -1,4 +1,4 @@
-"""DQN: Q-learning with a deep network, a replay memory and a target network.
+"""DQN: Q-learning with a deep network, a replay memory and a target network. (Chapter 2, sections 5 to 15.)
 
 Mnih et al. 2015, Human-level control through deep reinforcement learning; algorithm 1. Each flag changes one line:
 double (van Hasselt et al. 2016), dueling (Wang et al. 2016), prioritized (Schaul et al. 2016), n_step > 1
@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, play_state, resume_play
-from rlkit.networks import QNetwork
+from rlkit.envs import Envs
+from rlkit.networks import q_network
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings, choose_device
+from rlkit.theta import descend
 
 
 @dataclass
@@ -38,7 +39,7 @@ class DQN:
     learning_starts: int = 1_000  # steps before the first update
     num_envs: int = 1
     train_period: int = 4  # actions in each environment between updates
-    updates: int = 1  # so many then
+    updates: int = 1  # gradient steps per update phase
     epsilon_start: float = 1.0
     epsilon_end: float = 0.1
     epsilon_steps: int = 10_000
@@ -58,31 +59,30 @@ class DQN:
     seed: int = 0
     device: str = "auto"
 
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("target", "optimizer", "num_updates")
+    saved_to_play_on = ("replay",)
+
     def __post_init__(self):
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.num_actions = self.envs.num_actions
         if self.num_actions is None:
             raise ValueError(
-                f"{self.env} takes continuous actions, {self.envs.action_space}; DQN chooses by a maximum over "
-                "discrete ones. Take a policy gradient method, or an environment with discrete actions."
+                f"{self.env} takes continuous actions, {self.envs.action_space}, but DQN takes a maximum over discrete "
+                "ones; use a policy gradient method such as PPO, or an environment with discrete actions."
             )
-        frames = len(self.envs.obs_shape) == 3
-        self.torch_device = choose_device(self.device, frames)
-        scale = self.obs_scale if self.obs_scale is not None else 255.0 if frames else 1.0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self.network = QNetwork(
-                self.envs.obs_shape, self.num_actions, self.hidden, self.dueling, self.obs_shift, scale
-            ).to(self.torch_device)  # w
+        self.torch_device = choose_device(self.device, frames=len(self.envs.obs_shape) == 3)
+        self.network = q_network(self).to(self.torch_device)  # w
         self.target = copy.deepcopy(self.network)  # w_T
-        self.optimizer = torch.optim.Adam(self.network.parameters(), self.learning_rate, eps=self.adam_eps, fused=True)
+        self.parameters = list(self.network.parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, self.learning_rate, eps=self.adam_eps, fused=True)
         memory = (self.replay_size, self.num_envs, self.envs.obs_shape, self.envs.obs_dtype)
         memory += (self.n_step, self.gamma, self.seed)
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)
         self.rng = np.random.default_rng(self.seed)
         self.fast_q_values = self.network.numpy_twin()
-        self.epsilon = None  # set it to hold ε still, as the explorer does
+        self.epsilon = None  # a number here holds ε fixed, as the explorer does
         self.step = 0
         self.num_updates = 0
 
@@ -116,12 +116,7 @@ class DQN:
         else:
             batch = self.replay.sample(self.batch_size).to(self.torch_device)
         loss, q, td_error = self.objective(batch)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
-        if not norm.isfinite():
-            raise ValueError(f"The gradient is {norm} at step {self.step}: it diverged; take a smaller learning_rate.")
-        self.optimizer.step()
+        descend(loss, self.parameters, self.optimizer, self.max_grad_norm)
         if self.prioritized:
             self.replay.update_priorities(batch.slots, td_error.detach().cpu().numpy())
         self.num_updates += 1
@@ -137,7 +132,7 @@ class DQN:
 
     @torch.no_grad()
     def td_target(self, batch):
-        """y = r + γ max_a' Q(s', a'; w_T); when double, w chooses a' and w_T judges it."""
+        """y = r + γ max_a' Q(s', a'; w_T). When double, w selects a' and w_T evaluates it."""
         q_target = self.target(batch.next_obs)
         next_q = F.double_q(self.network(batch.next_obs), q_target) if self.double else F.max_q(q_target)
         return F.td_target(batch.rewards, next_q, batch.terminated, batch.discounts)
@@ -157,25 +152,3 @@ class DQN:
         if self.epsilon is not None:
             return self.epsilon
         return F.linear_schedule(self.step, self.epsilon_start, self.epsilon_end, self.epsilon_steps)
-
-    def state(self, resume=True):
-        """What a checkpoint holds: w, and with `resume` what it takes to go on learning."""
-        state = {"network": self.network.state_dict(), "step": self.step}
-        if resume:
-            optimizer = self.optimizer.state_dict()
-            state |= {"target": self.target.state_dict(), "optimizer": optimizer, "num_updates": self.num_updates}
-            state["play"] = play_state(self)
-            if state["play"]["envs"]:  # or else the episodes in the memory will not go on
-                state["replay"] = self.replay.state()
-        return state
-
-    def restore(self, state):
-        self.network.load_state_dict(state["network"])
-        self.target.load_state_dict(state.get("target", state["network"]))
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-        self.step = state["step"]
-        self.num_updates = state.get("num_updates", 0)
-        if resume_play(self, state.get("play", {})) and state["replay"]:
-            self.replay.restore(state["replay"])

@@ -1,40 +1,30 @@
 """Environments side by side, under one convention for the end of an episode.
 
-Gymnasium's NEXT_STEP autoreset: where an episode ends, `step` returns its true last observation; the next row is a mere
-reset, in which the action does nothing and the reward is 0. Gymnasium does not mark that row. We do: `valid` is False
-there, and whoever learns must leave it out. (In a task of three steps, a fourth of all rows are such resets.)
+Gymnasium's NEXT_STEP autoreset: where an episode ends, `step` returns its true last observation. The next row is an
+*autoreset row*: it only resets the environment, so its action does nothing and its reward is 0. Gymnasium does not mark
+that row. We do: `valid` is False there, and an agent must not learn from it. (In a task of three steps a quarter of all
+rows are autoreset rows.)
 """
 
 import math
-from typing import NamedTuple
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)  # what `gymnasium.make` adds
-CHANGING = {"state", "steps", "prev_done", "steps_beyond_terminated", "_elapsed_steps", "_autoreset_envs", "_np_random"}
-PLAYED = (  # settings without which the same episodes cannot go on
-    "env", "num_envs", "frame_size", "life_loss", "actions", "seed", "reward_clip",
-    "replay_size", "prioritized", "alpha", "n_step",
-)  # fmt: skip
-
-
-class Episode(NamedTuple):
-    total_reward: float  # undiscounted and unclipped
-    length: int  # in actions
-    step: int  # how many steps all environments had taken together when it ended, resets included
+from rlkit.running.result import Episode
 
 
 class Envs:
     """N copies of an environment that step together.
 
     `env` is an id known to Gymnasium, or a callable that makes an environment. ALE ids (`"ALE/Pong-v5"`) get the
-    preprocessing of the DQN paper, done in C++ (`rlkit.atari` is its readable twin): no-op starts, the maximum of two
-    frames, every action held for four, grey, `frame_size` x `frame_size`, a stack of four. With `life_loss` a lost
-    life counts as terminated, and the game goes on. `actions` keeps some of the actions, by index.
+    preprocessing of the DQN paper in C++: no-op starts, the maximum of two frames, each action held for four frames,
+    grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its readable twin. With `life_loss` a
+    lost life counts as terminated, and the game goes on. `actions` keeps some of the actions, by index.
+
+    Raises ValueError where the environment cannot be made, or shows or takes what no agent here can handle.
     """
 
     def __init__(self, env, num_envs, seed, frame_size=84, life_loss=False, actions=None):
@@ -60,7 +50,10 @@ class Envs:
         self.finished = []
 
     def step(self, actions):
-        """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`."""
+        """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.
+
+        Raises ValueError at the first reward or observation that is not a finite number.
+        """
         if self.actions is not None:
             actions = self.actions[actions]
         elif self.num_actions is None:
@@ -81,28 +74,13 @@ class Envs:
         return self.obs, rewards, terminated, truncated, valid
 
     def pop_finished(self):
-        """The episodes that ended since the last call."""
+        """The episodes that ended since the last call -> a list of `Episode`."""
         finished, self.finished = self.finished, []
         return finished
 
     def again(self, num_envs, seed):
-        """The same kind of environment, afresh: for evaluation."""
+        """New environments of the same kind, for evaluation."""
         return Envs(num_envs=num_envs, seed=seed, **self.settings)
-
-    def state(self):
-        """All that will change, as tensors and plain values; None where it is out of reach: see `parts`."""
-        layers = parts(self.vector)
-        if layers is None:
-            return None
-        inside = [{name: plain(value) for name, value in vars(layer).items() if name in CHANGING} for layer in layers]
-        own = {name: plain(getattr(self, name)) for name in ("obs", "lives", "ended", "total_reward", "length")}
-        return {"parts": inside, "own": own, "finished": [tuple(episode) for episode in self.finished]}
-
-    def restore(self, state):
-        for layer, values in zip([*parts(self.vector), self], [*state["parts"], state["own"]], strict=True):
-            for name, value in values.items():
-                setattr(layer, name, unplain(value))
-        self.finished = [Episode(*values) for values in state["finished"]]
 
     def close(self):
         self.vector.close()
@@ -111,20 +89,20 @@ class Envs:
         """NaN survives gradient clipping and wins every argmax: stop at the first."""
         if not math.isfinite(rewards.sum()):
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            raise ValueError(f"Environment {i} returned the reward {rewards[i]} at step {self.steps}; mend its reward.")
+            raise ValueError(f"Environment {i} returned the reward {rewards[i]} at step {self.steps}; fix its reward.")
         if self.obs.dtype != np.uint8 and not math.isfinite(self.obs.sum()):
             i = int(np.flatnonzero(~np.isfinite(self.obs).reshape(self.num_envs, -1).all(1))[0])
-            raise ValueError(f"Environment {i} returned the observation {self.obs[i]} at step {self.steps}; mend it.")
+            raise ValueError(f"Environment {i} returned the observation {self.obs[i]} at step {self.steps}; fix it.")
 
 
 def make_vector(env, num_envs, frame_size):
-    """The fastest vector environment there is for `env`."""
+    """The fastest vector environment that there is for `env`."""
     if callable(env):
         return gymnasium.vector.SyncVectorEnv([env] * num_envs)
     if env.startswith("ALE/"):
         return make_atari(env, num_envs, frame_size)
     try:
-        native = gymnasium.spec(env).vector_entry_point is not None and num_envs >= 4  # slower than Sync below that
+        native = gymnasium.spec(env).vector_entry_point is not None and num_envs >= 4  # with fewer, Sync is faster
         mode = "vector_entry_point" if native else "sync"
         return gymnasium.make_vec(env, num_envs, vectorization_mode=mode)
     except (gymnasium.error.Error, ImportError) as error:
@@ -132,7 +110,7 @@ def make_vector(env, num_envs, frame_size):
 
 
 def make_atari(env, num_envs, frame_size):
-    import ale_py  # 0.2 s, and only here: who trains on CartPole never loads it
+    import ale_py  # 0.2 s, so it is loaded only for Atari
     from ale_py.vector_env import AtariVectorEnv
 
     gymnasium.register_envs(ale_py)
@@ -153,7 +131,7 @@ def make_atari(env, num_envs, frame_size):
 
 
 def check_observations(env, space):
-    """A vector `[D]` or a stack of byte frames `[stack, H, W]`; no network here takes anything else."""
+    """The space, if it is a vector `[D]` or a stack of byte frames `[stack, H, W]`: networks here take nothing else."""
     if isinstance(space, Box):
         frames = len(space.shape) == 3 and space.dtype == np.uint8 and min(space.shape[1:]) >= 15  # convolutions fit
         if frames or len(space.shape) == 1:
@@ -179,65 +157,3 @@ def num_discrete_actions(space, actions):
     if not isinstance(space, Discrete):
         return None
     return int(space.n) if actions is None else len(actions)
-
-
-# Going on ---------------------------------------------------------------------------------------------------
-
-
-def play_state(agent):
-    """Where an agent is in its episodes and in its random numbers: for a checkpoint."""
-    return {"settings": played(agent), "rng": plain(agent.rng), "envs": agent.envs.state()}
-
-
-def resume_play(agent, play):
-    """Go on there -> whether the same episodes go on, as if nothing had happened.
-
-    They do not where other settings are played than those of `play`, or where the environments could not be stored, as
-    Atari's. Then each environment begins a new episode, with a seed that depends on the step: not the run's first ones.
-    """
-    same = play.get("settings") == played(agent)
-    anew = np.random.SeedSequence([agent.seed, agent.step])
-    rng = unplain(play["rng"]) if same else np.random.default_rng(anew)
-    agent.rng.bit_generator.state = rng.bit_generator.state
-    agent.envs.steps = agent.step
-    if same and play["envs"]:
-        agent.envs.restore(play["envs"])
-        return True
-    agent.envs.restart(int(anew.generate_state(1)[0] // 2))
-    return False
-
-
-def played(agent):
-    """The settings on which it depends what is played, and the version of Gymnasium that plays it."""
-    settings = {name: getattr(agent, name) for name in PLAYED if hasattr(agent, name)}
-    return settings | {"gymnasium": gymnasium.__version__}
-
-
-def parts(vector):
-    """The objects in which anything of the environments changes; None where some of it is out of reach.
-
-    The rule: Gymnasium's classic control, one by one or vectorised, in no wrappers but those of `gymnasium.make`.
-    """
-    layers = []
-    for env in getattr(vector, "envs", [vector]):
-        layers.append(env)
-        while type(layers[-1]) in WRAPPERS:
-            layers.append(layers[-1].env)
-        if not type(layers[-1]).__module__.startswith("gymnasium.envs.classic_control."):
-            return None
-    return layers if layers == [vector] else [*layers, vector]
-
-
-def plain(value):
-    """Arrays as tensors and generators as numbers, for a checkpoint. Strides are kept: BLAS rounds by them."""
-    if isinstance(value, np.random.Generator):
-        return value.bit_generator.state
-    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | tuple) else value
-
-
-def unplain(value):
-    if isinstance(value, dict):
-        rng = np.random.default_rng()
-        rng.bit_generator.state = value
-        return rng
-    return value.numpy().copy(order="K") if isinstance(value, torch.Tensor) else value

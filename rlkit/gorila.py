@@ -1,10 +1,13 @@
 """Gorila: distributed DQN. Workers act, replay and compute gradients; one server holds the parameters.
 
 Nair et al. 2015, Massively Parallel Methods for Deep Reinforcement Learning; algorithm 1 in "bundled" mode, where a
-worker is an actor, its own replay memory and a learner. Nobody waits for anybody: a gradient is a little stale when it
-arrives, and no run can be repeated exactly. Where we leave the paper: the server steps with Adam instead of AdaGrad and
-sets θ⁻ itself, for all workers at once; a learner does not drop gradients of exceptional losses, for the norm of all is
-clipped; ε falls with the steps of all workers, as in `rlkit.dqn`.
+worker is an actor with its own replay memory and a learner. (Chapter 2, section 16.)
+
+Nobody waits for anybody: a gradient is a little stale when it arrives, and no run can be repeated exactly.
+
+Differences from the paper: the server steps with Adam instead of AdaGrad, and sets θ⁻ itself for all workers at once; a
+learner does not drop gradients of exceptional losses, because the norm of every gradient is clipped; ε falls with the
+steps of all workers, as in `rlkit.dqn`.
 """
 
 import math
@@ -21,29 +24,41 @@ from rlkit.dqn import DQN
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.workers import supervise
-from rlkit.theta import flatten, views
+from rlkit.theta import clip_and_step, flat_gradient, flatten, views
 
 
 class Shared(NamedTuple):
-    """What the server publishes, in memory that all processes see and only the server writes."""
+    """What the server publishes, in memory that all processes read and only the server writes."""
 
     theta: torch.Tensor  # θ: all weights w in one flat tensor
     theta_target: torch.Tensor  # θ⁻: those of the target network
     num_updates: torch.Tensor  # the version of θ
     step: torch.Tensor  # steps of all workers
 
+    def pull(self, theta, theta_target):
+        """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers.
+
+        The server may write while we read. Then some weights are from before its step and some from after it. No single
+        number is torn, a step is small, and asynchronous learning lives with worse (Hogwild, Niu et al. 2011): so there
+        is no lock. The version is read first and written last, so a gradient is never younger than it is said to be.
+        """
+        version = int(self.num_updates)
+        theta.copy_(self.theta)
+        theta_target.copy_(self.theta_target)
+        return version, int(self.step)
+
 
 class Gradient(NamedTuple):
-    """From a learner to the server."""
+    """What a learner pushes to the server."""
 
     values: np.ndarray  # as flat as θ
-    version: int  # of the θ that it was computed with
+    version: int  # of the θ at which it was computed
     loss: float
     q: float
 
 
 class Experience(NamedTuple):
-    """From an actor to the server: what it did, not what it saw."""
+    """What an actor reports to the server: what it did, not what it saw."""
 
     steps: int
     finished: list  # episodes
@@ -51,7 +66,7 @@ class Experience(NamedTuple):
 
 @dataclass
 class Gorila:
-    """DQN with many actor-learners. A field that DQN has too means the same, for all workers together."""
+    """DQN with many actor-learners. Fields that DQN has too mean the same, for all workers together."""
 
     env: str | Callable = "CartPole-v1"
     num_workers: int = 2
@@ -84,9 +99,12 @@ class Gorila:
     seed: int = 0
     device: str = "auto"
 
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("server.target", "server.optimizer", "server.num_updates")
+
     def __post_init__(self):
         check_settings(self)
-        self.server = DQN(**self.dqn_settings())  # neither acts nor replays: it keeps w, w_T, optimiser and counters
+        self.server = DQN(**self.dqn_settings())  # it does not act: it holds w, w_T, the optimiser and the counts
         self.envs, self.network = self.server.envs, self.server.network
         self.theta, self.theta_target = flat_weights(self.server)
         self.shared = Shared(*(torch.zeros(len(self.theta)) for _ in range(2)), torch.tensor(0), torch.tensor(0))
@@ -96,7 +114,7 @@ class Gorila:
         self.num_dropped = 0
 
     def learn(self, total_steps: int) -> Iterator[Progress]:
-        """Algorithm 1 from the server's side: take what comes, from whomever; a `yield` for each report of an actor.
+        """Algorithm 1 from the server's side: take what arrives, from any worker. One `yield` for each actor's report.
 
         Each call starts its workers, which takes seconds, with empty replay memories. All else goes on where it was.
         """
@@ -123,18 +141,17 @@ class Gorila:
                     break
 
     def update(self, gradient):
-        """The parameter server: a step along one worker's gradient, unless it is too old; every N of them, θ⁻ = θ."""
+        """The parameter server: one step along a worker's gradient, unless it is too stale; every N of them, θ⁻ ← θ."""
         staleness = self.server.num_updates - gradient.version
         self.staleness += 0.01 * (staleness - self.staleness)
         if staleness > self.max_staleness:
             self.num_dropped += 1
         else:
-            parameters = list(self.network.parameters())
+            parameters = self.server.parameters
             flat = torch.from_numpy(gradient.values).to(self.theta.device)
             for parameter, view in zip(parameters, views(flat, parameters)):
                 parameter.grad = view
-            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
-            self.server.optimizer.step()
+            clip_and_step(parameters, self.server.optimizer, self.max_grad_norm)
             self.server.num_updates += 1
             if self.server.num_updates % self.target_period == 0:
                 self.theta_target.copy_(self.theta)
@@ -143,13 +160,14 @@ class Gorila:
         return metrics | {"staleness": self.staleness, "dropped": self.num_dropped}
 
     def publish(self):
+        """Write θ and θ⁻ where the workers read them."""
         self.shared.theta.copy_(self.theta)
         self.shared.theta_target.copy_(self.theta_target)
-        self.shared.num_updates.fill_(self.server.num_updates)  # last: see `bundle`
+        self.shared.num_updates.fill_(self.server.num_updates)  # last: see `Shared.pull`
         self.shared.step.fill_(self.step)
 
     def job(self, number):
-        """What worker `number` is given. Its seed depends on the step: another call of `learn` brings other games."""
+        """What worker `number` is given. Its seed depends on the step, so each `learn` brings other episodes."""
         seed = np.random.SeedSequence([self.seed, number, self.step]).generate_state(1)[0] // 2
         settings = self.dqn_settings() | {"seed": int(seed), "replay_size": self.replay_size // self.num_workers}
         return settings, self.shared, self.learning_starts // self.num_workers
@@ -169,56 +187,34 @@ class Gorila:
     def step(self):
         return self.server.step
 
-    def state(self, resume=True):
-        return self.server.state(resume)
+    @step.setter
+    def step(self, total):
+        self.server.step = total
 
-    def restore(self, state):
-        self.server.restore(state)
 
 
 def bundle(send, settings, shared, learning_starts):
-    """Algorithm 1 from a worker's side: a whole DQN, but its `update` sends the gradient instead of following it."""
+    """Algorithm 1 from a worker's side: a whole DQN whose `update` pushes the gradient instead of following it."""
     dqn = DQN(**settings)
     theta, theta_target = flat_weights(dqn)
 
-    def fetch():
-        """θ' = θ, θ'⁻ = θ⁻ -> their version.
-
-        The server may write while we read; then some weights are from before its step and some from after. No single
-        number is torn, a step is small, and asynchronous learning lives with worse (Hogwild, Niu et al. 2011): so no
-        lock. Read first and written last, the version makes a gradient never younger than it is.
-        """
-        version = int(shared.num_updates)
-        theta.copy_(shared.theta)
-        theta_target.copy_(shared.theta_target)
-        dqn.step = int(shared.step)
-        return version
-
     def update():
-        if len(dqn.replay) >= learning_starts:  # DQN asks all workers' steps, but the replay is this one's own
-            version = fetch()
-            values, loss, q = gradient(dqn, dqn.replay.sample(dqn.batch_size).to(dqn.torch_device))
-            send(Gradient(values, version, loss, q))
+        if len(dqn.replay) >= learning_starts:  # DQN counts the steps of all workers, but the replay is this one's own
+            version, dqn.step = shared.pull(theta, theta_target)
+            batch = dqn.replay.sample(dqn.batch_size).to(dqn.torch_device)
+            loss, q, _ = dqn.objective(batch)
+            gradient = flat_gradient(loss, dqn.parameters)
+            send(Gradient(gradient.cpu().numpy(), version, loss.item(), q.mean().item()))
         return {}
 
     dqn.update = update
-    fetch()
+    _, dqn.step = shared.pull(theta, theta_target)
     for progress in dqn.learn(math.inf):
         send(Experience(dqn.train_period * dqn.num_envs, progress.finished))
 
 
-def gradient(dqn, batch):
-    """The gradient of DQN's objective, as flat as θ; the loss; the mean Q."""
-    loss, q, _ = dqn.objective(batch)
-    parameters = list(dqn.network.parameters())
-    flat = torch.empty(sum(p.numel() for p in parameters))
-    for view, part in zip(views(flat, parameters), torch.autograd.grad(loss, parameters)):
-        view.copy_(part)
-    return flat.numpy(), loss.item(), q.mean().item()
-
-
 def flat_weights(dqn):
-    """θ and θ⁻, of which the weights of the DQN's networks are views from now on."""
+    """θ and θ⁻: the weights of the DQN's networks become views of these."""
     theta, theta_target = flatten(dqn.network.parameters()), flatten(dqn.target.parameters())
-    dqn.fast_q_values = dqn.network.numpy_twin()  # had views of the old weights
+    dqn.fast_q_values = dqn.network.numpy_twin()  # the old one had views of the old weights
     return theta, theta_target

@@ -1,10 +1,12 @@
 """The networks: from an observation to values of actions, or to a policy and a value.
 
-An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes (newest last). The body sees
-it as features; a *stream* (one hidden layer, one output layer) turns features into values. A Q-network has one
-stream, a dueling network two. With `hidden=()` a network of vectors is linear. Bytes become floats here and nowhere
-else, so that replay and transfers stay small.
+An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes, the newest last. The *body*
+turns it into features. In a Q-network a *stream* (one hidden layer, one output layer) turns features into values: one
+stream gives Q, and a dueling network has two. With `hidden=()` a network of vectors is linear. Bytes become floats here
+and nowhere else, which keeps the replay memory and transfers small.
 """
+
+import contextlib
 
 import numpy as np
 import torch
@@ -13,13 +15,15 @@ from torch import nn
 from rlkit import functional as F
 from rlkit.running.settings import choose_device
 
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
+
 
 class QNetwork(nn.Module):
     """Q(s, · ; w): observations `[B, ...]` -> action values `[B, A]`.
 
-    `hidden` are the widths of the hidden layers; for frames the last one follows the convolutions. The observation
-    enters as (obs - shift) / scale. Frames of 64 pixels and more get the convolutions of the Nature paper, smaller
-    ones a small pair of them.
+    `hidden` are the widths of the hidden layers; with frames only the last of them is used, after the convolutions. The
+    observation enters as (obs - shift) / scale. Frames of 64 pixels or more get the three convolutions of the Nature
+    paper, smaller frames get two small ones.
     """
 
     def __init__(self, obs_shape, num_actions, hidden=(64, 64), dueling=False, shift=0.0, scale=1.0):
@@ -29,7 +33,7 @@ class QNetwork(nn.Module):
         self.body = body(obs_shape, hidden[:-1])
         width = num_features(self.body, obs_shape)
         self.value = stream(width, hidden[-1:], 1) if dueling else None
-        self.advantage = stream(width, hidden[-1:], num_actions)  # is Q itself in a network that is not dueling
+        self.advantage = stream(width, hidden[-1:], num_actions)  # without dueling this is Q itself
 
     def forward(self, obs):
         inputs = obs.to(torch.float32, copy=True).sub_(self.shift).div_(self.scale)  # in place: half the time
@@ -39,7 +43,7 @@ class QNetwork(nn.Module):
         return F.dueling(self.value(features), self.advantage(features))
 
     def numpy_twin(self):
-        """The same function in NumPy: `[B, D]` -> `[B, A]`; None where that cannot be."""
+        """The same function in NumPy, `[B, D]` -> `[B, A]`; None if `numpy_layers` cannot do it."""
         parts = [numpy_layers(part) for part in (self.body, self.advantage, self.value or ())]
         if None in parts:
             return None
@@ -56,9 +60,9 @@ class QNetwork(nn.Module):
 class ActorCritic(nn.Module):
     """The params of π( · |s; θ) and V(s; w): observations `[B, ...]` -> `[B, K]`, `[B]`.
 
-    For vectors two networks apart, as in the PPO paper; for frames one body with two heads, unless not `shared`.
-    `hidden` are the widths of the hidden layers; for frames they follow the convolutions, those of DQN's paper of the
-    `year`. The observation enters as (obs - shift) / scale.
+    Vectors get two separate networks, as in the PPO paper. Frames get one body with two heads, or two bodies with
+    `shared=False`. `hidden` are the widths of the hidden layers. With frames they follow the convolutions of DQN's
+    paper of 2013 or 2015, which `year` chooses. The observation enters as (obs - shift) / scale.
     """
 
     def __init__(
@@ -72,7 +76,8 @@ class ActorCritic(nn.Module):
         self.policy_body = tower(obs_shape, hidden, activation, year)
         self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation, year)
         width = num_features(self.policy_body, obs_shape)
-        self.policy_head = orthogonal(nn.Linear(width, policy.num_params - policy.num_free), 0.01)  # all alike
+        head = nn.Linear(width, policy.num_params - policy.num_free)
+        self.policy_head = orthogonal(head, 0.01)  # so small that at first all actions are equally probable
         self.value_head = orthogonal(nn.Linear(width, 1), 1.0)
         self.log_std = nn.Parameter(torch.zeros(policy.num_free)) if policy.num_free else None
 
@@ -83,11 +88,11 @@ class ActorCritic(nn.Module):
         return self.params(features), self.value_head(value_features).squeeze(-1)
 
     def policy(self, obs):
-        """The params alone, `[B, K]`."""
+        """The params alone: `[B, ...]` -> `[B, K]`."""
         return self.params(self.policy_body(self.inputs(obs)))
 
     def values(self, obs):
-        """V alone, `[B]`."""
+        """V alone: `[B, ...]` -> `[B]`."""
         return self.value_head(self.value_body(self.inputs(obs))).squeeze(-1)
 
     def inputs(self, obs):
@@ -114,7 +119,7 @@ class ActorCritic(nn.Module):
         return [*self.value_body.parameters(), *self.value_head.parameters()]
 
     def numpy_twin(self):
-        """The same function in NumPy: `[B, D]` -> `[B, K]`, `[B]`; None where that cannot be."""
+        """The same function in NumPy, `[B, D]` -> `[B, K]`, `[B]`; None if `numpy_layers` cannot do it."""
         params, value = self.numpy_params(), numpy_layers([*self.value_body, self.value_head])
         if params is None or value is None:
             return None
@@ -127,7 +132,7 @@ class ActorCritic(nn.Module):
         return params_and_values
 
     def numpy_policy(self):
-        """`policy` in NumPy: `[B, D]` -> `[B, K]`; None where that cannot be."""
+        """`policy` in NumPy, `[B, D]` -> `[B, K]`; None if `numpy_layers` cannot do it."""
         params, scaled = self.numpy_params(), self.numpy_inputs()
         return None if params is None else lambda obs: params(scaled(obs))
 
@@ -151,7 +156,7 @@ class ActorCritic(nn.Module):
 class RecurrentActorCritic(ActorCritic):
     """An actor-critic that remembers: one body, an LSTM on top of it, and both heads on the LSTM's output.
 
-    A3C 2016, section 5.1. Its *memory* `[2, N, H]` holds the LSTM's output and cell for each of N environments.
+    A3C 2016, section 5.1. Its *state* `[2, N, H]` holds the LSTM's output and its cell, for each of N environments.
     """
 
     def __init__(self, obs_shape, policy, hidden, activation, **options):
@@ -160,72 +165,93 @@ class RecurrentActorCritic(ActorCritic):
         width = self.value_head.in_features
         self.lstm = nn.LSTMCell(width, width)
 
-    def blank_memory(self, num_envs):
-        """What an episode begins with."""
+    def initial_state(self, num_envs):
+        """The state `[2, N, H]` in which every episode begins: zeros."""
         return torch.zeros(2, num_envs, self.lstm.hidden_size, device=self.device)
 
-    def remember(self, features, memory):
-        return torch.stack(self.lstm(features, tuple(memory)))
+    def next_state(self, features, state):
+        """One step of the LSTM: features `[N, H]`, state `[2, N, H]` -> the state after it."""
+        return torch.stack(self.lstm(features, tuple(state)))
 
-    def step(self, obs, memory):
-        """One row, `[N, ...]`, `[2, N, H]` -> params `[N, K]`, the memory after it."""
-        memory = self.remember(self.policy_body(self.inputs(obs)), memory)
-        return self.params(memory[0]), memory
+    def step(self, obs, state):
+        """One row: `[N, ...]`, `[2, N, H]` -> params `[N, K]`, the state after it."""
+        state = self.next_state(self.policy_body(self.inputs(obs)), state)
+        return self.params(state[0]), state
 
-    def unroll(self, obs, memory, valid):
-        """T rows one after the other, `[T, N, ...]` -> params `[T, N, K]`, V `[T, N]`.
+    def unroll(self, obs, state, valid):
+        """T rows one after the other: `[T, N, ...]`, `[2, N, H]`, `[T, N]` -> params `[T, N, K]`, V `[T, N]`.
 
-        An episode ends with a row that is not valid; what comes after it knows nothing of it.
+        After an autoreset row, where `valid` is False, the state is the initial one again.
         """
-        features = self.policy_body(self.inputs(obs.flatten(0, 1))).unflatten(0, obs.shape[:2])
+        flat = self.policy_body(self.inputs(obs.flatten(0, 1)))  # [T, N, ...] -> [T N, ...] -> [T N, H]
+        features = flat.unflatten(0, obs.shape[:2])  # [T, N, H]
         outputs = []
         for t in range(len(obs)):
-            memory = self.remember(features[t], memory)
-            outputs.append(memory[0])
-            memory = memory * valid[t][:, None]
-        outputs = torch.stack(outputs)
-        return self.params(outputs), self.value_head(outputs).squeeze(-1)
+            state = self.next_state(features[t], state)  # [N, H], [2, N, H] -> [2, N, H]
+            outputs.append(state[0])  # [N, H]
+            state = state * valid[t][:, None]  # [2, N, H] * [N, 1]
+        outputs = torch.stack(outputs)  # [T, N, H]
+        return self.params(outputs), self.value_head(outputs).squeeze(-1)  # [T, N, K], [T, N]
 
     def numpy_policy(self):
         return None  # torch's LSTM is as fast as one in NumPy would be
 
 
+def obs_scaling(agent):
+    """The keyword arguments that make a network see (obs - shift) / scale, as the agent's settings say."""
+    scale = agent.obs_scale
+    if scale is None:
+        scale = 255.0 if len(agent.envs.obs_shape) == 3 else 1.0
+    return {"shift": agent.obs_shift, "scale": scale}
+
+
+def q_network(agent):
+    """The Q-network that a DQN's settings and environments describe, with weights drawn by its seed."""
+    with seeded(agent.seed):
+        return QNetwork(agent.envs.obs_shape, agent.num_actions, agent.hidden, agent.dueling, **obs_scaling(agent))
+
+
 def actor_critic(agent, kind=ActorCritic, **options):
-    """The network that an agent's settings and environments describe, its weights drawn by the agent's seed."""
-    frames = len(agent.envs.obs_shape) == 3
-    scale = agent.obs_scale if agent.obs_scale is not None else 255.0 if frames else 1.0
+    """The actor-critic that an agent's settings and environments describe, with weights drawn by its seed."""
+    with seeded(agent.seed):
+        shape, policy = agent.envs.obs_shape, agent.policy
+        network = kind(shape, policy, agent.hidden, agent.activation, **obs_scaling(agent), **options)
+    return network.to(choose_device(agent.device, frames=len(agent.envs.obs_shape) == 3))
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """Draw as after `torch.manual_seed(seed)`, and leave the random numbers of the rest of the program alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(agent.seed)
-        network = kind(
-            agent.envs.obs_shape, agent.policy, agent.hidden, agent.activation,
-            shift=agent.obs_shift, scale=scale, **options,
-        )  # fmt: skip
-    return network.to(choose_device(agent.device, frames))
+        torch.manual_seed(seed)
+        yield
 
 
 def tower(obs_shape, hidden, activation, year):
-    """All layers below a head."""
+    """All layers below a head of an actor-critic: convolutions for frames, then linear layers."""
     convolutions = body(obs_shape, (), year)
     width = num_features(convolutions, obs_shape)
-    activations = {"tanh": nn.Tanh, "relu": nn.ReLU}
-    layers = [layer for i, o in zip([width, *hidden], hidden) for layer in (nn.Linear(i, o), activations[activation]())]
-    return orthogonal(nn.Sequential(*convolutions, *layers), 2**0.5)
+    return orthogonal(nn.Sequential(*convolutions, *mlp([width, *hidden], ACTIVATIONS[activation])), 2**0.5)
 
 
 def body(obs_shape, hidden, year=2015):
-    """What comes before the streams: convolutions for `[stack, H, W]`, linear layers for `[D]`."""
+    """What comes before the streams or heads: convolutions for `[stack, H, W]`, linear layers for `[D]`."""
     if len(obs_shape) == 1:
-        widths = [obs_shape[0], *hidden]
-        return nn.Sequential(*(layer for i, o in zip(widths, widths[1:]) for layer in (nn.Linear(i, o), nn.ReLU())))
+        return nn.Sequential(*mlp([obs_shape[0], *hidden]))
     if min(obs_shape[1:]) < 64:
         return small_convolutions(obs_shape[0])
     return {2013: workshop_convolutions, 2015: nature_convolutions}[year](obs_shape[0])
 
 
 def stream(num_inputs, hidden, num_outputs):
+    """Hidden layers, then a linear one."""
     widths = [num_inputs, *hidden]
-    layers = [layer for i, o in zip(widths, hidden) for layer in (nn.Linear(i, o), nn.ReLU())]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], num_outputs))
+    return nn.Sequential(*mlp(widths), nn.Linear(widths[-1], num_outputs))
+
+
+def mlp(widths, activation=nn.ReLU):
+    """Linear layers from each width to the next, each followed by the activation, as a list."""
+    return [layer for i, o in zip(widths, widths[1:]) for layer in (nn.Linear(i, o), activation())]
 
 
 def nature_convolutions(num_frames):
@@ -234,7 +260,7 @@ def nature_convolutions(num_frames):
         nn.Conv2d(num_frames, 32, kernel_size=8, stride=4), nn.ReLU(),
         nn.Conv2d(32, 64, kernel_size=4, stride=2), nn.ReLU(),
         nn.Conv2d(64, 64, kernel_size=3, stride=1), nn.ReLU(), nn.Flatten(),
-    ).to(memory_format=torch.channels_last)  # a third faster on a CPU at large batches  # fmt: skip
+    ).to(memory_format=torch.channels_last)  # a third faster on a CPU with large batches  # fmt: skip
 
 
 def workshop_convolutions(num_frames):
@@ -254,6 +280,7 @@ def small_convolutions(num_frames):
 
 
 def num_features(body, obs_shape):
+    """How many numbers the body makes of one observation."""
     with torch.no_grad():
         return body(torch.zeros(1, *obs_shape)).shape[1]
 
@@ -270,13 +297,16 @@ def orthogonal(module, gain):
 
 # The same in NumPy ----------------------------------------------------------------------------------------------------
 #
-# A tiny network spends its time in torch's bookkeeping: for 8 observations and 64-64 units NumPy answers in a third of
-# the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so that an
-# optimiser's step is seen at once. Observations are `[B, D]` floats.
+# A tiny network spends its time in torch's bookkeeping. For 8 observations and two layers of 64 units NumPy needs a
+# third of the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so they
+# see an optimiser's step at once. Observations are `[B, D]` floats.
 
 
 def numpy_layers(sequential):
-    """The function of a `Sequential` in NumPy, on views of the same weights; None where that cannot be."""
+    """The function of some layers in NumPy, on views of the same weights.
+
+    None if one of the layers is neither linear nor an activation, or is not on the CPU.
+    """
     steps = []
     for layer in sequential:
         if isinstance(layer, nn.Linear) and layer.weight.device.type == "cpu":

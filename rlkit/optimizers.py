@@ -1,6 +1,6 @@
 """The steps that follow a gradient, on one flat θ whose statistics are tensors that several processes may share.
 
-torch's own optimizers would do for one process; but here the reading and writing of shared memory is the subject.
+For one process torch's own optimisers would do. Here the reading and writing of shared memory is the subject.
 """
 
 import torch
@@ -8,7 +8,19 @@ import torch
 from rlkit import functional as F
 
 
-class RMSProp:
+class Optimizer:
+    """Steps of one flat θ. `statistics` are all other tensors that a step changes."""
+
+    def state(self):
+        """For a checkpoint."""
+        return self.statistics()
+
+    def restore(self, state):
+        for ours, saved in zip(self.statistics(), state, strict=True):
+            ours.copy_(saved)  # in place, because other processes may hold the same memory
+
+
+class RMSProp(Optimizer):
     """θ ← θ - η Δθ / √(g + ε), without momentum."""
 
     def __init__(self, theta, decay, eps):
@@ -24,7 +36,7 @@ class RMSProp:
         return [self.square]
 
 
-class Adam:
+class Adam(Optimizer):
     """θ ← θ - η m^ / (√v^ + ε)."""
 
     def __init__(self, theta, betas, eps):
@@ -44,8 +56,10 @@ class Adam:
 
 
 class InPlaceAdam(Adam):
-    """The same formula as torch.optim.Adam and most public A3C code write it: each statistic is changed in place, in
-    two steps, and then read again. For one process there is no difference."""
+    """The same formula as torch.optim.Adam and most public A3C code write it.
+
+    Each statistic is changed in place, in two steps, and then read again. In one process this makes no difference.
+    """
 
     def step(self, gradient, learning_rate):
         self.count += 1
@@ -57,7 +71,7 @@ class InPlaceAdam(Adam):
 
 
 def make_optimizer(agent, theta):
-    """The one that the settings name."""
+    """The optimiser that the agent's settings name, for the flat θ."""
     if agent.optimizer != "rmsprop":
         kind = {"adam": Adam, "adam_in_place": InPlaceAdam}[agent.optimizer]
         return kind(theta, agent.adam_betas, agent.optimizer_eps)

@@ -1,8 +1,8 @@
 """What a policy network's numbers mean: a distribution over actions, discrete or continuous.
 
-The network gives K numbers for a state, *params* `[..., K]`. A policy turns them into actions and log-probabilities.
-Sampling is NumPy, for it happens at every step of the environment; what is differentiated is torch. Randomness comes in
-as *noise*, drawn for a whole rollout at once, which is ten times cheaper than step by step.
+For each state the network gives K numbers, the *params* `[..., K]`. A policy turns them into actions and
+log-probabilities. Sampling is NumPy because it happens at every step of the environment; what is differentiated is
+torch. The randomness is *noise* that is drawn for a whole rollout at once, ten times cheaper than step by step.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ class Softmax:
         return rng.gumbel(size=(*shape, self.num_params)).astype(np.float32)
 
     def sample(self, params, noise):
-        """argmax_a (z_a + g_a) with Gumbel noise g is a draw from the softmax (Gumbel 1954): no sums, no search."""
+        """argmax_a (z_a + g_a), which with Gumbel noise g is a draw from the softmax (Gumbel 1954)."""
         return (params + noise).argmax(-1)
 
     def mode(self, params):
@@ -42,13 +42,13 @@ class Softmax:
 class Gaussian:
     """Continuous actions: independent normals, params are means and ln σ, `[..., 2 D]`.
 
-    An action may fall outside the environment's bounds. The environment gets it clipped; its log-probability stays that
-    of the action that was drawn, or the gradient would be wrong.
+    An action may fall outside the environment's bounds. The environment then gets it clipped. Its log-probability stays
+    that of the action that was drawn: otherwise the gradient would be wrong.
     """
 
     def __init__(self, num_dimensions):
         self.num_params = 2 * num_dimensions
-        self.num_free = num_dimensions  # ln σ: learned, but the same in every state, as in the papers
+        self.num_free = num_dimensions  # ln σ is learned, but is the same in every state, as in the papers
 
     def noise(self, rng, *shape):
         return rng.standard_normal((*shape, self.num_free), dtype=np.float32)
@@ -71,12 +71,12 @@ class Gaussian:
 
 
 def make_policy(envs):
-    """The kind of policy that the environment's actions ask for."""
+    """A policy for the environment's kind of actions. Raises ValueError if there is none."""
     if envs.num_actions is not None:
         return Softmax(envs.num_actions)
     if isinstance(envs.action_space, Box) and len(envs.action_space.shape) == 1:
         return Gaussian(envs.action_space.shape[0])
     raise ValueError(
-        f"{envs.settings['env']} takes actions from {envs.action_space}; a policy here takes Discrete ones or a Box of "
-        "one dimension. Wrap the environment in one that takes these, by gymnasium.ActionWrapper."
+        f"{envs.settings['env']} takes actions from {envs.action_space}, but a policy here gives Discrete ones or a "
+        "Box of one dimension; wrap the environment in a gymnasium.ActionWrapper that takes these."
     )

@@ -4,6 +4,7 @@ Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. `var
 (section 4 of the paper), `variant="clip"` its PPO2 (section 3).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, play_state, resume_play
+from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
@@ -41,7 +42,7 @@ class PPO:
     value_coef: float = 0.5  # c_1
     entropy_coef: float = 0.0  # c_2
     max_grad_norm: float = 0.5
-    anneal_steps: int | None = None  # learning rate and ε fall linearly to 0 over so many steps; None: never
+    anneal_steps: int | None = None  # learning rate and ε fall linearly to 0 over this many steps; None: constant
     reward_clip: float = float("inf")  # learns from rewards in ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
@@ -53,6 +54,10 @@ class PPO:
     actions: tuple | None = None  # keep only these actions
     seed: int = 0
     device: str = "auto"
+
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("optimizer", "beta", "collector.scaling")
+    saved_to_play_on = ("collector.scaling.running_return",)
 
     def __post_init__(self):
         check_settings(self)
@@ -73,7 +78,7 @@ class PPO:
         while self.step < total_steps:
             rollout = self.collector.collect(self.num_steps)
             self.step += self.num_steps * self.num_envs
-            metrics = self.update(rollout) if rollout.valid.any() else {}  # else mere resets
+            metrics = self.update(rollout) if rollout.valid.any() else {}  # all rows may be autoreset rows
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def update(self, rollout):
@@ -81,7 +86,7 @@ class PPO:
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
         batch = batch._replace(advantages=F.normalize(batch.advantages))
-        remaining = self.remaining()
+        remaining = F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
         clip_coef = self.clip_coef * remaining
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
         for _ in range(self.epochs):
@@ -120,28 +125,6 @@ class PPO:
             "value_loss": F.value_loss(values, batch.returns).mean(),
         }
 
-    def remaining(self):
-        """1, or with `anneal_steps` the share of them that is left."""
-        return 1.0 if self.anneal_steps is None else F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps)
-
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.collector.act(obs)
-
-    def state(self, resume=True):
-        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
-        state = {"network": self.network.state_dict(), "step": self.step}
-        if resume:
-            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state(), "beta": self.beta}
-            state["play"] = play_state(self)
-        return state
-
-    def restore(self, state):
-        self.network.load_state_dict(state["network"])
-        self.step = state["step"]
-        same_episodes = resume_play(self, state.get("play", {}))
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-            self.collector.restore(state["scales"], same_episodes)
-            self.beta = state["beta"]

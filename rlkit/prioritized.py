@@ -10,8 +10,8 @@ from rlkit.replay import Replay
 class SumTree:
     """Non-negative numbers whose prefix sums are found in log time, a whole batch at once.
 
-    A complete binary tree in one array: node i has the children 2i and 2i + 1, a node holds their sum, node 1 the
-    total, and the leaves stand in the second half.
+    It is a complete binary tree in one array. Node i has the children 2i and 2i + 1 and holds their sum. Node 1 holds
+    the total, and the leaves are the second half.
     """
 
     def __init__(self, size):
@@ -34,7 +34,7 @@ class SumTree:
         return self.nodes[1]
 
     def find(self, mass):
-        """For each mass in [0, total) the leaf in whose share of the total it falls."""
+        """For each mass in [0, total), the leaf into whose share of the total it falls: `[B]` -> `[B]`."""
         mass = mass.copy()
         nodes = np.ones(len(mass), np.int64)
         for _ in range(self.depth):
@@ -49,7 +49,7 @@ class SumTree:
 class PrioritizedReplay(Replay):
     """Replay in which slot i is drawn with probability P(i) = p_i^α / Σ p^α (`F.priority_probabilities`).
 
-    The tree holds p^α, and 0 for every slot that cannot be sampled: a mere reset, a row whose successors have not
+    The tree holds p^α, and 0 for every slot that cannot be sampled: an autoreset row, a row whose successors have not
     come yet, a row whose frames are being overwritten.
     """
 
@@ -65,9 +65,9 @@ class PrioritizedReplay(Replay):
         newest = self.largest**self.alpha * self.valid[(last - 1) % self.rows]  # its n successors are here now
         nothing = np.zeros(self.num_envs)
         rows = {
-            first - 1: nothing,  # its stack begins to be overwritten
+            first - 1: nothing,  # part of its stack is overwritten now
             last - 1: newest,
-            self.added - 1: nothing,  # what stood here is gone; its own turn comes n rows later
+            self.added - 1: nothing,  # the row that was just written; its turn comes n rows later
         }
         rows = {row: values for row, values in rows.items() if row >= 0}
         slots = np.array(list(rows))[:, None] % self.rows * self.num_envs + np.arange(self.num_envs)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, play_state, resume_play
+from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
@@ -31,7 +31,7 @@ class REINFORCE:
     gamma: float = 0.99
     learning_rate: float = 3e-3
     value_learning_rate: float = 1e-2
-    value_steps: int = 20  # of regression of V on the returns, after each update
+    value_steps: int = 20  # steps of regression of V on the returns, after each policy update
     max_grad_norm: float = 0.5
     reward_clip: float = float("inf")  # learns from rewards in ± this
     normalize: bool = False  # scales observations and rewards by running statistics
@@ -43,6 +43,10 @@ class REINFORCE:
     actions: tuple | None = None  # keep only these actions
     seed: int = 0
     device: str = "auto"
+
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("policy_optimizer", "value_optimizer", "collector.scaling")
+    saved_to_play_on = ("collector.scaling.running_return",)
 
     def __post_init__(self):
         check_settings(self)
@@ -66,7 +70,7 @@ class REINFORCE:
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def update(self, rollout):
-        """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ); then V learns the returns, for the next time."""
+        """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ). Then V learns the returns, for the next batch."""
         batch = self.returns_and_advantages(rollout)
         params = self.network.policy(batch.obs)
         log_probs = self.policy.log_prob(params, batch.actions)
@@ -85,7 +89,7 @@ class REINFORCE:
         """G_t, and G_t - b, as a batch."""
         ended = rollout.terminated | rollout.truncated
         rewards = rollout.rewards
-        if self.baseline == "value":  # a truncated episode would have gone on: V stands for what was not seen of it
+        if self.baseline == "value":  # a truncated episode would have gone on: V stands for the rest of it
             rewards = rewards + self.gamma * (ended & ~rollout.terminated) * rollout.values[1:]
         returns = F.n_step_returns(rewards, ended, np.zeros(1), self.gamma)
         baselines = {"none": 0.0, "mean": returns[rollout.valid].mean(), "value": rollout.values[:-1]}
@@ -95,22 +99,3 @@ class REINFORCE:
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.collector.act(obs)
-
-    def state(self, resume=True):
-        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
-        state = {"network": self.network.state_dict(), "step": self.step}
-        if resume:
-            optimizers = [self.policy_optimizer.state_dict(), self.value_optimizer.state_dict()]
-            state |= {"optimizers": optimizers, "scales": self.collector.state(), "play": play_state(self)}
-        return state
-
-    def restore(self, state):
-        self.network.load_state_dict(state["network"])
-        self.step = state["step"]
-        same_episodes = resume_play(self, state.get("play", {}))
-        if "optimizers" in state:
-            self.policy_optimizer.load_state_dict(state["optimizers"][0])
-            self.value_optimizer.load_state_dict(state["optimizers"][1])
-            self.policy_optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-            self.value_optimizer.param_groups[0]["lr"] = self.value_learning_rate
-            self.collector.restore(state["scales"], same_episodes)

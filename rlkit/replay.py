@@ -1,9 +1,11 @@
 """Experience replay: a ring of the last observations, each stored once.
 
 Row t holds what was seen *before* the action and what came of it, for N environments side by side. The observation
-after row t is the one in row t + 1, and a stack of four frames is rows t-3 ... t put together again: 84 x 84 pixels
-cost 7 KB a transition instead of 56. The convention of `rlkit.envs` makes this right at the ends of episodes: the row
-after an ending holds the true last observation and is marked `valid = False`, because its action did nothing.
+after row t is the one in row t + 1. A stack of four frames is put together again from rows t-3 ... t. So a transition
+of 84 x 84 pixels takes 7 KB instead of 56.
+
+The convention of `rlkit.envs` makes this right at the ends of episodes: the autoreset row after an ending holds the
+true last observation, and `valid` is False there because its action did nothing.
 """
 
 from dataclasses import dataclass
@@ -14,13 +16,13 @@ import torch
 from rlkit import functional as F
 from rlkit.running.memory import require_memory
 
-SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and begins empty when that goes on
+SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and is empty when the run goes on
 COLUMNS = ("frames", "actions", "rewards", "terminated", "ended", "valid")
 
 
 @dataclass
 class Batch:
-    """B transitions as tensors. `rewards` is a sum over up to n steps, `discounts` the γ^n for what follows them."""
+    """B transitions as tensors. `rewards` are sums over up to n steps, `discounts` the γ^n of the value after them."""
 
     obs: torch.Tensor  # [B, ...]
     actions: torch.Tensor  # [B]
@@ -29,7 +31,7 @@ class Batch:
     terminated: torch.Tensor  # [B]
     discounts: torch.Tensor  # [B]
     weights: torch.Tensor  # [B]: importance weights, all 1 when sampled uniformly
-    slots: np.ndarray  # [B]: where they lie, to update their priorities
+    slots: np.ndarray  # [B]: where they lie in the replay, to update their priorities
 
     def to(self, device):
         moved = {name: x.to(device) for name, x in vars(self).items() if name != "slots"}
@@ -69,7 +71,10 @@ class Replay:
         return min(self.added, self.rows) * self.num_envs
 
     def add(self, obs, actions, rewards, terminated, truncated, valid):
-        """One row: what each environment showed, what was done, what came of it. All `[N, ...]`."""
+        """One row: what each environment showed, what was done, what came of it. All `[N, ...]`.
+
+        Raises ValueError if stacks of frames do not start with frames of 0, because they could not be rebuilt.
+        """
         if self.stack and self.added == 0 and obs[:, :-1].any():
             raise ValueError(
                 f"A first observation {obs.shape[1:]} must be one frame after frames of 0, as the replay rebuilds it; "
@@ -85,7 +90,7 @@ class Replay:
         self.added += 1
 
     def state(self):
-        """Its rows, how many there were, and its random numbers; None if it takes more than `SAVED` bytes."""
+        """For a checkpoint: rows, their number, random numbers; None if that is more than `SAVED` bytes."""
         if sum(getattr(self, name).nbytes for name in COLUMNS) > SAVED:
             return None
         rows = {name: torch.from_numpy(getattr(self, name)[: self.added]) for name in COLUMNS}
@@ -106,25 +111,26 @@ class Replay:
         return last > first and bool(self.valid[np.arange(first, last) % self.rows].any())
 
     def sample(self, batch_size):
-        """Uniform over the valid transitions: draw slots, draw those again that hold a mere reset."""
+        """`batch_size` transitions, uniform over the valid ones: slots with autoreset rows are drawn again."""
         slots = self.draw(batch_size)
         while (wrong := ~self.valid.flat[slots]).any():
             slots[wrong] = self.draw(wrong.sum())
         return self.gather(slots, np.ones(batch_size, np.float32))
 
     def draw(self, count):
+        """`count` random slots, valid or not."""
         first, last = self.complete_rows()
         rows = self.rng.integers(first, last, count) % self.rows
         return rows * self.num_envs + self.rng.integers(self.num_envs, size=count)
 
     def gather(self, slots, weights):
-        """The transitions that start in these slots."""
-        row, env = np.divmod(slots, self.num_envs)
-        steps = (row + np.arange(self.n_step)[:, None]) % self.rows, env  # [n, B]: row t ... t + n - 1
-        rewards, ended = self.rewards[steps], self.ended[steps]
-        returns = F.n_step_returns(rewards, ended, bootstrap=0.0, gamma=self.gamma)[0]
-        length = 1 + np.cumprod(~ended[:-1], axis=0).sum(0)  # steps taken: n, or fewer where the episode ended
-        last = (row + length - 1) % self.rows
+        """The n-step transitions that start in these slots `[B]` -> Batch."""
+        row, env = np.divmod(slots, self.num_envs)  # [B], [B]: of row t
+        rows = (row + np.arange(self.n_step)[:, None]) % self.rows  # [n, B]: rows t ... t + n - 1
+        rewards, ended = self.rewards[rows, env], self.ended[rows, env]  # [n, B]
+        returns = F.n_step_returns(rewards, ended, bootstrap=0.0, gamma=self.gamma)[0]  # [n, B] -> [B]
+        length = 1 + np.cumprod(~ended[:-1], axis=0).sum(0)  # [B]: n, or fewer steps where the episode ended
+        last = (row + length - 1) % self.rows  # [B]: the row of the last step
         return Batch(
             obs=torch.from_numpy(self.observation(row, env)),
             actions=torch.from_numpy(self.actions[row, env]),
@@ -137,12 +143,13 @@ class Replay:
         )
 
     def observation(self, row, env):
-        """The observation of row t, its frame stack rebuilt `[B, stack, H, W]`."""
+        """What environment `env` showed before row `row`, both `[B]` -> `[B, D]`, or stacks `[B, stack, H, W]`."""
         if not self.stack:
             return self.frames[row, env]
-        rows = (row[:, None] + np.arange(-self.history, 1)) % self.rows  # [B, stack], oldest first
-        stack = self.frames[rows, env[:, None]]
-        # A row that is not valid holds the last observation of the episode before: frames up to it are not ours.
-        ours = np.cumprod(self.valid[rows[:, -2::-1], env[:, None]], axis=1)[:, ::-1]
-        stack[:, :-1] *= ours[..., None, None].astype(np.uint8)
+        rows = (row[:, None] + np.arange(-self.history, 1)) % self.rows  # [B, stack], the oldest first
+        stack = self.frames[rows, env[:, None]]  # [B, stack, H, W]
+        # An autoreset row holds the last observation of the episode before: a frame up to it belongs to that episode.
+        valid = self.valid[rows[:, -2::-1], env[:, None]]  # [B, stack - 1], from the newest older frame backwards
+        same_episode = np.cumprod(valid, axis=1)[:, ::-1]  # [B, stack - 1], the oldest first
+        stack[:, :-1] *= same_episode[..., None, None].astype(np.uint8)
         return stack

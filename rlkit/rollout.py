@@ -1,4 +1,4 @@
-"""What a policy gradient method learns from: T steps of the current policy in N environments, used and thrown away."""
+"""What a policy gradient method learns from: T steps of the current policy in N environments, then thrown away."""
 
 from typing import NamedTuple
 
@@ -9,24 +9,24 @@ from rlkit import functional as F
 
 
 class Rollout(NamedTuple):
-    """Row t: what was seen, what the policy made of it and did, and what came of that. NumPy."""
+    """Row t: what was seen, what the policy made of it and did, and what came of that. All NumPy."""
 
     obs: np.ndarray  # [T, N, ...]
     params: np.ndarray  # [T, N, K] of the policy that acted
-    actions: np.ndarray  # [T, N], or [T, N, D] as they were drawn, within the bounds or not
+    actions: np.ndarray  # [T, N], or [T, N, D]: continuous ones as they were drawn, before they were clipped
     rewards: np.ndarray  # [T, N]
     terminated: np.ndarray  # [T, N]
     truncated: np.ndarray  # [T, N]
-    valid: np.ndarray  # [T, N]: False in the row after an ending, a mere reset
-    values: np.ndarray  # [T + 1, N]; V of row t + 1 is that of the true next state, also where an episode ends
+    valid: np.ndarray  # [T, N]: False in autoreset rows
+    values: np.ndarray  # [T + 1, N]: row t + 1 is V of the true next state of row t, also where an episode ends
 
     def advantages(self, gamma, gae_lambda):
-        """`[T, N]`, by generalized advantage estimation."""
+        """Generalized advantage estimates `[T, N]`."""
         ends = self.terminated, self.truncated
         return F.gae(self.rewards, self.values[:-1], self.values[1:], *ends, gamma, gae_lambda)
 
     def batch(self, policy, advantages, device):
-        """The valid rows as one `Batch`; the targets of V are A + V, TD(λ)'s."""
+        """The valid rows as one `Batch`. The targets of V are A + V, those of TD(λ)."""
         returns = advantages + self.values[:-1]
         keep = slice(None) if self.valid.all() else self.valid.reshape(-1)
 
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     returns: torch.Tensor  # [B], the target of V
 
     def minibatches(self, size, rng):
-        """All samples once, in random order, in parts as equal as can be."""
+        """All samples once, in random order, in parts of nearly equal size."""
         order = torch.from_numpy(rng.permutation(len(self.actions))).to(self.actions.device)
         shuffled = (column.index_select(0, order) for column in self)
         count = max(1, round(len(order) / size))
@@ -60,27 +60,22 @@ class Batch(NamedTuple):
 
 
 class Collector:
-    """Plays the policy. `reward_clip` and `normalize` change what is learned from, not the returns reported."""
+    """Plays the policy in the agent's environments, and acts for it."""
 
     def __init__(self, agent):
         self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
-        self.reward_clip = agent.reward_clip
         self.forward = self.network.numpy_twin() or self.torch_forward
-        if agent.normalize and len(self.envs.obs_shape) == 3:
-            raise ValueError(f"normalize=True is for vectors; the frames of {agent.env} are scaled by obs_scale.")
-        self.scales = RunningScales(self.envs, agent.gamma) if agent.normalize else None
+        self.scaling = Scaling(agent)
 
     def collect(self, num_steps):
         """`num_steps` steps in each environment -> Rollout."""
-        if self.scales:
-            self.scales.apply(self.network)
+        self.scaling.apply(self.network)
         noise = self.policy.noise(self.rng, num_steps, self.envs.num_envs)
         return self.stack([self.take_step(noise[t]) for t in range(num_steps)])
 
     def collect_episodes(self, count):
-        """Whole episodes of one environment, so that no return is cut short -> Rollout."""
-        if self.scales:
-            self.scales.apply(self.network)
+        """`count` whole episodes of one environment, so that no return is cut short -> Rollout."""
+        self.scaling.apply(self.network)
         rows, ended = [], 0
         while ended < count:
             rows.append(self.take_step(self.policy.noise(self.rng, self.envs.num_envs)))
@@ -88,6 +83,7 @@ class Collector:
         return self.stack(rows)
 
     def take_step(self, noise):
+        """One step in each environment -> a row: obs, params, actions, rewards, terminated, truncated, valid, V."""
         obs = self.envs.obs
         params, values = self.forward(obs)
         actions = self.policy.sample(params, noise)
@@ -95,25 +91,16 @@ class Collector:
         return obs, params, actions, rewards, terminated, truncated, valid, values
 
     def stack(self, rows):
+        """Rows, one after the other, as a Rollout."""
         *columns, values = zip(*rows)
-        obs, params, actions, rewards, *ends = (np.array(column) for column in columns)
+        obs, params, actions, rewards, terminated, truncated, valid = (np.array(column) for column in columns)
         values = np.array([*values, self.forward(self.envs.obs)[1]])
-        if self.scales:
-            self.scales.see(obs)
-            rewards = self.scales.scale(rewards, ended=ends[0] | ends[1])
-        rewards = rewards.clip(-self.reward_clip, self.reward_clip).astype(np.float32)
-        return Rollout(obs, params, actions, rewards, *ends, values)
+        rewards = self.scaling.rewards(obs, rewards, terminated | truncated)
+        return Rollout(obs, params, actions, rewards, terminated, truncated, valid, values)
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.policy.mode(self.forward(obs)[0])
-
-    def state(self):
-        return self.scales.state() if self.scales else {}
-
-    def restore(self, state, same_episodes):
-        if self.scales and state:
-            self.scales.restore(state, same_episodes)
 
     @torch.no_grad()
     def torch_forward(self, obs):
@@ -121,46 +108,52 @@ class Collector:
         return params.cpu().numpy(), values.cpu().numpy()
 
 
-class RunningScales:
-    """Observations with mean 0 and deviation 1, rewards whose discounted return has deviation 1, by all seen so far.
+class Scaling:
+    """What a policy gradient method learns from, made of what its environments gave. Reported returns stay as they are.
 
-    No paper's equation, but without it the continuous tasks are hardly learned at all (Engstrom et al. 2020).
+    Rewards are cut to ± `reward_clip`. With `normalize` observations have mean 0 and deviation 1, and rewards a
+    discounted return with deviation 1, by all that was seen so far. No paper's equation, but without it the continuous
+    tasks are hardly learned at all (Engstrom et al. 2020).
     """
 
-    def __init__(self, envs, gamma):
-        self.gamma = gamma
-        self.obs, self.returns = Moments(envs.obs_shape), Moments(())
-        self.running_return = np.zeros(envs.num_envs)
+    def __init__(self, agent):
+        if agent.normalize and len(agent.envs.obs_shape) == 3:
+            raise ValueError(f"normalize=True is for vectors; the frames of {agent.env} are scaled by obs_scale.")
+        self.normalize, self.reward_clip, self.gamma = agent.normalize, agent.reward_clip, agent.gamma
+        self.obs, self.returns = Moments(agent.envs.obs_shape), Moments(())
+        self.running_return = np.zeros(agent.envs.num_envs)
 
     def apply(self, network):
-        """Between two rollouts only: the network that learns from a rollout must be the one that acted in it."""
-        if self.obs.count:
+        """Give the network what was seen so far.
+
+        Between two rollouts only: the network that learns from a rollout must be the one that acted in it.
+        """
+        if self.normalize and self.obs.count:
             network.shift.copy_(torch.from_numpy(self.obs.mean))
             network.scale.copy_(torch.from_numpy(self.obs.std))
 
-    def see(self, obs):
-        self.obs.add(obs.reshape(-1, *self.obs.mean.shape))
-
-    def scale(self, rewards, ended):
-        for t in range(len(rewards)):
-            self.running_return = rewards[t] + self.gamma * self.running_return
-            self.returns.add(self.running_return)
-            self.running_return = self.running_return * ~ended[t]
-        return rewards / self.returns.std
+    def rewards(self, obs, rewards, ended):
+        """See T steps, obs `[T, N, ...]`, rewards and ended `[T, N]` -> the rewards to learn from, `[T, N]` float32."""
+        if self.normalize:
+            self.obs.add(obs.reshape(-1, *self.obs.mean.shape))
+            for t in range(len(rewards)):
+                self.running_return = rewards[t] + self.gamma * self.running_return
+                self.returns.add(self.running_return)
+                self.running_return = self.running_return * ~ended[t]
+            rewards = rewards / self.returns.std
+        return rewards.clip(-self.reward_clip, self.reward_clip).astype(np.float32)
 
     def state(self):
-        running_return = torch.from_numpy(self.running_return)
-        return {"obs": self.obs.state(), "returns": self.returns.state(), "running_return": running_return}
+        """For a checkpoint: the statistics. (The running return belongs to the episodes.)"""
+        return {"obs": self.obs.state(), "returns": self.returns.state()} if self.normalize else None
 
-    def restore(self, state, same_episodes):
+    def restore(self, state):
         self.obs.restore(state["obs"])
         self.returns.restore(state["returns"])
-        if same_episodes:
-            self.running_return = state["running_return"].numpy()
 
 
 class Moments:
-    """Mean and standard deviation of a stream, merged batch by batch (Chan et al. 1979)."""
+    """Mean and standard deviation of a stream of arrays, merged batch by batch (Chan et al. 1979)."""
 
     def __init__(self, shape):
         self.count, self.mean, self.squares = 0, np.zeros(shape), np.zeros(shape)

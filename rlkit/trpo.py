@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.envs import Envs, play_state, resume_play
+from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.theta import concatenate, descend, flat_parameter, flatten
+from rlkit.theta import descend, flat_gradient, flat_parameter, flatten
 
 
 @dataclass
@@ -28,8 +28,8 @@ class TRPO:
     env: str | Callable = "CartPole-v1"
     max_kl: float = 0.01  # δ
     cg_iterations: int = 10
-    damping: float = 0.1  # added to the Fisher matrix, which may be singular
-    line_search_steps: int = 10  # each tries half of the step before
+    damping: float = 0.1  # times the identity, added to the Fisher matrix because that may be singular
+    line_search_steps: int = 10  # each tries half of the step before it
     gamma: float = 0.99
     gae_lambda: float = 0.95
     learning_rate: float = 1e-3  # of V
@@ -50,6 +50,10 @@ class TRPO:
     seed: int = 0
     device: str = "auto"
 
+    saved_to_act = ("network", "step")
+    saved_to_learn = ("optimizer", "collector.scaling")
+    saved_to_play_on = ("collector.scaling.running_return",)
+
     def __post_init__(self):
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
@@ -67,7 +71,7 @@ class TRPO:
         while self.step < total_steps:
             rollout = self.collector.collect(self.num_steps)
             self.step += self.num_steps * self.num_envs
-            metrics = self.update(rollout) if rollout.valid.any() else {}  # else mere resets
+            metrics = self.update(rollout) if rollout.valid.any() else {}  # all rows may be autoreset rows
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def update(self, rollout):
@@ -82,7 +86,7 @@ class TRPO:
         surrogate, kl, _ = self.surrogate_and_kl(batch)
         g = flat_gradient(surrogate, parameters, retain_graph=True)
         if not g.isfinite().all():
-            raise ValueError(f"The gradient is not finite at step {self.step}; look at the rewards and observations.")
+            raise ValueError(f"The gradient is not finite at step {self.step}; check the rewards and observations.")
         kl_gradient = flat_gradient(kl, parameters, create_graph=True)
 
         def fisher(v):
@@ -94,7 +98,7 @@ class TRPO:
 
     @torch.no_grad()
     def line_search(self, batch, full_step):
-        """The first of α, α/2, α/4, ... that improves J and keeps the KL below δ; else no step, `step_size` 0."""
+        """Take the first of α, α/2, α/4, ... that improves J and keeps the KL below δ; if none does, take no step."""
         old_theta = self.theta.clone()
         old_surrogate, *_ = self.surrogate_and_kl(batch)
         for k in range(self.line_search_steps):
@@ -123,25 +127,3 @@ class TRPO:
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
         return self.collector.act(obs)
-
-    def state(self, resume=True):
-        """What a checkpoint holds: the network, and with `resume` what it takes to go on learning."""
-        state = {"network": self.network.state_dict(), "step": self.step}
-        if resume:
-            state |= {"optimizer": self.optimizer.state_dict(), "scales": self.collector.state()}
-            state["play"] = play_state(self)
-        return state
-
-    def restore(self, state):
-        self.network.load_state_dict(state["network"])
-        self.step = state["step"]
-        same_episodes = resume_play(self, state.get("play", {}))
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate  # the settings win over what was saved
-            self.collector.restore(state["scales"], same_episodes)
-
-
-def flat_gradient(value, parameters, **options):
-    """The gradient of a number as one tensor `[D]`."""
-    return concatenate(torch.autograd.grad(value, parameters, **options), parameters)

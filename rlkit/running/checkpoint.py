@@ -1,4 +1,11 @@
-"""Agents on disk: tensors and plain values only, a checksum, and never half a file."""
+"""Agents on disk: tensors and plain values only, a checksum, and never half a file.
+
+An agent declares what is saved of it, as names of its attributes (dotted where they lie deeper):
+
+    saved_to_act        what it needs to act
+    saved_to_learn      what it needs to go on learning as well
+    saved_to_play_on    what belongs to the episodes that it is in; the environments and the random numbers come along
+"""
 
 import dataclasses
 import hashlib
@@ -6,20 +13,31 @@ import importlib
 import math
 import os
 import time
+import warnings
+from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import torch
 
-FORMAT = "rlkit-1"
+from rlkit.running.resume import plain, play_state, resume_play, unplain
+
+FORMAT = "rlkit-2"
+EARLIER = "rlkit-1"  # the same, but with other names for what is needed to go on learning
+STAND_INS = {"target": "network"}  # a file that was saved only to act has no target network: it starts as a copy
 
 
 def save(agent, path, resume=True):
     """Write the agent to `path`: its settings, its tensors, and where it is in its episodes and random numbers.
 
-    So a run that goes on from here is the run that was never interrupted, number for number, on one CPU, where
-    `rlkit.envs.parts` can store the environments and the replay memory is below `rlkit.replay.SAVED`; else it begins
-    new episodes with an empty memory. With `resume=False` only what is needed to act: a quarter of the size. The file
-    is written beside `path` and moved into place, so that a crash leaves the old one whole.
+    A run that goes on from this file is the run that was never interrupted, number for number, on one CPU. That holds
+    where `rlkit.running.resume` can store the environments and the replay memory is at most `rlkit.replay.SAVED` bytes.
+    Otherwise it begins new episodes with an empty memory.
+
+    With `resume=False` the file holds only what is needed to act, and has a quarter of the size. The file is written
+    beside `path` and moved into place, so a crash leaves the old one whole. Returns the path.
+
+    Raises ValueError if nothing can be written there, or if the environment is a function, which no file can hold.
     """
     path = writable(path)
     settings = {f.name: getattr(agent, f.name) for f in dataclasses.fields(agent) if f.init}
@@ -27,7 +45,7 @@ def save(agent, path, resume=True):
         raise ValueError(
             "An environment made by a function cannot be saved; register it with gymnasium.register and pass its id."
         )
-    content = {"algorithm": type(agent).__name__, "settings": settings, "state": on_cpu(agent.state(resume), {})}
+    content = {"algorithm": type(agent).__name__, "settings": settings, "state": on_cpu(agent_state(agent, resume), {})}
     content = {"format": FORMAT, "sha256": checksum(content), **content}
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -41,9 +59,61 @@ def save(agent, path, resume=True):
     return path
 
 
+def agent_state(agent, resume=True):
+    """What the agent declares, as tensors and plain values: {name: value}."""
+    names = agent.saved_to_act + (agent.saved_to_learn if resume else ())
+    state = {name: part_state(attrgetter(name)(agent)) for name in names}
+    if resume and hasattr(agent, "saved_to_play_on"):
+        state["play"] = play_state(agent)
+        if state["play"]["envs"]:  # otherwise these episodes will not go on
+            state["play"] |= {name: part_state(attrgetter(name)(agent)) for name in agent.saved_to_play_on}
+    return state
+
+
+def restore_agent(agent, state):
+    """Put an agent into the state that `agent_state` gave. What the state lacks stays as in a new agent."""
+    for name in agent.saved_to_act + agent.saved_to_learn:
+        saved = state.get(name, state.get(STAND_INS.get(name)))
+        if saved is not None:
+            restore_part(agent, name, saved)
+    if hasattr(agent, "saved_to_play_on"):
+        play = state.get("play", {})
+        if resume_play(agent, play):
+            for name in agent.saved_to_play_on:
+                if play[name] is not None:
+                    restore_part(agent, name, play[name])
+
+
+def part_state(part):
+    """Part of an agent as tensors and plain values: a network, an optimiser, something with `state()`, or a value."""
+    if hasattr(part, "state_dict"):
+        return part.state_dict()
+    return part.state() if hasattr(part, "state") else plain(part)
+
+
+def restore_part(agent, name, saved):
+    """Put the part of the agent that has this dotted name into a state that `part_state` gave."""
+    owner, _, attribute = name.rpartition(".")
+    owner = attrgetter(owner)(agent) if owner else agent
+    part = getattr(owner, attribute)
+    if isinstance(part, torch.optim.Optimizer):  # the agent's settings, not the saved ones, decide the learning rate
+        part.load_state_dict(saved | {"param_groups": part.state_dict()["param_groups"]})
+    elif hasattr(part, "load_state_dict"):
+        part.load_state_dict(saved)
+    elif hasattr(part, "restore"):
+        part.restore(saved)
+    elif isinstance(part, torch.Tensor):
+        setattr(owner, attribute, saved.to(part.device))
+    else:
+        setattr(owner, attribute, unplain(saved) if isinstance(part, np.ndarray) else saved)
+
+
 def on_cpu(value, copies):
-    """The same with copies of all tensors, on the CPU: a file from a GPU is like any other, and A3C's workers, who
-    write meanwhile, change nothing between the checksum and the file. What was one tensor under two names stays one."""
+    """The same with copies of all tensors, on the CPU, so that a file from a GPU is like any other.
+
+    A3C's workers go on writing θ meanwhile. Because of the copies they change nothing between the checksum and the
+    file. What was one tensor under two names stays one: `copies` remembers them.
+    """
     if isinstance(value, torch.Tensor):
         key = value.data_ptr(), value.dtype, value.shape, value.stride()
         if key not in copies:
@@ -55,13 +125,16 @@ def on_cpu(value, copies):
 
 
 def load(path, **changes):
-    """The agent saved at `path`, with other settings where `changes` names them (`device="cpu"`, `num_envs=1`)."""
+    """The agent saved at `path`, with other settings where `changes` names them (`device="cpu"`, `num_envs=1`).
+
+    Raises FileNotFoundError if there is no such file, ValueError if it is not a whole checkpoint of rlkit.
+    """
     content = read(path)
     algorithm = getattr(importlib.import_module("rlkit"), content["algorithm"], None)
     if algorithm is None:
         raise ValueError(f"{path} holds a {content['algorithm']!r}, which this version of rlkit does not know.")
     agent = algorithm(**{**content["settings"], **changes})
-    agent.restore(content["state"])
+    restore_agent(agent, content["state"])
     return agent
 
 
@@ -77,20 +150,26 @@ def read(path):
             f"{path} is not a whole checkpoint of rlkit ({type(error).__name__}); "
             "it was cut short, or another program wrote it."
         ) from error
-    if form != FORMAT or checksum(content) != claimed:
+    if form not in (FORMAT, EARLIER) or checksum(content) != claimed:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")
+    if form == EARLIER and content["state"].keys() - {"network", "step"}:
+        message = f"An earlier version wrote {path}: the agent can act, but learns on from its network alone."
+        warnings.warn(message, stacklevel=3)
+        content["state"] = {name: content["state"][name] for name in ("network", "step")}
     return content
 
 
 def checkpoint(path, every=60.0):
-    """A watcher that saves the agent to `path` at once, every so many seconds, and when the run ends."""
+    """A watcher for `train` that saves the agent to `path` at once, every `every` seconds, and when the run ends."""
     return Checkpoint(writable(path), every)
 
 
 class Checkpoint:
+    """See `checkpoint`."""
+
     def __init__(self, path, every):
         self.path, self.every = path, every
-        self.saved = -math.inf  # at once: what cannot be saved shall fail now
+        self.saved = -math.inf  # save at once, so that what cannot be saved fails now
 
     def __call__(self, progress, result):
         if time.monotonic() - self.saved > self.every:
@@ -102,15 +181,15 @@ class Checkpoint:
 
 
 def writable(path):
-    """Refuse now what would fail after an hour of training."""
+    """The path, if a file can be written there. Otherwise ValueError now, and not after an hour of training."""
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"Nothing can be written to {path}; name a file in a folder that exists and is yours.")
+        raise ValueError(f"Nothing can be written to {path}; name a file in a folder that exists and is writable.")
     return path
 
 
 def checksum(content):
-    """SHA-256 over every value and every tensor's bytes: torch.load notices no flipped byte."""
+    """SHA-256 over every value and every tensor's bytes, because torch.load does not notice a flipped byte."""
     digest = hashlib.sha256()
 
     def feed(value):

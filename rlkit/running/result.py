@@ -6,8 +6,17 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Episode(NamedTuple):
+    """A finished episode."""
+
+    total_reward: float  # undiscounted and unclipped
+    length: int  # in actions
+    step: int  # how many steps all environments had taken together when it ended, autoreset rows included
 
 
 @dataclass
@@ -15,7 +24,7 @@ class Progress:
     """What an agent yields after each iteration. Metrics are numbers, or tensors not yet waited for."""
 
     step: int
-    finished: list  # of rlkit.envs.Episode
+    finished: list  # of `Episode`
     metrics: dict
 
 

@@ -1,0 +1,99 @@
+"""What a worker of A3C tells the parent process: when it pulled, acted, computed and pushed, and what came of it."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Lap(NamedTuple):
+    """One round of a worker. Five times in seconds, each the beginning of a phase, and two versions of θ."""
+
+    pull: float
+    act: float
+    gradient: float
+    push: float
+    end: float
+    version_read: int  # of the θ that the worker acted and computed with
+    version_written: int  # of the θ that its gradient was added to
+
+    @property
+    def staleness(self):
+        """How many updates others made in between."""
+        return self.version_written - self.version_read
+
+
+class Report(NamedTuple):
+    """What a worker sends every tenth of a second."""
+
+    rank: int
+    steps: int  # since the last report
+    finished: list  # of episodes
+    laps: np.ndarray  # [K, 7]: a row for each `Lap`
+    metrics: dict
+    cpu_seconds: float  # since the worker was ready
+
+    def read_laps(self):
+        """The laps as a list of `Lap`."""
+        return [Lap(*times, int(read), int(written)) for *times, read, written in self.laps]
+
+
+class Link:
+    """A worker's side of a transport: pulls, counts and pushes, notes when, and sends reports.
+
+    It sends ten times a second, because the parent has other things to do than to read a message for each update.
+    """
+
+    def __init__(self, shared, rank, send):
+        shared.join()
+        self.shared, self.rank, self.deliver = shared, rank, send
+        self.cpu_at_start = time.process_time()
+        self.steps, self.finished, self.laps, self.metrics, self.staleness = 0, [], [], {}, 0.0
+        self.send()  # ready
+
+    @property
+    def T(self):
+        return self.shared.T
+
+    def pull(self, theta):
+        """θ' ← θ -> the version of θ."""
+        self.times = [time.monotonic()]
+        version = self.shared.pull(theta)
+        self.times.append(time.monotonic())
+        return version
+
+    def count(self, steps):
+        """T ← T + steps -> T."""
+        self.total_steps = self.shared.count(self.rank, steps)
+        self.steps += steps
+        self.times.append(time.monotonic())
+        return self.total_steps
+
+    def push(self, gradient, version, learning_rate):
+        """Update θ with a gradient that was computed at `version` of it."""
+        self.times.append(time.monotonic())
+        written = self.shared.push(self.rank, gradient, version, learning_rate)
+        self.laps.append(Lap(*self.times, time.monotonic(), version, written))
+
+    def report(self, finished, metrics):
+        """Put episodes that finished, and the metrics of the last update, into the next report.
+
+        An episode's step becomes T, which counts the steps of all workers.
+        """
+        self.finished += [episode._replace(step=self.total_steps) for episode in finished]
+        self.metrics = metrics
+        if time.monotonic() - self.sent > 0.1:
+            self.send()
+
+    def send(self):
+        """Send a report now."""
+        if self.laps:
+            self.staleness = float(np.mean([lap.staleness for lap in self.laps]))
+        metrics = {name: float(value) for name, value in self.metrics.items()}
+        if metrics:
+            metrics["staleness"] = self.staleness
+        laps = np.array(self.laps, float).reshape(-1, len(Lap._fields))
+        cpu_seconds = time.process_time() - self.cpu_at_start
+        self.deliver(Report(self.rank, self.steps, self.finished, laps, metrics, cpu_seconds))
+        self.steps, self.finished, self.laps = 0, [], []
+        self.sent = time.monotonic()

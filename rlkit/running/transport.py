@@ -1,0 +1,78 @@
+"""How the workers of A3C reach θ. Here it lies in memory that all processes of one machine share.
+
+A worker joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its gradient.
+Whatever offers these can take the place of shared memory.
+"""
+
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import torch
+
+
+class SharedMemory(NamedTuple):
+    """θ, the optimiser's statistics and two counts, in memory that every worker reads and writes."""
+
+    optimizer: Any  # of `rlkit.optimizers`: holds θ
+    steps: torch.Tensor  # [W]: each worker counts its own, so that no count is lost; T is their sum
+    updates: torch.Tensor  # [W]: each worker counts its own; the version of θ is their sum
+    lock: Any = None  # held during an update; None: nobody waits
+    own_statistics: bool = False  # each worker has optimiser statistics of its own
+
+    @property
+    def theta(self):
+        return self.optimizer.theta
+
+    @property
+    def T(self):
+        """The steps of all workers together."""
+        return int(self.steps.sum())
+
+    @property
+    def version(self):
+        """How many updates θ has had."""
+        return int(self.updates.sum())
+
+    def tensors(self):
+        """All that is shared."""
+        return [self.theta, *self.optimizer.statistics(), self.steps, self.updates]
+
+    def join(self):
+        """What a worker calls first, in its own process."""
+        if self.own_statistics:
+            for tensor in self.optimizer.statistics():
+                tensor.set_(tensor.clone())  # no longer in shared memory
+
+    def pull(self, theta):
+        """Copy the shared θ into `theta`, while others may be writing it -> its version.
+
+        The version is read first. So a gradient can be older than it is said to be by what was written meanwhile, and
+        never younger.
+        """
+        version = self.version
+        theta.copy_(self.theta)
+        return version
+
+    def count(self, rank, steps):
+        """Add to the steps of worker `rank` -> T."""
+        self.steps[rank] += steps
+        return self.T
+
+    def push(self, rank, gradient, version_read, learning_rate):
+        """Update θ with a gradient that worker `rank` computed at `version_read` -> the version that it was added to.
+
+        The difference between the two versions is the gradient's staleness. Here every gradient is applied, however
+        stale; another transport may drop it.
+        """
+        with self.lock or nullcontext():
+            version_written = self.version
+            self.optimizer.step(gradient, learning_rate)
+            self.updates[rank] += 1
+        return version_written
+
+
+def release(lock):
+    """Release a lock if a worker was killed while it held it. Living workers hold it for less than a millisecond."""
+    if lock is not None:
+        lock.acquire(timeout=1.0)
+        lock.release()
