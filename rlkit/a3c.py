@@ -155,4 +155,3 @@ class A3C:
     def forget(self):
         """`act` begins new episodes: a recurrent network starts from its initial state."""
         self.model.forget()
-

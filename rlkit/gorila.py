@@ -192,7 +192,6 @@ class Gorila:
         self.server.step = total
 
 
-
 def bundle(send, settings, shared, learning_starts):
     """Algorithm 1 from a worker's side: a whole DQN whose `update` pushes the gradient instead of following it."""
     dqn = DQN(**settings)

@@ -35,7 +35,7 @@ def lstm(network, features, memory):
 def literal_outputs(agent, segment, i):
     """Params and V of environment i's rows, one after the other; an episode begins with an empty memory."""
     network, outputs = agent.network, []
-    memory = None if segment.memory is None else tuple(segment.memory[:, i])
+    memory = None if segment.lstm_state is None else tuple(segment.lstm_state[:, i])
     for t in range(len(segment.obs)):
         features = (torch.from_numpy(segment.obs[t, i]).float() - network.shift) / network.scale
         policy_features = value_features = network.policy_body(features[None])[0]
@@ -245,7 +245,7 @@ def test_the_metrics_are_means_over_the_segment():
 def test_every_row_of_a_segment_tells_of_one_transition():
     agent = counting(3, 1, 5)
     segment = agent.player.play(40)
-    assert segment.obs.shape == (41, 3, 2) and segment.rewards.shape == (40, 3) and segment.memory is None
+    assert segment.obs.shape == (41, 3, 2) and segment.rewards.shape == (40, 3) and segment.lstm_state is None
     for t in range(40):
         for i, length in enumerate((3, 1, 5)):
             episode, time = segment.obs[t, i]
@@ -326,7 +326,7 @@ def test_unrolling_a_segment_gives_what_acting_gave_step_by_step(env):
 
     agent.player.params = record
     segments = [agent.player.play(7) for _ in range(3)]
-    assert segments[0].memory.eq(0).all() and segments[1].memory.any()
+    assert segments[0].lstm_state.eq(0).all() and segments[1].lstm_state.any()
     for n, segment in enumerate(segments):
         with torch.no_grad():
             unrolled, values = agent.unroll(segment)
@@ -362,7 +362,7 @@ def test_acting_remembers_until_it_is_told_to_forget():
     obs = agent.envs.again(6, seed=1).obs
     seen, params = [], agent.player.params
     agent.player.params = lambda *state: seen.append(params(*state)) or seen[-1]
-    played = agent.player.memory
+    played = agent.player.lstm_state
     for _ in range(2):
         agent.act(obs)
     agent.forget()
@@ -372,7 +372,7 @@ def test_acting_remembers_until_it_is_told_to_forget():
     assert abs(second - first).max() > 1e-3
     np.testing.assert_array_equal(again, first)
     np.testing.assert_allclose(fewer, first[:2], rtol=1e-4, atol=1e-5)
-    assert agent.player.memory is played  # that of playing is another
+    assert agent.player.lstm_state is played  # that of playing is another
 
 
 def test_what_only_memory_can_tell_is_learned_with_it_alone():

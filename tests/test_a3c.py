@@ -23,10 +23,12 @@ from jupyter_client.manager import start_new_kernel
 from test_gorila import Match
 
 from rlkit.a2c import A2C
-from rlkit.a3c import A3C, LAP, Report, Reporter, actor_learner
+from rlkit.a3c import A3C
 from rlkit.optimizers import Adam, RMSProp
 from rlkit.running import memory
 from rlkit.running.checkpoint import load, save
+from rlkit.running.laps import Lap, Link, Report
+from rlkit.running.transport import release
 from rlkit.running.workers import WorkerError
 from rlkit.training import evaluate
 
@@ -55,15 +57,15 @@ def small(**changes):
 def report_of(messages, rank):
     """All reports of one worker as a single one."""
     reports = [m for m in messages if m.rank == rank]
-    laps = np.concatenate([r.laps for r in reports])
+    laps = Lap(*np.concatenate([r.laps for r in reports]).T)  # each field an array
     finished = [episode for r in reports for episode in r.finished]
     return Report(rank, sum(r.steps for r in reports), finished, laps, reports[-1].metrics, reports[-1].cpu_seconds)
 
 
 def check_laps(laps):
-    """In order, one after the other, and no gradient older or younger than it can be."""
-    times, read, written = laps[:, :5], laps[:, 5], laps[:, 6]
-    assert (np.diff(times, axis=1) >= 0).all() and (times[1:, 0] >= times[:-1, 4]).all()
+    """In order, one after the other, and no gradient older or younger than it can be. Each field is an array."""
+    *times, read, written = laps
+    assert (np.diff(times, axis=0) >= 0).all() and (laps.pull[1:] >= laps.end[:-1]).all()
     assert (written >= read).all() and (np.diff(read) >= 1).all() and (np.diff(written) >= 1).all()
     assert (read[1:] > written[:-1]).all()  # its own last update is in the θ that it reads
 
@@ -96,22 +98,25 @@ def test_one_worker_in_a_process_of_its_own_is_a2c_number_for_number(one_worker)
 
 
 def test_its_laps_are_numbered_and_timed(one_worker):
-    laps = np.array([lap for _, lap in one_worker["laps"]])
-    assert laps.shape == (200, len(LAP)) and {rank for rank, _ in one_worker["laps"]} == {0}
+    ranks, laps = zip(*one_worker["laps"])
+    assert len(laps) == 200 and set(ranks) == {0} and {type(lap) for lap in laps} == {Lap}
+    assert [lap.version_read for lap in laps] == [lap.version_written for lap in laps] == list(range(200))
+    assert {lap.staleness for lap in laps} == {0}  # nobody came between
+    laps = Lap(*map(np.array, zip(*laps)))
     check_laps(laps)
-    assert laps[:, 5].tolist() == laps[:, 6].tolist() == list(range(200))  # nobody came between
     startup, cpu = one_worker["times"]
-    assert startup > 0 and 0 < cpu < laps[-1, 4] - laps[0, 0] + 1
+    assert startup > 0 and 0 < cpu < laps.end[-1] - laps.pull[0] + 1
     assert {p.metrics["staleness"] for p in one_worker["first"] if p.metrics} == {0}
 
 
 def test_a_report_with_no_new_update_repeats_the_metrics_of_the_last():
     """The last one, where the tenth of a second ended together with the last update."""
-    reports, model = [], A2C(hidden=(8,))
-    reporter = Reporter(reports.append, rank=0)
-    reporter.add([0.0, 0.1, 0.2, 0.3, 0.4, 5, 7], model, {"entropy": torch.tensor(0.5)})
-    reporter.send()
-    reporter.send()
+    reports = []
+    link = Link(small(num_workers=1).shared, 0, reports.append)
+    link.laps.append(Lap(0.0, 0.1, 0.2, 0.3, 0.4, version_read=5, version_written=7))
+    link.report([], {"entropy": torch.tensor(0.5)})
+    link.send()
+    link.send()
     ready, last, again = (report.metrics for report in reports)
     assert ready == {} and last == again == {"entropy": 0.5, "staleness": 2.0}
 
@@ -123,7 +128,7 @@ def test_learning_again_goes_on_with_other_games(one_worker):
     episodes, more = finished(first), finished(second)
     assert 0 < episodes[0].step <= episodes[-1].step <= 1_000 < more[0].step <= more[-1].step <= 1_500
     assert [e.total_reward for e in more] != [e.total_reward for e in episodes[: len(more)]]
-    assert [lap[5] for _, lap in agent.laps] == list(range(200, 300))
+    assert [lap.version_read for _, lap in agent.laps] == list(range(200, 300))
     assert not agent.shared.theta.equal(one_worker["theta"])
     assert list(agent.learn(agent.step)) == []  # nothing left to do: no worker starts
 
@@ -157,7 +162,8 @@ def play(agent, total_steps, rank=0, shared=None, lock=None, shared_statistics=T
     """What a worker sends."""
     sent = []
     settings = agent.settings(agent.worker_seed(rank))
-    actor_learner(sent.append, settings, shared or agent.shared, rank, total_steps, lock, shared_statistics)
+    shared = (shared or agent.shared)._replace(lock=lock, own_statistics=not shared_statistics)
+    agent.actor_learner(sent.append, settings, shared, rank, total_steps)
     return sent
 
 
@@ -193,8 +199,8 @@ def test_a_worker_counts_and_reports_everything_once_and_nothing_twice():
     report = report_of(sent, rank=1)
     assert sent[0].steps == 0 and len(sent[0].laps) == 0  # ready
     assert report.steps == 800 and agent.shared.steps.tolist() == [1000, 800, 50] and agent.shared.T == 1_850
-    assert len(report.laps) == 100 and agent.shared.updates.tolist() == [125, 100, 7]
-    assert report.laps[:, 5].tolist() == list(range(132, 232)) == report.laps[:, 6].tolist()
+    assert len(report.laps.end) == 100 and agent.shared.updates.tolist() == [125, 100, 7]
+    assert report.laps.version_read.tolist() == list(range(132, 232)) == report.laps.version_written.tolist()
     assert len(report.finished) == 200 and {episode.length for episode in report.finished} == {3}
     assert report.finished[0].step == 1_058 and report.finished[-1].step == 1_850  # T, when the segment was over
     check_laps(report.laps)
@@ -223,7 +229,8 @@ def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_bec
         theta = theta + 5 * 0.01 - 0.01 * gradient / (square + 1e-5).sqrt()
         read.append(6 * lap)
     torch.testing.assert_close(agent.shared.theta, theta, rtol=1e-5, atol=1e-5)
-    assert report.laps[:, 5].tolist() == read and report.laps[:, 6].tolist() == [version + 5 for version in read]
+    assert report.laps.version_read.tolist() == read
+    assert report.laps.version_written.tolist() == [version + 5 for version in read]
     assert report.metrics["staleness"] == 5
 
 
@@ -297,7 +304,7 @@ def test_workers_share_their_statistics_or_keep_their_own(optimizer):
 def test_many_at_once_lose_no_count():
     """Threads in place of processes: they too take turns wherever they like."""
     agent, sent = small(num_workers=4, num_envs=2, t_max=3, env=Counting), queue.Queue()
-    work = lambda rank: actor_learner(sent.put, agent.settings(rank), agent.shared, rank, 3_000, None, True)
+    work = lambda rank: agent.actor_learner(sent.put, agent.settings(rank), agent.shared, rank, 3_000)
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(4)]
     for thread in threads:
         thread.start()
@@ -310,12 +317,12 @@ def check_counts(agent, messages, total_steps, each):
     reports = [report_of(messages, rank) for rank in range(agent.num_workers)]
     assert total_steps <= agent.step < total_steps + each * agent.num_workers
     assert [report.steps for report in reports] == agent.shared.steps.tolist()
-    assert [len(report.laps) for report in reports] == agent.shared.updates.tolist()
-    assert agent.step == each * agent.shared.version == each * sum(len(report.laps) for report in reports)
+    assert [len(report.laps.end) for report in reports] == agent.shared.updates.tolist()
+    assert agent.step == each * agent.shared.version == each * sum(len(report.laps.end) for report in reports)
     for report in reports:
         check_laps(report.laps)
-        assert report.laps[-1, 6] < agent.shared.version
-    assert len({tuple(lap[:5]) for report in reports for lap in report.laps}) == agent.shared.version
+        assert report.laps.version_written[-1] < agent.shared.version
+    assert len({times for report in reports for times in zip(*report.laps[:5])}) == agent.shared.version
 
 
 # Two workers in processes of their own ------------------------------------------------------------------------
@@ -331,7 +338,7 @@ def test_two_workers_lose_no_count_and_learn(monkeypatch):
     assert len(progress) == len(sent) and progress[-1].step == agent.step
     assert sum(len(p.finished) for p in progress) == sum(len(m.finished) for m in messages)
     kept = [(m.rank, lap.tolist()) for m in messages for lap in m.laps]
-    assert [(rank, lap.tolist()) for rank, lap in agent.laps] == kept
+    assert [(rank, list(lap)) for rank, lap in agent.laps] == kept
     assert (agent.startup > 0).all() and (agent.cpu_seconds > 0).all()
     one, other = ([e.total_reward for e in report_of(messages, rank).finished][:20] for rank in range(2))
     assert one != other  # other games
@@ -378,9 +385,7 @@ def test_all_that_workers_write_lies_in_shared_memory(optimizer, kind):
     assert len(shared.steps) == len(shared.updates) == 5
     seen = elsewhere(shared)
     for mine, theirs in zip(
-        (shared.theta, *shared.optimizer.statistics(), shared.steps, shared.updates),
-        (seen.theta, *seen.optimizer.statistics(), seen.steps, seen.updates),
-        strict=True,
+        (shared.theta, *shared.optimizer.statistics(), shared.steps, shared.updates), seen.tensors(), strict=True
     ):
         theirs += 3
         assert mine.equal(theirs)
@@ -432,27 +437,29 @@ def test_what_the_parent_asks_of_its_supervisor(monkeypatch):
         agent = small(on_failure=on_failure, locked=locked, heartbeat=7.0, num_workers=3, shared_statistics=not locked)
         asked = replaced(monkeypatch, [])
         assert list(agent.learn(100)) == []
-        assert asked["work"] is actor_learner and asked["heartbeat"] == 7 and asked["go_on"] == (on_failure != "stop")
-        for rank, (settings, shared, number, total_steps, lock, shared_statistics) in enumerate(asked["jobs"]):
-            assert settings == agent.settings(agent.worker_seed(rank)) and shared is agent.shared and number == rank
-            assert total_steps == 100 and (lock is not None) == locked == (not shared_statistics)
-    assert len({id(job[4]) for job in asked["jobs"]}) == 1  # one lock for all
+        assert asked["work"] is A3C.actor_learner and asked["heartbeat"] == 7
+        assert asked["go_on"] == (on_failure != "stop")
+        for rank, (settings, shared, number, total_steps) in enumerate(asked["jobs"]):
+            assert settings == agent.settings(agent.worker_seed(rank)) and number == rank and total_steps == 100
+            assert all(mine is theirs for mine, theirs in zip(shared.tensors(), agent.shared.tensors(), strict=True))
+            assert (shared.lock is not None) == locked == shared.own_statistics
+    assert len({id(job[1].lock) for job in asked["jobs"]}) == 1  # one lock for all
 
 
-def test_only_a_lock_that_nobody_holds_any_more_is_set_free():
+def test_only_a_lock_that_nobody_holds_any_more_is_released():
     lock = multiprocessing.get_context("spawn").Lock()
-    module.set_free(None)
+    release(None)
     for held in (False, True):
         if held:
             lock.acquire()
-        module.set_free(lock)
+        release(lock)
         assert lock.acquire(block=False)
         lock.release()
     lock.acquire()
     let_go = []
     owner = threading.Timer(0.2, lambda: let_go.append(True) or lock.release())  # it lives
     owner.start()
-    module.set_free(lock)
+    release(lock)
     assert let_go
     owner.join()
     assert lock.acquire(block=False) and not lock.acquire(block=False)
@@ -478,7 +485,7 @@ def test_a_worker_killed_in_the_middle_of_a_locked_update_does_not_stop_the_othe
     agent.shared.optimizer.__class__ = Fuse
     agent.shared.optimizer.fuse = torch.zeros(()).share_memory_()
     with pytest.warns(
-        UserWarning, match=r"Going on without one: Worker \d was killed \(exit code -9: SIGKILL\)"
+        UserWarning, match=r"Continuing with the other workers: Worker \d was killed \(exit code -9: SIGKILL\)"
     ) as seen:
         progress = [*agent.learn(1_000)]
     assert len(seen) == 1
@@ -511,7 +518,9 @@ def test_one_worker_raises_and_the_other_hangs():
         warnings.simplefilter("always")
         with pytest.raises(WorkerError) as error:
             list(agent.learn(1_000))
-    raised, hung = sorted([*(str(w.message).removeprefix("Going on without one: ") for w in seen), str(error.value)])
+    raised, hung = sorted(
+        [*(str(w.message).removeprefix("Continuing with the other workers: ") for w in seen), str(error.value)]
+    )
     assert raised.startswith("Worker 0 failed") and "in actor_learner" in raised and "no such game" in raised
     assert hung.startswith("Worker 1 hangs: it sent nothing for 1 s") and "larger heartbeat" in hung
     assert agent.step == 0  # no segment was whole

@@ -131,7 +131,7 @@ def forward(agent, obs):
     """What acts, from its beginning: params and V, or params and memory."""
     if not isinstance(agent, A2C):
         return agent.collector.forward(obs)
-    memory = agent.network.blank_memory(len(obs)) if agent.recurrent else None
+    memory = agent.network.initial_state(len(obs)) if agent.recurrent else None
     params, memory = agent.player.params(obs, memory)
     return params, memory if agent.recurrent else agent.network.values(torch.from_numpy(obs)).detach()
 
@@ -150,7 +150,7 @@ def statistics(agent):
 
 
 def moments(agent):
-    scales = (agent.player if isinstance(agent, A2C) else agent.collector).scales
+    scales = (agent.player if isinstance(agent, A2C) else agent.collector).scaling
     return [x for m in (scales.obs, scales.returns) for x in (m.count, m.mean, m.squares)]
 
 
@@ -173,7 +173,7 @@ def test_a_loaded_agent_takes_the_same_next_update(name, tmp_path):
             one.improve_policy(batch)
             one.fit_values(batch)
         elif AGENTS[name][0] is A2C:
-            one.optimize.step(one.gradient(rollout)[0], one.learning_rate * one.remaining())
+            one.optimize.step(one.gradient(rollout)[0], one.current_learning_rate())
         else:
             one.update(rollout)
     assert weights(loaded.network).equal(weights(agent.network))

@@ -8,7 +8,6 @@ import pytest
 from rlkit import explore, plotting
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.envs import Episode
 from rlkit.experiments import asynchrony, wall_clock
 from rlkit.experiments.asynchrony import REAL_WORKERS, UPDATES, VIRTUAL_WORKERS, first_ready, rates
 from rlkit.experiments.curves import Trace
@@ -19,7 +18,8 @@ from rlkit.explore.t_max import errors
 from rlkit.explore.worker_model import speed_ups
 from rlkit.explore.workers import lanes
 from rlkit.functional import n_step_returns
-from rlkit.running.result import Progress
+from rlkit.running.laps import Lap
+from rlkit.running.result import Episode, Progress
 
 
 def agent_with_laps():
@@ -28,7 +28,7 @@ def agent_with_laps():
     for k in range(10):
         for rank in range(2):
             start = k + 0.5 * rank
-            agent.laps.append((rank, np.array([start, start, start + 0.5, start + 0.9, start + 1, 2 * k, 2 * k + 1])))
+            agent.laps.append((rank, Lap(start, start, start + 0.5, start + 0.9, start + 1, 2 * k, 2 * k + 1)))
     agent.cpu_seconds[:], agent.reported_steps = 5.0, 20
     return agent
 

@@ -14,7 +14,7 @@ from rlkit import AGENTS
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.ppo import PPO
-from rlkit.running.checkpoint import checkpoint, load, read, save
+from rlkit.running.checkpoint import agent_state, checkpoint, load, read, restore_agent, save
 from rlkit.training import evaluate, train
 
 module = sys.modules["rlkit.running.checkpoint"]  # rlkit.running.checkpoint is also the name of the watcher
@@ -108,10 +108,10 @@ def test_the_file_holds_tensors_and_plain_values_only(path):
 
 
 def test_an_agent_saved_from_a_network_that_learned_more_is_another_file(trained, path):
-    before = module.checksum(trained.state())
+    before = module.checksum(agent_state(trained))
     with torch.no_grad():
         next(trained.network.parameters()).view(-1)[0] += 1e-6
-    assert module.checksum(trained.state()) != before
+    assert module.checksum(agent_state(trained)) != before
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
@@ -129,7 +129,7 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     agent.shared.optimizer.step(gradient, 0.1)
     assert loaded.shared.theta.equal(agent.shared.theta) and alone.shared.theta.equal(agent.shared.theta)
     loaded.shared.steps.fill_(7)
-    loaded.restore(alone.state())  # a second time
+    restore_agent(loaded, agent_state(alone))  # a second time
     assert loaded.step == 60
     save(agent, path.with_name("small.pt"), resume=False)
     small = load(path.with_name("small.pt"))
@@ -161,8 +161,8 @@ def test_a_file_holds_tensors_of_the_cpu_only_wherever_the_agent_was(trained, pa
 
     save(trained, path)
     here = path.read_bytes()
-    state = trained.state()
-    monkeypatch.setattr(trained, "state", lambda resume: elsewhere(state))
+    state = agent_state(trained)
+    monkeypatch.setattr(module, "agent_state", lambda agent, resume: elsewhere(state))
     save(trained, path)
     assert same(read(path)["state"], module.on_cpu(state, {})) and len(path.read_bytes()) == len(here)
 

@@ -237,7 +237,7 @@ def test_a_number_that_is_none_stops_at_once_and_says_where(where, bad):
     assert envs.steps == 8  # four steps of two went well
     what = {"reward": "reward", "obs": "observation"}[where]
     assert f"Environment 1 returned the {what}" in str(error.value)
-    assert str(bad) in str(error.value) and "step 8" in one_line(error) and "mend" in str(error.value)
+    assert str(bad) in str(error.value) and "step 8" in one_line(error) and "fix" in str(error.value)
 
 
 @pytest.mark.parametrize("env", ["NoSuchTask-v0", "CartPole-v99", "no_package:Task-v0", "ALE/NoSuchGame-v5"])

@@ -6,10 +6,14 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from conftest import disturb, one_line
 from gymnasium.spaces import Box, Discrete
 
 from rlkit.dqn import DQN
-from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights, gradient
+from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights
+from rlkit.replay import Replay
+from rlkit.running.checkpoint import agent_state, restore_agent
+from rlkit.theta import flat_gradient
 from rlkit.training import evaluate, stop_at, train
 
 FIELDS = {"double": True, "dueling": True, "n_step": 3, "batch_size": 16, "hidden": (8, 8), "target_period": 3}
@@ -48,13 +52,30 @@ def fake_gradient(agent, version, value=1.0):
 
 
 def test_a_workers_gradient_is_dqns():
-    dqn, batch = played()
-    dqn.objective(batch)[0].backward()
-    expected = torch.cat([p.grad.flatten() for p in dqn.network.parameters()])
-    flat_weights(dqn)
-    values, loss, q = gradient(dqn, batch)
-    assert torch.equal(torch.from_numpy(values), expected)
-    assert loss == dqn.objective(batch)[0].item() and np.isfinite(q)
+    """A worker in this process that pushes once: the gradient of DQN's own loss, at the weights that were pulled."""
+    agent = Gorila(Match, num_workers=1, learning_starts=100, **FIELDS)
+    disturb(agent.network)
+    agent.publish()
+    drawn, sent = [], []
+
+    class Enough(Exception):
+        pass
+
+    def send(message):
+        sent.append(message)
+        if isinstance(message, Gradient):
+            raise Enough
+
+    sample = Replay.sample
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Enough):
+        patch.setattr(Replay, "sample", lambda self, size: drawn.append(sample(self, size)) or drawn[-1])
+        bundle(send, *agent.job(0))
+    (batch,), pushed = drawn, sent[-1]
+    loss, q, _ = agent.server.objective(batch)
+    loss.backward()
+    expected = torch.cat([p.grad.flatten() for p in agent.network.parameters()])
+    torch.testing.assert_close(torch.from_numpy(pushed.values), expected)
+    assert pushed.loss == pytest.approx(loss.item()) and pushed.q == pytest.approx(q.mean().item())
 
 
 def test_the_servers_step_is_dqns(monkeypatch):
@@ -68,9 +89,9 @@ def test_the_servers_step_is_dqns(monkeypatch):
     theta, theta_target = flat_weights(worker)
     for version in range(3):
         agent.publish()
-        theta.copy_(agent.shared.theta)
-        theta_target.copy_(agent.shared.theta_target)
-        agent.update(Gradient(*gradient(worker, batch)[:1], version, 0.0, 0.0))
+        assert agent.shared.pull(theta, theta_target) == (version, agent.step)
+        gradient = flat_gradient(worker.objective(batch)[0], worker.parameters)
+        agent.update(Gradient(gradient.numpy(), version, 0.0, 0.0))
         dqn.update()
     for ours, theirs in ((agent.network, dqn.network), (agent.server.target, dqn.target)):
         for name, weights in ours.state_dict().items():
@@ -98,6 +119,15 @@ def test_the_server_drops_what_is_too_old():
     assert torch.equal(agent.theta, before) and agent.server.num_updates == 10
     assert agent.update(fake_gradient(agent, version=8))["dropped"] == 1
     assert not torch.equal(agent.theta, before) and agent.server.num_updates == 11
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_and_changes_no_weight():
+    agent = Gorila(Match, **FIELDS)
+    before = agent.theta.clone()
+    with pytest.raises(ValueError, match="diverged; take a smaller learning_rate") as error:
+        agent.update(fake_gradient(agent, version=0, value=np.nan))
+    one_line(error)
+    assert agent.theta.equal(before) and agent.server.num_updates == 0
 
 
 def test_the_server_publishes_and_syncs_the_target():
@@ -150,7 +180,7 @@ def test_state_round_trip():
     agent = Gorila(Match, **FIELDS)
     agent.update(fake_gradient(agent, version=0))
     other = Gorila(Match, seed=1, **FIELDS)
-    other.restore(copy.deepcopy(agent.state()))
+    restore_agent(other, copy.deepcopy(agent_state(agent)))
     for trained in (agent, other):
         trained.update(fake_gradient(trained, version=1, value=2.0))  # the optimiser's averages came along
     assert torch.equal(other.theta, agent.theta)

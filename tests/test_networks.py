@@ -307,7 +307,7 @@ def test_what_comes_after_a_row_that_is_not_valid_knows_nothing_of_what_came_bef
     memory = torch.from_numpy(observations(2, 3, 5))
     params, values = network.unroll(obs, memory, valid)
     whole, _ = network.unroll(obs, memory, torch.ones_like(valid))
-    fresh, fresh_values = network.unroll(obs[3:, 1:2], network.blank_memory(1), valid[3:, 1:2])
+    fresh, fresh_values = network.unroll(obs[3:, 1:2], network.initial_state(1), valid[3:, 1:2])
     torch.testing.assert_close(params[3:, 1:2], fresh)
     torch.testing.assert_close(values[3:, 1:2], fresh_values)
     torch.testing.assert_close(params[:, ::2], whole[:, ::2])  # the neighbours
@@ -323,7 +323,7 @@ def test_memory_begins_empty_and_one_body_serves_both_heads():
     assert network.value_body is network.policy_body
     sizes = [7 * 8 + 8, 8 * 5 + 5, 2 * 4 * 5 * 5 + 2 * 4 * 5, 5 * 4 + 4, 5 + 1]  # two layers, the LSTM, two heads
     assert len(weights(network)) == sum(sizes)
-    assert network.blank_memory(7).equal(torch.zeros(2, 7, 5))
+    assert network.initial_state(7).equal(torch.zeros(2, 7, 5))
 
 
 # One flat tensor --------------------------------------------------------------------------------------------

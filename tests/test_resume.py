@@ -4,14 +4,14 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import small, tiny
+from conftest import small, tiny, weights
 
 from rlkit import replay as replay_module
 from rlkit.a2c import A2C
-from rlkit.envs import parts
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
-from rlkit.running.checkpoint import load, read, save
+from rlkit.running.checkpoint import agent_state, checksum, load, save
+from rlkit.running.resume import parts
 from rlkit.training import train
 from rlkit.trpo import TRPO
 
@@ -47,7 +47,7 @@ def check_resume(make, path, first, last):
     assert before.returns + after.returns == all_of_it.returns
     assert before.steps + after.steps == all_of_it.steps
     assert after.returns, "no episode ended after the stop, so this shows little"
-    assert same(resumed.state(), whole.state())
+    assert same(agent_state(resumed), agent_state(whole))
     return resumed
 
 
@@ -144,18 +144,17 @@ def test_a_run_that_begins_anew_depends_on_the_seed_and_the_step(path):
     assert len({str(first_obs(seed, steps)) for seed in (1, 2) for steps in (40, 80)}) == 4
 
 
-def test_a_file_from_before_these_states_were_saved_can_go_on(path):
+def test_a_file_of_an_earlier_version_can_act_and_says_what_it_lacks(path):
     for agent in (tiny(), small(PPO, normalize=True), small(A2C, recurrent=True, normalize=True), small(REINFORCE)):
         train(agent, 100)
-        state = agent.state()
-        scales = state.get("scales", {})
-        for new in ("play", "replay"):
-            state.pop(new, None)
-        for new in ("running_return", "memory"):
-            scales.pop(new, None)
-        other = type(agent)(**{name: getattr(agent, name) for name in read(save(agent, path))["settings"]})
-        other.restore(state)
-        assert other.step == agent.step and train(other, 600).step >= 600
+        content = torch.load(save(agent, path), weights_only=True)
+        del content["format"], content["sha256"]
+        content["state"] = {"network": content["state"]["network"], "step": agent.step, "scales": {"old": 1}}
+        torch.save({"format": "rlkit-1", "sha256": checksum(content), **content}, path)
+        with pytest.warns(UserWarning, match="An earlier version wrote .*agent.pt: the agent can act"):
+            other = load(path)
+        assert other.step == agent.step and weights(other.network).equal(weights(agent.network))
+        assert train(other, 600).step >= 600
 
 
 def test_a_memory_above_the_limit_is_not_saved_and_the_episodes_go_on(path, monkeypatch):
@@ -204,7 +203,7 @@ def test_atari_goes_on_with_new_episodes_and_all_else_is_the_same(path):
     whole.envs.restart(int(np.random.SeedSequence([3, 32]).generate_state(1)[0] // 2))
     np.testing.assert_array_equal(resumed.envs.obs, whole.envs.obs)
     train(resumed, 96), train(whole, 96)
-    assert same(resumed.state(), whole.state())
+    assert same(agent_state(resumed), agent_state(whole))
     assert resumed.envs.total_reward.tolist() == whole.envs.total_reward.tolist()
     again, beginner = load(path).envs, make().envs  # the first screens of Pong are all alike: play some
     for _ in range(40):

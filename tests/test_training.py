@@ -9,8 +9,7 @@ import torch
 from conftest import Counting, learn, one_line, tiny, weights
 from gymnasium.spaces import Box, Discrete
 
-from rlkit.envs import Episode
-from rlkit.running.result import Progress, Result
+from rlkit.running.result import Episode, Progress, Result
 from rlkit.training import evaluate, stop_at, time_limit, train
 
 

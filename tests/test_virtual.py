@@ -11,6 +11,7 @@ from test_gorila import Match
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.experiments.virtual import Costs, in_virtual_time, measured_costs
+from rlkit.running.laps import Lap
 from rlkit.training import evaluate
 
 COSTS = Costs(pull=0.1, step=0.02, gradient=0.3, push=0.1)
@@ -103,8 +104,8 @@ def test_the_agent_itself_has_learned_and_goes_on():
 
 def test_measured_costs_are_medians_over_the_laps():
     """Laps as a worker stamps them: pull, act, gradient, push, end, and two versions; one of them was disturbed."""
-    laps = [(0, np.array([t, t + 0.1, t + 0.6, t + 0.9, t + 1.0, 7, 7])) for t in (0.0, 2.0, 4.0)]
-    laps += [(0, np.array([6.0, 9.0, 14.0, 18.0, 25.0, 7, 7]))]
+    laps = [(0, Lap(t, t + 0.1, t + 0.6, t + 0.9, t + 1.0, 7, 7)) for t in (0.0, 2.0, 4.0)]
+    laps += [(0, Lap(6.0, 9.0, 14.0, 18.0, 25.0, 7, 7))]
     asked = []
     agent = SimpleNamespace(step=30, t_max=5, num_envs=2, laps=laps, learn=lambda steps: asked.append(steps) or [])
     np.testing.assert_allclose(measured_costs(agent, updates=20), [0.1, 0.1, 0.3, 0.1], rtol=1e-6)

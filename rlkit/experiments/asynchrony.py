@@ -12,6 +12,7 @@ import numpy as np
 from rlkit.experiments.curves import Trace
 from rlkit.experiments.virtual import in_virtual_time, measured_costs
 from rlkit.presets import preset
+from rlkit.running.laps import Lap
 from rlkit.running.workers import WorkerError
 from rlkit.tasks import DelayedCartPole
 
@@ -78,8 +79,7 @@ def solving_run(num_workers, seed, total_steps=200_000):
         seconds = time.monotonic() - began - first_ready(agent)
         if solved := trace.add(seconds, progress):
             break
-    laps = np.array([lap for _, lap in agent.laps])
-    trace.staleness = (laps[:, 6] - laps[:, 5]).tolist()
+    trace.staleness = [lap.staleness for _, lap in agent.laps]
     return trace.summary(seconds, solved) | rates(agent) | {"startup": agent.startup.round(2).tolist()}
 
 
@@ -103,10 +103,11 @@ def rates(agent, laps=None):
     Steps per second are those of all workers together, counted over the laps in which all were at work. `laps` are
     (rank, lap) pairs; without them, the agent's last ones. Raises ValueError as long as a worker has none.
     """
-    ranks, laps = (np.array(column) for column in zip(*(laps or agent.laps)))
-    begin = max(laps[ranks == rank, 0].min() for rank in range(agent.num_workers))
-    end = min(laps[ranks == rank, 4].max() for rank in range(agent.num_workers))
-    counted = (laps[:, 0] >= begin) & (laps[:, 4] <= end)
+    ranks, laps = zip(*(laps or agent.laps))
+    ranks, laps = np.array(ranks), Lap(*np.array(laps, float).T)  # each field an array
+    begin = max(laps.pull[ranks == rank].min() for rank in range(agent.num_workers))
+    end = min(laps.end[ranks == rank].max() for rank in range(agent.num_workers))
+    counted = (laps.pull >= begin) & (laps.end <= end)
     steps = int(counted.sum()) * agent.t_max * agent.num_envs
     total = agent.reported_steps / agent.cpu_seconds.sum()
     per_second = steps / (end - begin)

@@ -50,22 +50,19 @@ def in_virtual_time(agent, costs, total_steps, jitter=0.1) -> Iterator[tuple[flo
 
     def begin_lap(rank, clock):
         worker = workers[rank]
-        worker.theta.copy_(shared.theta)
+        version = shared.pull(worker.theta)
         segment = worker.player.play(agent.t_max)
         gradient, metrics = worker.gradient(segment)
         end = clock + costs.lap(agent.t_max) * rng.normal(1, jitter)
-        heapq.heappush(laps, (end, rank, shared.version, gradient, metrics))
+        heapq.heappush(laps, (end, rank, version, gradient, metrics))
 
     for rank in range(agent.num_workers):
         begin_lap(rank, clock=0.0)
     while agent.step < total_steps:
         clock, rank, version, gradient, metrics = heapq.heappop(laps)
         worker = workers[rank]
-        shared.steps[rank] += agent.t_max * agent.num_envs
-        worker.step = agent.step
-        staleness = shared.version - version
-        shared.optimizer.step(gradient, worker.learning_rate * worker.remaining())
-        shared.updates[rank] += 1
+        worker.step = shared.count(rank, agent.t_max * agent.num_envs)
+        staleness = shared.push(rank, gradient, version, worker.current_learning_rate()) - version
         finished = [episode._replace(step=agent.step) for episode in worker.envs.pop_finished()]
         yield clock, Progress(agent.step, finished, metrics | {"staleness": staleness})
         begin_lap(rank, clock)

@@ -5,18 +5,18 @@ import time
 import ipywidgets as widgets
 import numpy as np
 
-from rlkit.a3c import LAP
 from rlkit.experiments.asynchrony import first_ready, rates
 from rlkit.explore.panel import choice, slider
 from rlkit.plotting import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Moving, picture, smooth
 from rlkit.plotting.live import BackgroundPanel
 from rlkit.presets import preset
+from rlkit.running.laps import Lap
 from rlkit.tasks import DelayedCartPole
 
 TASKS = {"CartPole": dict(), "CartPole with 1 ms of waiting": dict(env=DelayedCartPole, t_max=16)}
 COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
-PHASES = dict(zip(LAP, ((BLACK, 3), (BLUE, 6), (ORANGE, 9), (RED, 12))))  # colour and width: later phases are thicker
+PHASES = dict(zip(Lap._fields, ((BLACK, 3), (BLUE, 6), (ORANGE, 9), (RED, 12))))  # colour and line width
 SHOWN = 8  # lanes
 WINDOW = 0.06  # seconds that the lanes show
 
@@ -28,7 +28,7 @@ def lanes(laps, now, window):
     """
     bars = {phase: [] for phase in PHASES}
     for rank, lap in laps:
-        if rank < SHOWN and lap[4] > now - window:
+        if rank < SHOWN and lap.end > now - window:
             for i, phase in enumerate(PHASES):
                 bars[phase].append((rank, 1e3 * (lap[i] - now), 1e3 * (lap[i + 1] - now)))
     return bars
@@ -36,7 +36,7 @@ def lanes(laps, now, window):
 
 def staleness(laps):
     """Updates by other workers between a worker's copy of θ and its own update: one number for each lap."""
-    return np.array([lap[6] - lap[5] for _, lap in laps])
+    return np.array([lap.staleness for _, lap in laps])
 
 
 class WorkersPicture:
@@ -81,7 +81,7 @@ class WorkersPicture:
         if laps:
             values, counts = np.unique(staleness(laps), return_counts=True)
             stale.set_data(values, counts / len(laps))
-            now = min({rank: lap[4] for rank, lap in laps}.values())  # every worker has reported at least until then
+            now = min({rank: lap.end for rank, lap in laps}.values())  # every worker has reported at least until then
             for phase, bars in lanes(laps, now, WINDOW).items():
                 self.bars[phase].set_segments([((a, rank), (b, rank)) for rank, a, b in bars])
         return self.moving.png()

@@ -60,7 +60,7 @@ def joined(parts):
     """Segments of one step each as one."""
     *columns, _ = zip(*(part._replace(obs=part.obs[:1]) for part in parts))
     obs, *columns = (np.concatenate(column) for column in columns)
-    return Segment(np.concatenate([obs, parts[-1].obs[1:]]), *columns, parts[0].memory)
+    return Segment(np.concatenate([obs, parts[-1].obs[1:]]), *columns, parts[0].lstm_state)
 
 
 class ActsOnShared(TakingTurns):
