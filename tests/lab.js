@@ -1,4 +1,4 @@
-// What lab.py asks of the page. JupyterLab hands itself out as `jupyterapp`.
+// What lab.py runs on the page. JupyterLab is there as `jupyterapp`.
 window.lab = {
     notebook: () => jupyterapp.shell.currentWidget.content,
 
@@ -8,7 +8,7 @@ window.lab = {
         return session?.isReady && kernel?.status === "idle" && kernel.connectionStatus === "connected";
     },
 
-    // A command of JupyterLab's menus. Its end is waited for in `answer`: to wait here would block the driver.
+    // Start a command of JupyterLab's menus. `answer` tells when it has ended: waiting here would block the driver.
     begin(command, options) {
         lab.answer = undefined;
         jupyterapp.commands.execute(command, options).then(
@@ -35,11 +35,11 @@ window.lab = {
 
     write(source) { lab.notebook().activeCell.model.sharedModel.setSource(source); },
 
-    // Of the model, so that cells off the screen count, too.
+    // From the model, so that cells off the screen count too.
     codeCells: () => lab.notebook().widgets.filter(cell => cell.model.type === "code").map(
         cell => ({ count: cell.model.executionCount, outputs: cell.model.outputs.toJSON() })),
 
-    // The contrast of an element's letters with what lies behind them, as WCAG 2.2 defines it: from 1 to 21.
+    // The contrast of an element's text with its background, as WCAG 2.2 defines it: from 1 to 21.
     contrast(element) {
         const numbers = colour => colour.match(/[\d.]+/g).map(Number);
         const luminance = colour => colour
@@ -56,7 +56,7 @@ window.lab = {
         return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
     },
 
-    // What is wider than its place, in the output of the cell in sight: all of it, a button's text, a label.
+    // What is cut off in the output of the visible cell: an output, the text of a button, a label.
     cutOff: () => [".jp-OutputArea-output", ".jupyter-button", ".widget-label"]
         .flatMap(part => [...document.querySelectorAll(".jp-Cell.jp-mod-active " + part)])
         .filter(element => element.scrollWidth > element.clientWidth + 1)

@@ -1,4 +1,4 @@
-"""A real JupyterLab on loopback and a real browser in front of it, as a reader has them. For test_browser.py."""
+"""For test_browser.py: a real JupyterLab on loopback, and a real browser in front of it."""
 
 import contextlib
 import os
@@ -18,12 +18,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def browser_path():
-    """The first of these commands that there is, or None."""
+    """The path of the first browser command that exists, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 class Lab:
-    """JupyterLab on a copy of the chapters, with no settings of its user; nothing of it is left after `close`."""
+    """JupyterLab on a copy of the chapters, without anyone's settings. `close` leaves nothing behind."""
 
     def __init__(self, folder):
         shutil.copytree(ROOT / "lectures", folder / "lectures", ignore=shutil.ignore_patterns(".*"))
@@ -47,12 +47,12 @@ class Lab:
             self.server = subprocess.Popen(command, stdout=log, **options)
         try:
             self.wait()
-        except BaseException:  # Ctrl-C, too
+        except BaseException:  # Ctrl-C as well
             self.close()
             raise
 
     def wait(self, seconds=120):
-        """Until it answers."""
+        """Wait until the server answers."""
         until = time.monotonic() + seconds
         while self.server.poll() is None and time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(self.address, timeout=2):
@@ -61,12 +61,12 @@ class Lab:
         raise RuntimeError(f"JupyterLab does not answer: {self.log.read_text()[-2_000:]}")
 
     def processes(self):
-        """The server, its kernels, and whatever these have started, orphans too: they share an environment."""
+        """The server, its kernels and what these have started, orphans included: all share one environment variable."""
         ours = self.environment.items()
         return [p for p in psutil.process_iter(["environ"]) if ours <= (p.info["environ"] or {}).items()]
 
     def close(self):
-        """SIGTERM, at which the server ends its kernels -> the processes that are left, which should be none."""
+        """Send SIGTERM, on which the server ends its kernels -> the processes that are left, which should be none."""
         family = self.processes()
         self.server.terminate()
         _, left = psutil.wait_procs(family, timeout=30)
@@ -77,7 +77,7 @@ class Lab:
 
 
 class Chapter:
-    """One notebook in a tab of its own. lab.js holds what runs on the page."""
+    """One notebook in its own tab. The code that runs on the page is in lab.js."""
 
     def __init__(self, browser, lab, name):
         self.name = name
@@ -91,11 +91,11 @@ class Chapter:
         self.page.wait_for_function("lab.idle()")
 
     def begin(self, command, **options):
-        """Give JupyterLab a command, as its menus do, and do not wait for its end."""
+        """Start a JupyterLab command, as its menus do, without waiting for it."""
         self.page.evaluate("([command, options]) => lab.begin(command, options)", [command, options])
 
     def end(self, seconds=60):
-        """Wait for its end, which must be a good one."""
+        """Wait until the command ends, and check that it succeeded."""
         answer = self.page.wait_for_function("lab.answer", timeout=1_000 * seconds).json_value()
         assert answer == "done", answer
 
@@ -104,19 +104,19 @@ class Chapter:
         self.end()
 
     def cell(self, text):
-        """Scroll to the first cell whose source has this in it -> the cell, on the page."""
-        assert self.page.evaluate("text => lab.select(text)", text), f"no cell of {self.name} has {text!r} in it"
+        """Scroll to the first cell whose source contains `text` -> that cell of the page."""
+        assert self.page.evaluate("text => lab.select(text)", text), f"no cell of {self.name} contains {text!r}"
         self.page.wait_for_function("lab.inSight()")
         return self.page.locator(".jp-Cell.jp-mod-active")
 
     def write(self, source):
-        """A new cell at the end of the chapter."""
+        """Add a cell at the end of the chapter."""
         self.page.evaluate("lab.selectLast()")
         self.do("notebook:insert-cell-below")
         self.page.evaluate("source => lab.write(source)", source)
 
     def run(self, source):
-        """Write such a cell and run it -> its last output as text."""
+        """Add a cell at the end and run it -> its last output as text."""
         self.write(source)
         self.do("notebook:run-cell")
         cell = self.code_cells()[-1]
@@ -124,7 +124,7 @@ class Chapter:
         return cell["outputs"][-1]["data"]["text/plain"]
 
     def code_cells(self):
-        """{"count", "outputs"} for each."""
+        """{"count", "outputs"} of each code cell."""
         return self.page.evaluate("lab.codeCells()")
 
     def screenshot(self, name):
@@ -133,7 +133,7 @@ class Chapter:
 
 
 def failures(cells):
-    """What went wrong in code cells, a line each: errors, words on stderr, cells that did not run."""
+    """What went wrong in code cells, one line each: errors, text on stderr, cells that did not run."""
     outputs = [output for cell in cells for output in cell["outputs"]]
     errors = [f"{output['ename']}: {output['evalue']}" for output in outputs if output["output_type"] == "error"]
     warned = ["".join(output["text"]) for output in outputs if output.get("name") == "stderr"]

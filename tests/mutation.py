@@ -1,7 +1,7 @@
-"""Wrong and right solutions of the assignments in the place of the instructor's: `python tests/mutation.py [dqn ...]`.
+"""Run wrong and right solutions of the assignments instead of the instructor's: `python tests/mutation.py [dqn ...]`.
 
-A wrong one must fail a test of its task, a right one, however it is written, must pass them all. They lie in
-`tests/mutants/`, one file per assignment: as replacements in the instructor's cell, or as a cell of their own.
+A wrong one must fail a test of its task. A right one must pass them all, however it is written. They are in
+`tests/mutants/`, one file per assignment. Each is a list of replacements in the instructor's cell, or a whole cell.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSIGNMENTS = ("dqn", "ppo", "a3c")
-REGION = "### BEGIN SOLUTION", "### END SOLUTION"  # what a student gets a stub for
+REGION = "### BEGIN SOLUTION", "### END SOLUTION"  # students get a stub for what is between these
 
 
 def source(assignment):
@@ -30,7 +30,7 @@ def tasks(assignment):
 
 
 def role(cell):
-    """What nbgrader does with a cell: "locked", "solution", "tests", "answer" or, for an illustration, None."""
+    """What a cell is to nbgrader: "locked", "solution", "tests", "answer" or, for an illustration, None."""
     marks = cell.metadata.get("nbgrader")
     if not marks:
         return None
@@ -51,9 +51,9 @@ def tests_of(notebook, task):
 
 
 def run(notebook, task, code):
-    """The first sentence with which each test of `task` fails, or "" -> list, when `code` is its solution.
+    """Run `code` as the solution of `task` -> for each of its tests, the first sentence of the failure, or "".
 
-    Before it run the locked cells and the instructor's solutions, as they stand in the notebook; illustrations do not.
+    The locked cells and the instructor's solutions before it run first, in the notebook's order; illustrations do not.
     """
     names = {"__name__": "__main__"}
     failures = []
@@ -70,7 +70,7 @@ def run(notebook, task, code):
 
 
 def attempt(code, names):
-    """Run it as a cell: what it raised, in a line, or ""."""
+    """Run `code` as a cell -> what it raised, in one line, or ""."""
     try:
         exec(compile(code, "<cell>", "exec"), names)
     except Exception as error:
@@ -79,7 +79,7 @@ def attempt(code, names):
 
 
 def mutated(code, change):
-    """The instructor's cell with a change: (old, new) pairs, each old one there exactly once, or a whole cell."""
+    """The instructor's cell with a change: (old, new) pairs, each old one occurring exactly once; or a whole cell."""
     if isinstance(change, str):
         return change
     for old, new in change:
@@ -106,12 +106,12 @@ def judge(assignment):
 
 
 def good(kind, kept, points):
-    """Is this the verdict that such a solution must get?"""
+    """Is the verdict on this solution as it must be?"""
     return {"right": kept == points, "stub": kept == 0, "wrong": kept < points}[kind]
 
 
 def table(rows):
-    """The rows as text, a line each."""
+    """The rows as text, one line each."""
     lines = [f"{'task':22} {'kind':6} {'points':>7}  solution; what the student is told"]
     for task, kind, name, kept, points, failure in rows:
         mark = "" if good(kind, kept, points) else "  <-- MUST NOT BE"

@@ -1,7 +1,8 @@
 """The assignments, from the instructor's source through nbgrader's commands to points and feedback.
 
-A term in small: three assignments are generated, one goes through the exchange, a class hands in, is graded and gets
-feedback. In the class sit the instructor, one who hands in what was released, and those whom a grader has to survive.
+This is a small term: three assignments are generated, one goes through the exchange, a class hands in its work, is
+graded and gets feedback. The class has the instructor's solution, the released version, and submissions that try to
+break the grader.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux limits a kernel's memory, and nbgrader has no exchange on Windows"
 )
 COURSE = mutation.ROOT / "lectures/assignments"
-HOSTILE = {  # what stands in the first solution cell; nothing else is solved
+HOSTILE = {  # the code in the first solution cell; nothing else is solved
     "b-endless": "while True:\n    pass",
     "c-hoarder": "hoard = []\nwhile True:\n    hoard.append(bytearray(500_000_000))",
     "d-raises": "import a_module_that_nobody_has",
@@ -51,10 +52,10 @@ class Liar:
 
 
 def nbgrader(folder, *arguments, code=0):
-    """Run an nbgrader command in a folder -> all that it said. In this process: importing nbgrader takes seconds."""
+    """Run an nbgrader command in a folder -> its output. In this process, because importing nbgrader takes seconds."""
     said = io.StringIO()
     NbGraderApp.clear_instance()
-    NbGraderApp.subcommands[arguments[0]][0].clear_instance()  # a command run before has another folder's settings
+    NbGraderApp.subcommands[arguments[0]][0].clear_instance()  # an earlier command had the settings of another folder
     with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         app = NbGraderApp.instance()
         try:
@@ -79,13 +80,13 @@ def released(course, assignment):
 
 
 def illustrations_cut(notebook):
-    """Only what is graded: these students drew no figure, which saves time."""
+    """Only what is graded: a notebook without its figures runs faster."""
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown" or mutation.role(cell)]
     return notebook
 
 
 def solved(course, assignment, codes):
-    """What was released, with these codes as solutions, in order; what is left over stays as it was released."""
+    """The released notebook with these solutions, in order; the other cells stay as released."""
     notebook = illustrations_cut(released(course, assignment))
     for cell, code in zip((c for c in notebook.cells if mutation.role(c) == "solution"), codes):
         cell.source = code
@@ -98,14 +99,14 @@ def defined(source):
 
 
 def liar(course, assignment):
-    """Every function and class of the assignment is an object that agrees with everything."""
+    """A solution in which every function and class is an object that equals everything."""
     notebook = mutation.source(assignment)
     names = [defined(cell.source) for cell in notebook.cells if mutation.role(cell) == "solution"]
     return solved(course, assignment, [LIAR + "".join(f"{name} = Liar()\n" for name in group) for group in names])
 
 
 def points(course, assignment, student):
-    """(machine's points, of how many) of one student, or None where grading failed."""
+    """(points from the tests, maximum) of one student, or None if grading failed."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
@@ -115,7 +116,7 @@ def points(course, assignment, student):
 
 
 def term(folder, assignment):
-    """A copy of the course in which one assignment was generated, handed in by a class, and graded -> the copy."""
+    """Generate one assignment in a copy of the course, hand it in for a class, and grade it -> the copy."""
     course = folder / assignment
     shutil.copytree(COURSE / "source" / assignment, course / "source" / assignment)
     shutil.copy(COURSE / "nbgrader_config.py", course)
@@ -132,20 +133,20 @@ def term(folder, assignment):
     cut.cells = [cell for cell in cut.cells if mutation.role(cell) != "tests"]
     hand_in(course, "g-deletes-tests", assignment, cut)
     said = nbgrader(course, "autograde", assignment, "--Execute.timeout=45", code=1)
-    assert re.findall(r"for student '(.*)'", said) == ["e-exits"], said  # reported, and the class went on
+    assert re.findall(r"for student '(.*)'", said) == ["e-exits"], said  # reported, and the others were graded
     return course
 
 
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory):
-    """What `term` makes of each assignment, in two processes."""
+    """The copies that `term` makes of each assignment, in two processes."""
     folder = tmp_path_factory.mktemp("term")
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         return dict(zip(mutation.ASSIGNMENTS, pool.map(term, [folder] * 3, mutation.ASSIGNMENTS)))
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_the_instructor_gets_all_points_and_what_was_released_none(courses, assignment):
+def test_the_instructor_gets_all_points_and_the_released_version_none(courses, assignment):
     tests = [cell for cell in mutation.source(assignment).cells if mutation.role(cell) == "tests"]
     of = sum(cell.metadata.nbgrader.points for cell in tests)
     assert points(courses[assignment], assignment, "z-instructor") == (of, of)
@@ -153,23 +154,23 @@ def test_the_instructor_gets_all_points_and_what_was_released_none(courses, assi
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_an_object_that_agrees_with_everything_gets_nothing(courses, assignment):
+def test_an_object_that_equals_everything_gets_no_points(courses, assignment):
     assert points(courses[assignment], assignment, "f-liar")[0] == 0
 
 
 @pytest.mark.parametrize("student", HOSTILE)
-def test_whoever_breaks_the_grader_gets_nothing_and_the_next_one_is_graded(courses, student):
+def test_breaking_the_grader_earns_nothing_and_the_next_student_is_graded(courses, student):
     graded = points(courses["dqn"], "dqn", student)
     assert graded is None or graded[0] == 0
     assert points(courses["dqn"], "dqn", "z-instructor")[0] == 20
 
 
-def test_deleted_tests_come_back(courses):
+def test_deleted_tests_are_put_back(courses):
     assert points(courses["dqn"], "dqn", "g-deletes-tests") == (20, 20)
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_what_is_released_holds_no_solution_no_hidden_test_and_no_output(courses, assignment):
+def test_the_released_version_has_no_solution_no_hidden_test_and_no_output(courses, assignment):
     source, release = mutation.source(assignment), released(courses[assignment], assignment)
     region = re.compile(
         r"[ \t]*### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)[ \t]*### END (?:SOLUTION|HIDDEN TESTS)", re.DOTALL
@@ -185,7 +186,7 @@ def test_what_is_released_holds_no_solution_no_hidden_test_and_no_output(courses
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_headings_count_the_minutes_and_the_points_that_are_there(assignment):
+def test_headings_give_the_right_minutes_and_points(assignment):
     cells, minutes, points = mutation.source(assignment).cells, 0, {"Task": 0, "Question": 0}
     for position, cell in enumerate(cells):
         heading = re.match(r"## (Task|Question) \d+\. .*?(\d+) minutes, (\d+) points\)", cell.source)
@@ -201,14 +202,14 @@ def test_headings_count_the_minutes_and_the_points_that_are_there(assignment):
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_the_instructors_notebook_is_stored_with_its_outputs(assignment):
+def test_the_instructors_notebook_is_stored_with_outputs(assignment):
     for cell in mutation.source(assignment).cells:
         assert cell.cell_type == "markdown" or cell.execution_count, f"{cell.id} was not run"
         outputs = cell.get("outputs", [])
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs), cell.id
 
 
-def test_the_way_of_one_student_from_release_to_feedback(courses, tmp_path):
+def test_one_student_from_release_to_feedback(courses, tmp_path):
     course = courses["dqn"]
     exchange = ["--course", "deep-rl", f"--Exchange.root={course / 'exchange'}"]
     nbgrader(course, "release_assignment", "dqn")

@@ -1,6 +1,6 @@
-"""rlkit.atari against ale-py's C++: the same bytes, rewards and endings, through several episodes.
+"""rlkit.atari against ale-py's C++: the same bytes, rewards and endings over several episodes.
 
-Few games and short ones, because ALE needs 0.3 s to load a ROM, and the C++ loads each one twice.
+The games are few and short, because ALE needs 0.3 s to load a ROM, and the C++ loads each one twice.
 """
 
 import doctest
@@ -31,7 +31,7 @@ def assert_equal_to_cpp(
     rom, steps, num_envs=1, seed=5, size=84, stack=4, life_loss=False, fire_reset=False, max_frames=108_000,
     noop_max=NOOPS, **same,
 ):  # fmt: skip
-    """As many twins as environments, under random actions -> rows with rewards, endings, lost lives."""
+    """Ours beside each C++ environment, with random actions -> the numbers of rewards, endings and lost lives."""
     cpp = AtariVectorEnv(
         rom, num_envs, img_height=size, img_width=size, stack_num=stack, life_loss_info=life_loss,
         use_fire_reset=fire_reset, max_num_frames_per_episode=max_frames, noop_max=noop_max,
@@ -93,15 +93,15 @@ def test_other_settings():
     assert_equal_to_cpp("seaquest", 30, max_frames=20, size=160, frameskip=1, fire_reset=True)
 
 
-def test_luminance_is_the_grey_of_ale():
+def test_luminance_is_that_of_ale():
     game = AtariGame("ALE/Seaquest-v5", seed=0)
     game.reset()
     np.testing.assert_array_equal(atari.luminance(game.screen()), game.ale.getScreenGrayscale())
 
 
 @pytest.mark.parametrize("size", [1, 36, 42, 84, 100, 160])
-def test_shares(size):
-    """Every new pixel is a mean, and every old pixel has the same weight in the whole."""
+def test_resizing_weights(size):
+    """Every new pixel is a mean of old ones, and every old pixel has the same total weight."""
     for length in (160, 210):
         old, share = atari.cover(length, size)
         np.testing.assert_allclose(share.sum(0), 1, rtol=1e-5)
@@ -123,7 +123,7 @@ def test_names():
         assert atari.rom_name(game_id) == gymnasium.spec(game_id).kwargs["game"]
 
 
-def test_mistakes_are_told():
+def test_mistakes_raise_clear_errors():
     for name in ["ALE/Ponk-v5", "combat", "CartPole-v1"]:
         with pytest.raises(ValueError, match=f"no Atari game '{name}'"):
             AtariGame(name)

@@ -1,4 +1,4 @@
-"""rlkit.experiments.balance: where the time of a step goes. No absolute times: only what must hold on any machine."""
+"""rlkit.experiments.balance: where the time of a step goes. It asserts only what must hold on any machine."""
 
 import time
 
@@ -14,11 +14,11 @@ def test_an_environment_that_waits_takes_most_of_the_time():
     quick = step_time(preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64), 0.3)
     slow = step_time(preset("ppo-cartpole", env=DelayedCartPole, num_envs=4, num_steps=16, minibatch_size=64), 0.3)
     assert list(quick) == list(PARTS) and min(quick.values()) >= 0
-    assert slow["environment"] > 1_000  # it sleeps for a millisecond: this holds on any machine
+    assert slow["environment"] > 1_000  # microseconds: it sleeps for a millisecond
     assert slow["environment"] > 0.5 * sum(slow.values()) and slow["environment"] > 5 * quick["environment"]
 
 
-def test_the_parts_are_all_of_the_time():
+def test_the_parts_add_up_to_the_whole_time():
     agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
     began = time.perf_counter()
     spent = step_time(agent, 0.3)
@@ -38,7 +38,7 @@ def test_inference_by_batch_size():
     network = preset("ppo-pong-small", num_envs=2).network
     times = inference_time(network, (4, 42, 42), (1, 32))
     assert times.shape == (2,) and (times > 0).all() and np.isfinite(times).all()
-    assert times[1] < times[0]  # one call for 32 observations costs less than 32 calls
+    assert times[1] < times[0]  # one call for 32 observations is faster than 32 calls
 
 
 def test_seconds_must_be_a_number_above_0():

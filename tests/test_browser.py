@@ -1,6 +1,6 @@
-"""The chapters in a browser: every cell runs, sliders answer mouse and keyboard, Stop stops, nothing is left behind.
+"""The chapters in a browser: every cell runs, sliders follow mouse and keyboard, Stop stops, no process is left.
 
-Screenshots lie in build/screenshots afterwards.
+The screenshots are in build/screenshots afterwards.
 """
 
 import psutil
@@ -26,7 +26,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chapters(lab):
-    """All four, with Run All begun in each: their kernels share the machine, as those of a class do."""
+    """All four, with Run All started in each. Their kernels share the machine, as those of a class do."""
     with (
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=browser_path()) as browser,
@@ -35,7 +35,7 @@ def chapters(lab):
         for name in CHAPTERS:
             opened[name] = chapter = Chapter(browser, lab, name)
             chapter.screenshot("1-opened")
-            chapter.do("notebook:clear-all-cell-outputs")  # what is found afterwards is new
+            chapter.do("notebook:clear-all-cell-outputs")  # so that all outputs found later are new
             chapter.begin("notebook:run-all-cells")
         yield opened
 
@@ -54,7 +54,7 @@ def ran(chapters):
 
 
 def words(cell):
-    """The numbers in words under the picture."""
+    """The text under the picture."""
     return cell.locator("[role=status]").last.inner_text()
 
 
@@ -63,14 +63,14 @@ def picture(cell):
 
 
 def changed(cell, before):
-    """Wait until both are others than before -> what they are now."""
+    """Wait until the picture and its text have changed -> the new ones."""
     sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before[0])
     sync_api.expect(cell.locator("[role=status]").last).not_to_have_text(before[1])
     return picture(cell), words(cell)
 
 
 def unlock(cell):
-    """Make its sliders act: predictions come first, and ε follows a schedule until it is held."""
+    """Make the sliders work: answer the prediction, and hold ε, which otherwise follows its schedule."""
     cell.locator("img.widget-image").last.wait_for()
     for skip in cell.get_by_role("button", name="Skip", exact=True).all():
         skip.click()
@@ -85,7 +85,7 @@ def test_run_all(ran, name):
     chapter = ran(name)
     assert failures(chapter.code_cells()) == []
     assert chapter.script_errors == []
-    assert not chapter.page.get_by_text("Jupyter news").count()  # no question about them, with a class in front of it
+    assert not chapter.page.get_by_text("Jupyter news").count()  # JupyterLab asks no question in front of a class
     chapter.screenshot("2-ran")
 
 
@@ -98,7 +98,7 @@ SLIDERS = {
 
 
 @pytest.mark.parametrize("slider", SLIDERS)
-def test_a_slider_answers_mouse_and_keyboard(ran, slider):
+def test_a_slider_follows_mouse_and_keyboard(ran, slider):
     name, source, label = SLIDERS[slider]
     chapter = ran(name)
     cell = chapter.cell(source)
@@ -123,7 +123,7 @@ def test_a_slider_answers_mouse_and_keyboard(ran, slider):
     chapter.screenshot("3-" + slider)
 
 
-@pytest.mark.parametrize("source", ["explore.clip_epsilon()", "explore.museum("])  # between them every kind of control
+@pytest.mark.parametrize("source", ["explore.clip_epsilon()", "explore.museum("])  # together: every kind of control
 def test_every_control_is_reached_by_the_tab_key(ran, source):
     chapter = ran("03_ppo")
     cell = chapter.cell(source)
@@ -133,7 +133,7 @@ def test_every_control_is_reached_by_the_tab_key(ran, source):
     controls.first.focus()
     for number in range(controls.count()):
         sync_api.expect(controls.nth(number)).to_be_focused()
-        for _ in range(2):  # a slider's number is a field of its own
+        for _ in range(2):  # the number of a slider is a field that Tab stops at
             chapter.page.keyboard.press("Tab")
             if not cell.locator(".widget-readout:focus").count():
                 break
@@ -143,7 +143,7 @@ def steps(cell):
     return int(words(cell).split()[0].replace(",", ""))
 
 
-def test_a_run_goes_on_beside_other_cells_until_stop(ran):
+def test_a_run_continues_beside_other_cells_until_stop(ran):
     chapter = ran("03_ppo")
     cell = chapter.cell("clipped = explore.clip_live()")
     sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
@@ -162,14 +162,14 @@ def test_a_run_goes_on_beside_other_cells_until_stop(ran):
     assert steps(cell) > before
 
 
-def test_an_interrupt_costs_nobody_the_run(ran):
+def test_an_interrupt_does_not_end_the_run(ran):
     chapter = ran("02_dqn")
     chapter.write("result = train(agent, 10**9)\nresult.stopped, agent.step > 50_000")
     chapter.begin("notebook:run-cell")
     live = chapter.page.locator(".jp-Cell.jp-mod-active .jp-OutputArea img").first
     live.wait_for()
     drawn = live.get_attribute("src")
-    sync_api.expect(live).not_to_have_attribute("src", drawn)  # it is under way
+    sync_api.expect(live).not_to_have_attribute("src", drawn)  # the run has started
     chapter.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
     chapter.end()
     cell = chapter.code_cells()[-1]
@@ -177,7 +177,7 @@ def test_an_interrupt_costs_nobody_the_run(ran):
     assert cell["outputs"][-1]["data"]["text/plain"] == "('interrupted', True)"
 
 
-def test_a_kernel_that_is_restarted_takes_its_workers_along(ran):
+def test_restarting_a_kernel_ends_its_workers(ran):
     chapter = ran("04_a3c")
     kernel = psutil.Process(
         int(chapter.run("import os\nrace.seconds = 10**6  # they do not end by themselves\nos.getpid()"))
@@ -203,7 +203,7 @@ def test_in_a_narrow_window_nothing_is_cut_off(ran, width):
     chapter = ran("03_ppo")
     chapter.page.set_viewport_size({"width": width, "height": 800})
     try:
-        chapter.do("application:toggle-left-area")  # the list of files
+        chapter.do("application:toggle-left-area")  # closes the file browser
         cell = chapter.cell("explore.beta()")
         unlock(cell)
         chapter.screenshot(f"5-{width}-wide")
@@ -217,7 +217,7 @@ def test_in_a_narrow_window_nothing_is_cut_off(ran, width):
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
-def test_words_and_labels_stand_out_in_both_themes(ran, theme):
+def test_text_and_labels_have_contrast_in_both_themes(ran, theme):
     chapter = ran("03_ppo")
     chapter.do("apputils:change-theme", theme=theme)
     chapter.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)

@@ -1,4 +1,4 @@
-"""`python -m rlkit` as a shell sees it. Starting it costs seconds, so most tests call its `main` instead."""
+"""`python -m rlkit` as a shell sees it. Starting a process takes seconds, so most tests call `main` instead."""
 
 import io
 import json
@@ -22,13 +22,13 @@ from rlkit.running.progress import Bar, clock
 from rlkit.running.result import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
-heard = []  # the signals that a command took, and what it does at them
+heard = []  # (signal, handler) of every signal that a command set a handler for
 SMALL = ["--set", "replay_size=400", "learning_starts=50", "hidden=16,", "batch_size=16"]
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    """Every command runs in an empty folder, and leaves the signals of pytest alone."""
+    """Run every command in an empty folder, without changing the signal handlers of pytest."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(signal, "signal", lambda *arguments: heard.append(arguments))
@@ -99,7 +99,7 @@ def test_a_run_is_saved_with_its_results_and_can_be_resumed(own_folder, capsys):
     assert "1000 steps already" in capsys.readouterr().err
 
 
-def test_results_that_are_younger_than_the_checkpoint_are_forgotten():
+def test_results_newer_than_the_checkpoint_are_dropped():
     main(["train", "dqn", *SMALL, "--steps", "300", "--out", "a.pt"])
     content = json.loads(Path("a.json").read_text())
     Path("a.json").write_text(json.dumps(content | {"steps": [100, 300, 301, 400], "returns": [1, 2, 3, 4]}))
@@ -118,7 +118,7 @@ def test_presets_limits_and_small_checkpoints(own_folder, capsys):
     assert main(preset) == 2 and "--resume" in capsys.readouterr().err  # the first run is not overwritten
 
 
-def test_lines_of_progress_are_for_logs(capsys):
+def test_a_log_gets_lines_of_progress(capsys):
     main(["train", "dqn", *SMALL, "learning_starts=10_000_000", "--minutes", "0.02", "--out", "a.pt"])
     first, line, *_, last = capsys.readouterr().out.splitlines()
     assert "CartPole-v1" in first and "a.pt" in first and "a.pt" in last
@@ -142,18 +142,18 @@ def test_an_interrupted_run_is_saved(own_folder):
     assert agent.step == results["step"] > 0 and results["stopped"] == "interrupted"
 
 
-def test_a_machine_that_shuts_down_interrupts_too():
+def test_sigterm_interrupts_a_run_too():
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
     assert [number for number, _ in heard] == [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(own_folder, monkeypatch, number):
+def test_an_interrupted_run_continues_as_if_nothing_had_happened(own_folder, monkeypatch, number):
     train = ["train", "ppo", "--set", "hidden=16,", "num_envs=4", "num_steps=64", "--out"]
     assert main([*train, "whole.pt", "--steps", "2560"]) == 0
     step = module.Report.__call__
 
-    def press(self, progress, result):  # amid the third iteration
+    def press(self, progress, result):  # in the middle of the third iteration
         if progress.step == 512:
             collect = result.agent.collector.take_step
             result.agent.collector.take_step = lambda noise: hear(number) or collect(noise)
@@ -209,7 +209,7 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
         ("device=cpu", ("device", "cpu")),
     ],
 )
-def test_settings_are_values_of_python_or_words(text, wanted):
+def test_settings_are_python_values_or_words(text, wanted):
     assert setting(text) == wanted
     assert type(setting(text)[1]) is type(wanted[1])
 
@@ -218,13 +218,13 @@ def test_settings_are_values_of_python_or_words(text, wanted):
 
 
 class Terminal(io.TextIOWrapper):
-    """A stream that remembers what is on the screen's line."""
+    """A stream that remembers what the line on the screen shows."""
 
     def __init__(self, encoding="utf-8"):
         super().__init__(io.BytesIO(), encoding, write_through=True)
 
     def screens(self):
-        """What the line showed, time after time."""
+        """What the line showed, in order."""
         shown, line = [], ""
         for text in self.buffer.getvalue().decode(self.encoding).rstrip("\n").split("\r"):
             line = text + line[len(text) :]
@@ -251,7 +251,7 @@ def drawn(columns, encoding="utf-8", limit=float("inf"), points=((0.0, 0), (1.0,
     return terminal
 
 
-def test_the_bar_says_how_far_how_fast_how_well_and_how_long_yet(columns):
+def test_the_bar_says_how_far_how_fast_how_well_and_how_much_longer(columns):
     columns[0] = 140
     terminal = drawn(columns)
     first, *_, last = terminal.screens()
@@ -259,7 +259,7 @@ def test_the_bar_says_how_far_how_fast_how_well_and_how_long_yet(columns):
     assert last.startswith("█" * 15 + "░" * 15 + "  50%   500 steps   last-20 mean 266.67   0:0")
     assert last.endswith("best 500.00   0:04 gone")
     speed = int(re.search(r"(\d+) step/s", last)[1])
-    assert 100 < speed < 150  # 100 at first, 150 in the last two seconds
+    assert 100 < speed < 150  # steps per second: 100 at first, 150 in the last two seconds
     assert f"{clock(500 / speed)} left" in last
     text = terminal.buffer.getvalue().decode()
     assert text.count("\n") == 1 and text.endswith("\n")
@@ -275,7 +275,7 @@ def test_the_bar_fits_every_terminal_and_every_encoding(columns, encoding):
         assert columns[0] < 60 or ("█" in screens[-1]) == (encoding == "utf-8")
 
 
-def test_a_shorter_line_leaves_nothing_of_the_longer_one(columns):
+def test_a_shorter_line_erases_the_longer_one(columns):
     columns[0] = 200
     terminal, result = Terminal(), Result(returns=[12345.0], step=900_000, seconds=1.0)
     bar = Bar(1_000_000, 10.0, terminal)
@@ -293,7 +293,7 @@ def test_the_bar_is_drawn_five_times_a_second_at_most(columns):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
-def test_a_run_in_a_terminal_shows_the_bar_and_is_interrupted_by_its_key(own_folder):
+def test_a_run_in_a_terminal_shows_the_bar_and_ctrl_c_interrupts_it(own_folder):
     import pty
 
     ours, theirs = pty.openpty()
@@ -308,7 +308,7 @@ def test_a_run_in_a_terminal_shows_the_bar_and_is_interrupted_by_its_key(own_fol
         process.send_signal(signal.SIGINT)
         while chunk := os.read(ours, 4096):
             output += chunk
-    except OSError:  # Linux: the other end is closed
+    except OSError:  # on Linux, the other end is closed
         pass
     assert process.wait(60) == 130
     first, line, last = output.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
@@ -318,7 +318,7 @@ def test_a_run_in_a_terminal_shows_the_bar_and_is_interrupted_by_its_key(own_fol
 
 
 @pytest.mark.parametrize("seconds, text", [(0, "0:00"), (65, "1:05"), (3_700, "1:01:40"), (float("nan"), "-:--")])
-def test_times_are_told_as_on_a_clock(seconds, text):
+def test_times_are_shown_as_on_a_clock(seconds, text):
     assert clock(seconds) == text
 
 
@@ -344,11 +344,11 @@ def test_the_results_of_shipped_agents_are_read_back():
     assert (len(result.returns), result.step, result.stopped) == (210, 477184, "reached 18.0")
     assert result.mean_return() > 18 and result.seconds > 600
     with pytest.raises(ValueError, match="does not hold the episodes"):
-        Result.read(AGENTS / "dqn-pong-small.json")  # by a script, before there were such files
+        Result.read(AGENTS / "dqn-pong-small.json")  # made by a script, before such files existed
 
 
 def test_the_results_are_written_before_the_checkpoint(monkeypatch):
-    """A checkpoint that is younger than its results would lose episodes when it goes on."""
+    """If the checkpoint were newer than its results, resuming it would lose episodes."""
     order = []
     save, replace = module.save, os.replace
     monkeypatch.setattr(module, "save", lambda *args, **kwargs: order.append("pt") or save(*args, **kwargs))
@@ -357,7 +357,7 @@ def test_the_results_are_written_before_the_checkpoint(monkeypatch):
     assert order == [".json", "pt", ".pt"] * 2
 
 
-def test_cpu_seconds_count_the_workers_that_tell_theirs(monkeypatch):
+def test_cpu_seconds_include_workers_that_report_theirs(monkeypatch):
     main(["train", "a3c", "--set", "hidden=16,", "num_workers=2", "--minutes", "0.02", "--out", "a.pt"])
     content = json.loads(Path("a.json").read_text())
     assert content["cpu_seconds_of"] == "the process and its workers"
@@ -407,7 +407,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("command", MISTAKES)
-def test_a_mistake_is_answered_by_one_sentence_and_nothing_is_written(command, own_folder, capsys):
+def test_a_mistake_gets_one_sentence_and_no_file_is_written(command, own_folder, capsys):
     assert main(command.split()) == 2
     output, errors = capsys.readouterr()
     assert MISTAKES[command] in errors and output == ""
@@ -423,7 +423,7 @@ def test_a_broken_file_is_named(own_folder, capsys):
     assert files(own_folder) == ["broken.pt"]
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+def test_a_bug_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("rlkit.__main__.evaluate", lambda *arguments: int("no sentence of rlkit's"))
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
     with pytest.raises(ValueError, match="invalid literal"):
@@ -445,7 +445,7 @@ def test_eval_prints_every_return(capsys):
     assert numbers == f"mean {values.mean():.2f}   median {median:.2f}   min {low:g}   max {high:g}"
 
 
-def test_watch_films_no_cartpole(own_folder, capsys):
+def test_watch_refuses_cartpole(own_folder, capsys):
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
     capsys.readouterr()
     assert main(["watch", "a.pt"]) == 2

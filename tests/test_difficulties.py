@@ -22,7 +22,7 @@ LEFT, STAY, RIGHT = range(3)
 
 
 def play(level, actions, **options):
-    """The last reward and all rewards of one game."""
+    """The last reward of a game, and the sum of all."""
     game = Catch(levels=[level], **options)
     game.reset()
     steps = [game.step(action) for action in actions]
@@ -34,16 +34,16 @@ def play(level, actions, **options):
     ((2, 5, True), [LEFT] * 3 + [STAY] * 4, 1),
     ((2, 5, True), [STAY] * 7, -1),
     ((5, 2, True), [RIGHT] * 3 + [STAY] * 4, 1),
-    ((0, 7, True), [LEFT] * 7, 1),  # the longest way can just be made
-    ((0, 2, True), [LEFT] * 7, 1),  # the wall holds the paddle
+    ((0, 7, True), [LEFT] * 7, 1),  # the longest way can just be managed
+    ((0, 2, True), [LEFT] * 7, 1),  # the wall stops the paddle
     ((4, 4, False), [STAY] * 7, -1),  # a bomb that was caught
     ((4, 4, False), [LEFT] + [STAY] * 6, 1),
 ])  # fmt: skip
 def test_catch(level, actions, reward):
-    assert play(level, actions, bombs=True) == (reward, reward)  # nothing but the last step pays
+    assert play(level, actions, bombs=True) == (reward, reward)  # only the last step pays
 
 
-def test_what_is_shown_of_catch():
+def test_the_observations_of_catch():
     level = (2, 5, False)
     pixels, features, table = (Catch(look=look, levels=[level], bombs=True) for look in ("pixels", "features", "table"))
     picture = pixels.look().reshape(8, 8)
@@ -76,7 +76,7 @@ def test_levels():
     assert drawn == set(all_levels(8)[:3])
 
 
-def test_one_seed_one_run():
+def test_one_seed_gives_one_run():
     one, same, other = (learning_curve(learner("network on pixels", seed), 2_000) for seed in (3, 3, 4))
     assert one == same and one["returns"] != other["returns"]
 
@@ -97,12 +97,12 @@ def test_score_plays_each_level_once():
     assert score(Left(), levels) == 0.0  # caught, caught, missed, missed
 
 
-def test_who_learned_few_beginnings_by_heart_does_not_know_the_others():
+def test_an_agent_that_memorised_four_beginnings_fails_on_the_others():
     few = trained_on(2, seed=0)
     assert few["known"] == 1.0 and few["unseen"] < 0.5 and few["steps"] < 100_000
 
 
-def test_what_is_taken_away_is_gone():
+def test_a_removed_stabiliser_is_really_gone():
     agents = {name: dqn_without(parts, seed=0) for name, parts in STABILISERS.items()}
     assert [agent.target is agent.network for agent in agents.values()] == [False, True, False, True]
     assert agents["all of DQN"].replay.rows == 4_000 // 8
@@ -115,7 +115,7 @@ def test_what_is_taken_away_is_gone():
 
 
 @pytest.mark.parametrize("name", ["end_to_end", "stabilisers", "overfitting", "sample_efficiency"])
-def test_what_is_stored_is_what_the_command_makes(name):
+def test_the_stored_files_are_what_the_command_makes(name):
     runs, how = stored(name)
     assert how["command"] == f"python -m rlkit.experiments.sweeps {name}" and how["seeds"] == [0, 100, 200, 300, 400]
     assert all(len(seeds) == 5 for seeds in runs.values())
@@ -127,6 +127,6 @@ def test_what_is_stored_is_what_the_command_makes(name):
 
 
 def test_a_stored_run_can_be_repeated():
-    """One of the shortest; the digits of a greedy score of 64 games do not depend on the machine's last bits."""
+    """One of the shortest. Its greedy score over 64 games does not depend on the last bits of the machine."""
     runs, _ = stored("overfitting")
     assert difficulties.trained_on(1, seed=0)["known"] == runs["1"][0]["known"] == 1.0

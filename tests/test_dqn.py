@@ -49,7 +49,7 @@ def test_the_loss_is_that_of_a_literal_loop_over_the_batch(double, dueling, prio
     np.testing.assert_allclose(q.tolist(), qs, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(td_error.tolist(), errors, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(loss.item(), sum(losses) / 64, rtol=1e-4)
-    assert batch.terminated.any() and not batch.terminated.all()  # both branches were tried
+    assert batch.terminated.any() and not batch.terminated.all()  # so both branches are tested
     assert (min(batch.weights) < 0.9) == prioritized
     assert isinstance(agent.replay, PrioritizedReplay) == prioritized
     assert batch.discounts.min() == np.float32(0.9**n_step)
@@ -69,7 +69,7 @@ def test_the_gradient_flows_into_the_online_network_only_and_not_through_the_tar
         torch.testing.assert_close(p.grad, gradient)
 
 
-def test_an_update_takes_the_clipped_gradient_of_its_own_batch_alone():
+def test_an_update_takes_the_clipped_gradient_of_its_own_batch_only():
     agent = tiny(max_grad_norm=1e-3, learning_starts=10**6)
     learn(agent, 100)
     batch = agent.replay.sample(16)
@@ -79,7 +79,7 @@ def test_an_update_takes_the_clipped_gradient_of_its_own_batch_alone():
     norm = torch.cat([g.flatten() for g in gradients]).norm()
     assert norm > 0.01
     for p in parameters:
-        p.grad = torch.ones_like(p)  # what an earlier batch left
+        p.grad = torch.ones_like(p)  # left by an earlier batch
     agent.update()
     for p, gradient in zip(parameters, gradients):
         torch.testing.assert_close(p.grad, gradient * 1e-3 / norm, rtol=1e-3, atol=1e-8)
@@ -121,7 +121,7 @@ def test_the_target_is_another_network_that_follows_every_target_period_updates(
 
 
 @pytest.mark.parametrize("num_envs, train_period, updates", [(1, 4, 1), (4, 2, 3)])
-def test_learning_starts_and_updates_happen_when_the_settings_say(num_envs, train_period, updates):
+def test_learning_starts_and_updates_happen_as_set(num_envs, train_period, updates):
     agent = tiny(num_envs=num_envs, train_period=train_period, updates=updates, learning_starts=80)
     start = weights(agent.network)
     steps = []
@@ -135,7 +135,7 @@ def test_learning_starts_and_updates_happen_when_the_settings_say(num_envs, trai
     assert agent.step == agent.envs.steps == 160 == len(agent.replay)
 
 
-def test_epsilon_falls_with_the_steps_and_holds_where_it_is_set():
+def test_epsilon_falls_with_the_steps_and_stays_where_it_is_set():
     agent = tiny(epsilon_start=0.9, epsilon_end=0.1, epsilon_steps=200)
     seen = {progress.step: progress.metrics["epsilon"] for progress in agent.learn(300)}
     assert seen[100] == pytest.approx(0.5) and seen[200] == 0.1 and seen[300] == 0.1
@@ -156,7 +156,7 @@ def test_exploring_is_epsilon_greedy(epsilon):
     assert (agent.act(obs) == policy.argmax()).all()
 
 
-def test_rewards_are_clipped_for_learning_and_not_in_the_score():
+def test_rewards_are_clipped_for_learning_but_not_in_the_score():
     agent = tiny(lambda: Counting((3,)), reward_clip=2.0)
     returns = learn(agent, 8)
     assert returns == [6.0, 36.0]
@@ -169,7 +169,7 @@ VARIANTS = [{}, {"prioritized": True, "double": True, "dueling": True, "n_step":
 
 
 @pytest.mark.parametrize("flags", VARIANTS, ids=["plain", "everything"])
-def test_a_seed_is_a_run(flags):
+def test_one_seed_gives_one_run(flags):
     one, two, other = tiny(seed=1, **flags), tiny(seed=1, **flags), tiny(seed=2, **flags)
     returns = learn(one, 800)
     assert len(returns) > 10
@@ -179,7 +179,7 @@ def test_a_seed_is_a_run(flags):
 
 
 @pytest.mark.parametrize("flags", VARIANTS, ids=["plain", "everything"])
-def test_agents_that_take_turns_learn_as_if_alone(flags):
+def test_agents_that_take_turns_learn_as_if_they_were_alone(flags):
     alone = [tiny(seed=seed, **flags) for seed in (1, 2)]
     returns = [learn(agent, 400) for agent in alone]
     together = [tiny(seed=seed, **flags) for seed in (1, 2)]
@@ -192,14 +192,14 @@ def test_agents_that_take_turns_learn_as_if_alone(flags):
         assert weights(one.network).equal(weights(two.network))
 
 
-def test_no_agent_touches_the_random_numbers_of_others():
+def test_an_agent_leaves_global_random_numbers_alone():
     before = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     learn(tiny(**VARIANTS[1]), 200)
     after = torch.random.get_rng_state(), np.random.get_state()[1], random.getstate()
     assert before[0].equal(after[0]) and (before[1] == after[1]).all() and before[2] == after[2]
 
 
-def test_the_first_weights_come_from_the_agents_seed_alone():
+def test_the_first_weights_depend_only_on_the_agents_seed():
     torch.manual_seed(3)
     one, other = tiny(seed=1), tiny(seed=2)
     torch.manual_seed(4)
@@ -208,7 +208,7 @@ def test_the_first_weights_come_from_the_agents_seed_alone():
 
 
 @pytest.mark.parametrize("flags", VARIANTS, ids=["plain", "everything"])
-def test_learning_in_two_parts_is_learning_in_one(flags):
+def test_learning_in_two_parts_equals_learning_in_one(flags):
     parts, whole = tiny(**flags), tiny(**flags)
     assert learn(parts, 400) + learn(parts, 800) == learn(whole, 800)
     assert weights(parts.network).equal(weights(whole.network))
@@ -219,7 +219,7 @@ def test_learning_in_two_parts_is_learning_in_one(flags):
 
 
 def chain_values(gamma):
-    """Q* of `Chain`, by value iteration on its table; states 0 to 4, and 5 where it is over."""
+    """Q* of `Chain`, by value iteration on its table; states 0 to 4, and 5 for the end."""
     transition, reward = np.zeros((6, 2, 6)), np.zeros((6, 2))
     for s in range(5):
         transition[s, 0, max(s - 1, 0)] = transition[s, 1, s + 1] = 1
@@ -268,7 +268,7 @@ WRONG += [("hidden", wrong) for wrong in ((0,), (64, -1), (1.5,), None, 64)]
 
 
 @pytest.mark.parametrize("name, wrong", sorted(WRONG, key=str))
-def test_a_setting_that_cannot_be_right_is_refused_in_one_sentence(name, wrong):
+def test_an_impossible_setting_is_refused_in_one_sentence(name, wrong):
     with pytest.raises(ValueError) as error:
         DQN(**{name: wrong})
     assert f"{name}={getattr(wrong, 'tolist', lambda: wrong)()!r}" in one_line(error)
@@ -284,14 +284,14 @@ def test_settings_at_their_limits_work():
     assert torch.isfinite(weights(agent.network)).all()
 
 
-def test_numpys_numbers_are_as_good_as_pythons():
+def test_numpy_numbers_are_accepted_as_settings():
     agent = tiny(seed=np.int64(3), learning_rate=np.float64(1e-3), obs_scale=np.float32([1, 2, 0.5, 1]))
     assert (type(agent.seed), type(agent.learning_rate)) == (int, float)
     assert agent.obs_scale == (1.0, 2.0, 0.5, 1.0)
     assert learn(agent, 200) == learn(tiny(seed=3, obs_scale=(1.0, 2.0, 0.5, 1.0)), 200)
 
 
-def test_a_device_that_is_not_here_is_named():
+def test_a_device_that_does_not_exist_is_named():
     with pytest.raises(ValueError, match="device='nonsense' cannot be used here"):
         tiny(device="nonsense")
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What assignments are checked with: numbers that are numbers, the right sentence, and limits that hold."""
+"""rlkit.grading: only real numbers pass, the sentence about a mistake is the right one, and the limits hold."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from rlkit.grading import expect, numbers
 
 
 class Agrees:
-    """Equal to everything, and no number."""
+    """Equals everything and is no number."""
 
     def __eq__(self, other):
         return True
@@ -22,7 +22,7 @@ class Agrees:
 
 
 class Crooked(np.ndarray):
-    """An array whose comparisons and differences are as one likes them."""
+    """An array that cheats in comparisons and differences."""
 
     def __eq__(self, other):
         return np.ones(self.shape, bool)
@@ -41,7 +41,7 @@ def test_numbers_are_a_copy_of_plain_doubles():
 
 
 @pytest.mark.parametrize("value", [None, "3", [None], Agrees(), [Agrees()], {"a": 1}, [[1], [2, 3]], object(), 1 + 2j])
-def test_what_is_no_number_is_named_in_a_sentence(value):
+def test_a_value_that_is_no_number_is_named_in_a_sentence(value):
     with pytest.raises(AssertionError, match=r"\.$|\?$") as error:
         numbers(value, name="the targets")
     assert str(error.value).startswith("the targets") and "\n" not in str(error.value)
@@ -57,7 +57,7 @@ def test_only_the_right_numbers_pass(liar):
         expect(liar, [1.0, 2.0])
 
 
-def test_a_known_mistake_is_told_by_its_name_and_another_by_its_place():
+def test_a_known_mistake_is_named_and_another_is_located():
     mistakes = {"The sign is wrong.": [-1.0, -2.0], "All zero.": 0.0}
     for got, sentence in (
         ([-1, -2], "The sign is wrong."),
@@ -70,7 +70,7 @@ def test_a_known_mistake_is_told_by_its_name_and_another_by_its_place():
     expect([1.0, 2.0 + 1e-9], [1.0, 2.0], mistakes)
 
 
-def test_infinity_is_only_near_itself():
+def test_infinity_equals_only_itself():
     expect([np.inf], [np.inf])
     for wrong in (-np.inf, 1e300, np.nan):
         with pytest.raises(AssertionError):
@@ -78,7 +78,7 @@ def test_infinity_is_only_near_itself():
 
 
 def limited(code, grading=True):
-    """Run code in a process after `limits`, as the grader's kernel would."""
+    """Run code in a process after `limits`, as the kernel of the grader does."""
     setup = "import time\nfrom rlkit import grading\nspent = int(time.process_time())\n"
     setup += "grading.limits(memory=2 * 2**30, seconds=spent + 2)\n"
     env = os.environ | ({"NBGRADER_EXECUTION": "autograde"} if grading else {})
@@ -86,13 +86,13 @@ def limited(code, grading=True):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
-def test_a_hoarder_gets_a_memory_error_while_grading_and_not_elsewhere():
+def test_too_much_memory_is_an_error_while_grading_and_only_then():
     hoard = "import numpy as np\nhoard = [np.empty(2**28) for _ in range(2)]\nprint('kept')"  # 4 GiB, never touched
     assert "MemoryError" in limited(hoard).stderr
     assert limited(hoard, grading=False).stdout == "kept\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
-def test_a_loop_that_swallows_interrupts_is_killed():
+def test_a_loop_that_ignores_interrupts_is_killed():
     stubborn = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
     assert limited(stubborn).returncode < 0

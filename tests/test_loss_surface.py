@@ -19,7 +19,7 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_a_filter_of_a_direction_is_as_long_as_the_networks_and_biases_stay():
+def test_each_filter_of_a_direction_has_the_length_of_the_networks_and_biases_stay():
     network = agent((16, 8)).network
     direction = random_direction(network, generator())
     for change, weights in zip(direction, network.parameters()):
@@ -38,7 +38,7 @@ def test_filters_of_a_convolution():
 
 
 @pytest.mark.parametrize("hidden, parabola", [((), True), ((16,), False)])
-def test_a_linear_loss_is_a_parabola_and_a_networks_is_not(hidden, parabola):
+def test_the_loss_of_a_linear_network_is_a_parabola_and_that_of_a_deep_one_is_not(hidden, parabola):
     learner = agent(hidden)
     batch = remembered(learner, steps=400, size=64)
     losses = cut(learner, batch, random_direction(learner.network, generator()), STEPS)
@@ -46,7 +46,7 @@ def test_a_linear_loss_is_a_parabola_and_a_networks_is_not(hidden, parabola):
     assert (bend < 1e-4) == parabola  # in single precision
 
 
-def test_the_middle_of_a_cut_is_the_loss_and_the_weights_stay():
+def test_the_middle_of_a_cut_is_the_loss_and_the_weights_do_not_change():
     learner = agent((8,))
     batch = remembered(learner, steps=400, size=32)
     before = [p.detach().clone() for p in learner.network.parameters()]

@@ -1,4 +1,4 @@
-"""The museum: each broken agent differs in the claimed line alone, and what is told of it was measured."""
+"""The museum: each broken agent differs only in the line that is shown, and what is said of it was measured."""
 
 import dataclasses
 from pathlib import Path
@@ -43,7 +43,7 @@ def rolled_out(agent, steps=16):
 def test_the_sound_agent_is_the_real_one_and_the_broken_one_has_its_settings_and_weights(name):
     sound, broken = pair(name, seed=3)
     assert type(broken).__bases__ == (type(sound),) and type(sound) is BUGS[name].sound
-    if BUGS[name].chapter < 4:  # there the sound one is made to repeat itself as well
+    if BUGS[name].chapter < 4:  # in chapter 4 the sound one is also changed, so that it repeats itself
         assert not type(sound).__module__.startswith("rlkit.experiments.museum")
     assert dataclasses.asdict(sound) == dataclasses.asdict(broken)
     for p, q in zip(sound.network.parameters(), broken.network.parameters(), strict=True):
@@ -84,7 +84,7 @@ def test_without_weights_every_sample_counts_the_same():
     torch.testing.assert_close(sound.objective(batch)[0], (batch.weights * F.huber(errors, sound.huber_delta)).mean())
 
 
-def test_a_mean_over_the_batch_lets_states_change_each_other_and_leaves_a_single_one_as_it_is():
+def test_a_mean_over_the_batch_lets_states_change_each_other_but_not_a_single_one():
     sound, broken = pair("mean over the batch")
     for agent in (sound, broken):
         disturb(agent.network, size=0.3)
@@ -96,7 +96,7 @@ def test_a_mean_over_the_batch_lets_states_change_each_other_and_leaves_a_single
     assert change.abs().max() > 0.1 and broken.target(obs).shape == (10, 2)
     torch.testing.assert_close(
         change[:, 0], change[:, 1]
-    )  # the same for all actions of a state: the best stays the best
+    )  # the same for all actions of a state, so the best one stays the best
     np.testing.assert_allclose(broken.q_values(obs.numpy()), broken.network(obs).detach().numpy())
 
 
@@ -123,7 +123,7 @@ def test_a_target_not_detached_gives_the_residual_gradient():
 def test_without_the_min_only_samples_that_moved_the_wrong_way_differ_and_they_have_no_gradient():
     sound, broken = pair("no min")
     _, batch = rolled_out(sound)
-    torch.testing.assert_close(broken.objective(batch, 0.2), sound.objective(batch, 0.2))  # at first r = 1
+    torch.testing.assert_close(broken.objective(batch, 0.2), sound.objective(batch, 0.2))  # because r = 1 at first
     for agent in (sound, broken):
         disturb(agent.network, size=0.1)
     ratio = F.ratio(sound.policy.log_prob(sound.network(batch.obs)[0], batch.actions), batch.old_log_probs).detach()
@@ -149,7 +149,7 @@ def test_the_kl_reversed_penalises_the_other_direction():
     change = broken.objective(batch, 0.2) - sound.objective(batch, 0.2)
     torch.testing.assert_close(change, sound.beta * (backward - forward).mean(), rtol=1e-3, atol=1e-5)
     for agent, kl in ((sound, forward), (broken, backward)):
-        torch.testing.assert_close(agent.measure(batch, 0.2)["kl"], kl.mean())  # β follows it
+        torch.testing.assert_close(agent.measure(batch, 0.2)["kl"], kl.mean())  # β follows this KL
 
 
 def test_both_directions_of_the_kl_are_the_same_to_second_order():
@@ -164,7 +164,7 @@ def test_both_directions_of_the_kl_are_the_same_to_second_order():
     assert difference[0] / difference[1] == pytest.approx(1000, rel=0.05)
 
 
-def test_a_broadcast_value_loss_compares_all_with_all_and_is_least_where_v_is_flat():
+def test_a_broadcast_value_loss_compares_all_pairs_and_is_smallest_for_a_constant_v():
     sound, broken = pair("[B] minus [B, 1]")
     _, batch = rolled_out(sound)
     disturb(sound.network), disturb(broken.network)
@@ -174,11 +174,11 @@ def test_a_broadcast_value_loss_compares_all_with_all_and_is_least_where_v_is_fl
     own = ((values - batch.returns) ** 2).mean()
     assert difference.item() == pytest.approx(sound.value_coef * (all_pairs - own.item()), rel=1e-3)
     spread = values.var(correction=0) + batch.returns.var(correction=0) + (values.mean() - batch.returns.mean()) ** 2
-    assert all_pairs == pytest.approx(spread.item(), rel=1e-4)  # so the best V has no variance and the mean of returns
+    assert all_pairs == pytest.approx(spread.item(), rel=1e-4)  # so the best V is constant: the mean of the returns
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_resets_are_learned_from_or_not(broken):
+def test_the_broken_agent_learns_from_autoreset_rows(broken):
     agent = make("reset row learned", broken)
     rollout, _ = rolled_out(agent, 32)
     seen, objective = [], agent.objective
@@ -188,7 +188,7 @@ def test_resets_are_learned_from_or_not(broken):
     assert sum(seen) == agent.epochs * rows and rollout.valid.mean() < 0.9
 
 
-# Where they play, and what is measured ----------------------------------------------------------------------
+# Their environments and their measures -----------------------------------------------------------------------
 
 
 def test_the_lottery_pays_1_on_average_and_repeats_itself():
@@ -201,7 +201,7 @@ def test_the_lottery_pays_1_on_average_and_repeats_itself():
     assert rewards[0].mean() == pytest.approx(1, abs=4 * 3 / np.sqrt(len(rewards[0])))
 
 
-def test_the_corridor_shows_its_last_place_to_who_has_left():
+def test_the_corridor_shows_its_last_place_after_the_exit():
     env = Corridor()
     start, _ = env.reset(seed=0)
     place = int(start.argmax())
@@ -215,14 +215,14 @@ def test_the_corridor_shows_its_last_place_to_who_has_left():
 
 @NAMES
 @pytest.mark.parametrize("broken", [False, True])
-def test_what_is_measured_is_a_number_of_any_agent(name, broken):
+def test_every_measure_gives_a_finite_number_for_both_agents(name, broken):
     agent = make(name, broken)
-    agent.epochs = 1  # PPO's, to be quick
+    agent.epochs = 1  # of PPO, to be fast
     learn(agent, 1_200)
     assert np.isfinite(float(BUGS[name].measure(agent)))
 
 
-def test_the_measures_know_the_extremes():
+def test_the_measures_are_right_in_extreme_cases():
     sound = make("mean over the batch", False)
     learn(sound, 1_200)
     assert change_when_alone(sound) == pytest.approx(0, abs=1e-5)
@@ -237,7 +237,7 @@ def test_the_measures_know_the_extremes():
     assert explained_variance(agent) == pytest.approx(1)
 
 
-# What is told -----------------------------------------------------------------------------------------------
+# What is said -----------------------------------------------------------------------------------------------
 
 
 def test_the_stored_runs_are_those_of_all_bugs():
@@ -252,7 +252,7 @@ def test_the_stored_runs_are_those_of_all_bugs():
 
 
 @NAMES
-def test_a_bug_names_a_test_that_is_there(name):
+def test_each_bug_names_an_existing_test(name):
     file, test = BUGS[name].test.split("::")
     assert f"\ndef {test}(" in (TESTS.parent / file).read_text(encoding="utf-8")
 

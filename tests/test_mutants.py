@@ -1,4 +1,4 @@
-"""The assignments' checks, tested like the code that they test: wrong solutions lose points, right ones lose none."""
+"""The checks of the assignments are tested too: wrong solutions lose points, right ones lose none."""
 
 import mutation
 import pytest
@@ -13,7 +13,7 @@ def test_wrong_solutions_lose_points_and_right_ones_none(assignment, capsys):
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
-def test_every_graded_task_has_enough_of_both(assignment):
+def test_every_graded_task_has_wrong_and_right_solutions(assignment):
     notebook, mutants = mutation.source(assignment), mutation.tasks(assignment)
     solutions = [c.metadata.nbgrader.grade_id for c in notebook.cells if mutation.role(c) == "solution"]
     assert list(mutants) == solutions

@@ -1,4 +1,4 @@
-"""The overview's table of names: every name that it gives for rlkit exists."""
+"""Every rlkit name in the overview's table of names exists."""
 
 import dataclasses
 import inspect
@@ -31,7 +31,7 @@ def known_names():
     return fields | {name for function in functions for name in inspect.signature(function).parameters}
 
 
-def test_a_table_is_found_and_a_wrong_name_is_seen():
+def test_a_table_is_found_and_a_wrong_name_is_not_known():
     text = "words\n\n| what | rlkit | CleanRL |\n| --- | --- | --- |\n| γ | `gamma` | `gamma` |\n| K | `n_epochs` | x |"
     assert [row["rlkit"] for row in table_of_names(text)] == ["`gamma`", "`n_epochs`"]
     assert {"gamma", "clip_coef", "replay_size", "gae_lambda"} <= known_names() and "n_epochs" not in known_names()

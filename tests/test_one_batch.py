@@ -1,4 +1,4 @@
-"""What one batch promises: the bookkeeping, and the order of the three objectives."""
+"""rlkit.experiments.one_batch: its bookkeeping, and the order of the three objectives."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def few_epochs(monkeypatch):
     monkeypatch.setattr(module, "EPOCHS", (0, 1, 8))
 
 
-def test_clipping_keeps_the_policy_near_and_an_uncorrected_one_runs_away():
+def test_clipping_keeps_the_policy_near_and_without_a_ratio_it_runs_away():
     runs = {name: one_batch(0, name) for name in OBJECTIVES}
     for rows in runs.values():
         assert [row["epoch"] for row in rows] == [0, 1, 8]
@@ -23,7 +23,7 @@ def test_clipping_keeps_the_policy_near_and_an_uncorrected_one_runs_away():
     assert runs["ratio"][-1]["promised"] > runs["ratio, clipped"][-1]["promised"] > 0
 
 
-def test_the_minibatch_begins_at_ratio_one_and_spreads():
+def test_the_ratios_of_the_minibatch_begin_at_one_and_spread():
     data = over_epochs(epochs=2, samples=50)
     ratios = np.array(data["ratios"])
     assert ratios.shape == (3, 50) and len(data["advantages"]) == 50
@@ -31,7 +31,7 @@ def test_the_minibatch_begins_at_ratio_one_and_spreads():
     assert ratios[1].std() < ratios[2].std()
 
 
-def test_playing_to_measure_leaves_the_agent_where_it_was():
+def test_measuring_the_return_leaves_the_agent_unchanged():
     agent, _ = trained_a_little(0)
     before = agent.envs.obs.copy(), agent.rng.bit_generator.state["state"]["state"]
     assert 9 <= sampled_return(agent, 0, episodes=3) <= 500

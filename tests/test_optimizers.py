@@ -1,4 +1,4 @@
-"""rlkit.optimizers: torch's own as twins, and two processes in the midst of each other's step."""
+"""rlkit.optimizers: against torch's own, and with two processes in the middle of each other's step."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ RATES = (0.1, 0.1, 0.05, 0.2, 0.0, 0.1, 0.3, 0.01)
 TWINS = {
     "adam": (lambda theta: Adam(theta, (0.9, 0.99), 1e-3), torch.optim.Adam, {"betas": (0.9, 0.99), "eps": 1e-3}),
     "rmsprop": (lambda theta: RMSProp(theta, 0.9, 0.0), torch.optim.RMSprop, {"alpha": 0.9, "eps": 0.0}),
-}  # torch's RMSProp has ε beside the root, so they agree without
+}  # torch's RMSProp has ε beside the root, so the two agree only without ε
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -57,11 +57,11 @@ def test_rmsprop_by_hand():
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_theta_and_statistics_stay_where_they_lie(name):
-    """Other processes hold the same memory, so all is written in place, and nothing else is kept."""
+def test_theta_and_statistics_stay_in_the_same_memory(name):
+    """Other processes use the same memory, so everything is written in place, and nothing is kept elsewhere."""
     theta = torch.zeros(5)
     one = TWINS[name][0](theta)
-    other = copy.copy(one)  # as a worker's: the same tensors
+    other = copy.copy(one)  # like that of another worker: the same tensors
     twin = TWINS[name][0](torch.zeros(5))
     for turn, gradient in enumerate(gradients(6)):
         (one, other)[turn % 2].step(gradient, 0.1)
@@ -85,7 +85,7 @@ def test_the_settings_name_the_optimizer():
 
 
 class Interrupted(torch.Tensor):
-    """Shared memory before whose writing another process has its turn."""
+    """Shared memory; before it is written, another process has its turn."""
 
     def copy_(self, other):
         self.meanwhile()
@@ -93,7 +93,7 @@ class Interrupted(torch.Tensor):
 
 
 def interrupted(optimizer, meanwhile):
-    """One that is about to write g (or v) when `meanwhile` happens."""
+    """An optimizer that is about to write g (or v) when `meanwhile` happens."""
     slow = copy.copy(optimizer)
     slow.square = optimizer.square.as_subclass(Interrupted)
     slow.square.meanwhile = meanwhile
@@ -101,7 +101,7 @@ def interrupted(optimizer, meanwhile):
 
 
 def test_adam_without_a_lock_can_take_an_enormous_step_and_rmsprop_cannot():
-    """A has written m and not yet v when B comes, for whom the weight's gradient is 0: B divides m by √0 + ε."""
+    """A has written m but not yet v when B comes. The weight's gradient is 0 for B, which divides m by √0 + ε."""
     moved = {}
     for name, optimizer in {
         "adam": Adam(torch.zeros(1), (0.9, 0.999), 1e-5),
@@ -116,13 +116,13 @@ def test_adam_without_a_lock_can_take_an_enormous_step_and_rmsprop_cannot():
         interrupted(optimizer, step_of_b).step(torch.ones(1), learning_rate=1.0)
         moved[name] = abs(seen[0])
         assert len(seen) == 1
-    m_hat = 0.9 * 0.1 / (1 - 0.9**2)  # t is 2 by then
+    m_hat = 0.9 * 0.1 / (1 - 0.9**2)  # t is 2 at that moment
     assert moved["adam"] == pytest.approx(m_hat / 1e-5, rel=1e-4) and moved["adam"] > 40_000
     assert moved["rmsprop"] == 0.0
 
 
-def test_whatever_g_is_a_step_of_rmsprop_has_its_bound():
-    """g holds (1 - α) Δθ^2 at least, since the step itself has just added it."""
+def test_the_step_of_rmsprop_is_bounded_whatever_g_is():
+    """g is at least (1 - α) Δθ^2, because the step itself has just added that."""
     generator = torch.Generator().manual_seed(0)
     for _ in range(100):
         size = 10.0 ** torch.randint(-6, 6, (2, 50), generator=generator)
@@ -133,7 +133,7 @@ def test_whatever_g_is_a_step_of_rmsprop_has_its_bound():
         assert optimizer.theta.abs().max() <= 10 * 1.001  # 1 / √(1 - α)
 
 
-def test_locked_the_two_steps_come_one_after_the_other():
+def test_with_a_lock_the_two_steps_come_one_after_the_other():
     adam = Adam(torch.zeros(1), (0.9, 0.999), 1e-5)
     for gradient in (torch.ones(1), torch.zeros(1)):
         adam.step(gradient, learning_rate=1.0)

@@ -1,4 +1,4 @@
-"""Policies: what is drawn follows the distribution that the log-probabilities tell of."""
+"""Policies: actions are drawn from the distribution that `log_prob` describes."""
 
 import re
 
@@ -16,7 +16,7 @@ from rlkit.reinforce import REINFORCE
 from rlkit.trpo import TRPO
 
 LOGITS = np.array([[0.0, 1.0, -1.0], [5.0, 5.0, 5.0], [3.0, 0.0, 0.0]], np.float32)
-PARAMS = np.array([[1.0, -2.0, 0.0, -1.0], [0.5, 30.0, 1.0, -3.0]], np.float32)  # means of two, ln σ of two
+PARAMS = np.array([[1.0, -2.0, 0.0, -1.0], [0.5, 30.0, 1.0, -3.0]], np.float32)  # two means, then two ln σ
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def rng():
 # Drawing ----------------------------------------------------------------------------------------------------
 
 
-def test_softmax_actions_come_as_often_as_their_probabilities_say(rng):
+def test_softmax_actions_have_the_frequencies_of_their_probabilities(rng):
     policy, draws = Softmax(3), 20_000
     actions = policy.sample(LOGITS, policy.noise(rng, draws, 3))
     assert actions.shape == (draws, 3) and actions.dtype.kind == "i"
@@ -39,7 +39,7 @@ def test_softmax_actions_come_as_often_as_their_probabilities_say(rng):
     assert repeated == pytest.approx(pi.sum() / 3, abs=0.02)
 
 
-def test_gaussian_actions_have_the_mean_and_deviation_that_the_params_say(rng):
+def test_gaussian_actions_have_the_mean_and_deviation_of_the_params(rng):
     policy, draws = Gaussian(2), 20_000
     actions = policy.sample(PARAMS, policy.noise(rng, draws, 2))
     assert actions.shape == (draws, 2, 2) and actions.dtype == np.float32
@@ -50,12 +50,12 @@ def test_gaussian_actions_have_the_mean_and_deviation_that_the_params_say(rng):
 
 
 @pytest.mark.parametrize("policy", [Softmax(3), Gaussian(2)], ids=["discrete", "continuous"])
-def test_noise_comes_from_the_given_generator_alone_and_for_each_step_anew(policy):
+def test_noise_comes_from_the_given_generator_only_and_differs_at_each_step(policy):
     one, two = (policy.noise(np.random.default_rng(5), 6, 4) for _ in range(2))
     assert (one == two).all() and one.dtype == np.float32 and one.shape[:2] == (6, 4)
     assert len(np.unique(one)) == one.size
     rng = np.random.default_rng(5)
-    assert (policy.noise(rng, 4) == one[0]).all()  # step by step it is the same
+    assert (policy.noise(rng, 4) == one[0]).all()  # drawing step by step gives the same
     assert (policy.noise(rng, 4) == one[1]).all()
 
 
@@ -82,7 +82,7 @@ def test_log_prob_entropy_and_kl_are_those_of_torchs_distributions(policy):
     torch.testing.assert_close(policy.entropy(params), new.entropy())
     kl = torch.distributions.kl_divergence(old, new)
     torch.testing.assert_close(policy.kl(old_params, params), kl, rtol=1e-4, atol=1e-5)
-    assert (kl - torch.distributions.kl_divergence(new, old)).abs().max() > 0.1  # so the order was tried
+    assert (kl - torch.distributions.kl_divergence(new, old)).abs().max() > 0.1  # so the order of the arguments matters
 
 
 def test_the_width_of_a_gaussian_is_learned_but_the_same_in_every_state():
@@ -98,7 +98,7 @@ def test_the_width_of_a_gaussian_is_learned_but_the_same_in_every_state():
 
 
 @pytest.mark.parametrize("env, kind, num_params", [(Chain, Softmax, 2), (Frames, Softmax, 3), (Steering, Gaussian, 4)])
-def test_the_environments_actions_decide(env, kind, num_params):
+def test_the_environments_action_space_decides(env, kind, num_params):
     policy = make_policy(Envs(env, 1, seed=0))
     assert type(policy) is kind and policy.num_params == num_params
 
@@ -128,7 +128,7 @@ SPACES = [
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
 @pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE])
-def test_actions_that_no_policy_here_takes_are_refused_with_the_cure(algorithm, space):
+def test_action_spaces_without_a_policy_are_refused_with_the_cure(algorithm, space):
     with pytest.raises(ValueError, match="Wrap the environment") as error:
         algorithm(acting(space))
     assert str(space) in one_line(error)

@@ -1,4 +1,4 @@
-"""PPO: its objective against a literal loop, its epochs, its penalty's weight, and what must never be NaN."""
+"""PPO: its objective against a literal loop, its epochs, the weight of its penalty, and what must never be NaN."""
 
 import math
 from collections import Counter
@@ -18,7 +18,7 @@ VARIANTS = pytest.mark.parametrize("variant", ["clip", "adaptive_kl"])
 
 
 def played(env, **settings):
-    """An agent and the batch of its first rollout, advantages normalised."""
+    """An agent, and the batch of its first rollout with normalised advantages."""
     agent = small(PPO, env, **settings)
     rollout = agent.collector.collect(agent.num_steps)
     batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), agent.network.device)
@@ -29,7 +29,7 @@ def played(env, **settings):
 
 
 def literal_policy(params, action, discrete):
-    """Log-probability of the action and entropy, from Python's floats."""
+    """Log-probability of the action, and entropy, in plain Python floats."""
     if discrete:
         total = sum(math.exp(z) for z in params)
         pi = [math.exp(z) / total for z in params]
@@ -54,7 +54,7 @@ def test_the_objective_is_that_of_a_literal_loop_over_the_batch(kind, variant, e
     discrete = kind == "discrete"
     agent, batch = played(ENVS[kind], variant=variant, entropy_coef=entropy_coef, value_coef=0.3, kl_coef=2.5)
     disturb(agent.network, size=0.6)
-    agent.beta = 1.7  # what counts is β as it is now
+    agent.beta = 1.7  # the objective uses the present β
     with torch.no_grad():
         params, values = (x.double().tolist() for x in agent.network(batch.obs))
     terms, corners, kls = [], Counter(), []
@@ -74,13 +74,13 @@ def test_the_objective_is_that_of_a_literal_loop_over_the_batch(kind, variant, e
     loss = agent.objective(batch, 0.1)
     assert loss.shape == () and loss.requires_grad
     assert loss.item() == pytest.approx(-sum(terms) / len(terms), rel=1e-4)
-    assert len(corners) == 6 if variant == "clip" else np.mean(kls) > 0.01  # below, inside and above, with both signs
+    assert len(corners) == 6 if variant == "clip" else np.mean(kls) > 0.01  # below, inside, above; both signs
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames, "CartPole-v1"])
 @VARIANTS
 def test_the_first_gradient_on_a_fresh_batch_is_the_policy_gradient(env, variant):
-    """By an independent loop: the mean of A ∇ ln π(a|s; θ), one sample after the other."""
+    """An independent loop: the mean of A ∇ ln π(a|s; θ), sample by sample."""
     agent, batch = played(env, variant=variant, value_coef=0.0, num_steps=8)
     parameters = list(agent.network.parameters())
     expected = [torch.zeros_like(p) for p in parameters]
@@ -94,7 +94,7 @@ def test_the_first_gradient_on_a_fresh_batch_is_the_policy_gradient(env, variant
     agent.objective(batch, 0.2).backward()
     assert max(gradient.abs().max() for gradient in expected) > 1e-4
     for p, gradient in zip(parameters, expected):
-        torch.testing.assert_close(-p.grad, gradient, rtol=1e-3, atol=1e-6)  # the loss is to be minimised
+        torch.testing.assert_close(-p.grad, gradient, rtol=1e-3, atol=1e-6)  # the loss is minimised
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames, "CartPole-v1", "Pendulum-v1"])
@@ -115,7 +115,7 @@ def test_the_ratio_is_1_on_every_fresh_batch(env, normalize):
         np.testing.assert_allclose(values, rollout.values[:-1][rollout.valid], rtol=1e-3, atol=1e-4)
         metrics = update(rollout)
         with torch.no_grad():
-            assert not torch.allclose(agent.network(batch.obs)[0], params, atol=1e-3)  # and it did learn since
+            assert not torch.allclose(agent.network(batch.obs)[0], params, atol=1e-3)  # it has learned since then
         return metrics
 
     agent.update = look_first
@@ -129,7 +129,7 @@ def test_the_ratio_is_1_on_every_fresh_batch(env, normalize):
 
 
 def spy(agent):
-    """Every (minibatch, clip_coef) that `agent.objective` will see, and the learning rate then."""
+    """A list that fills with every (minibatch, clip_coef) that `agent.objective` gets, and the learning rate then."""
     seen, objective = [], agent.objective
 
     def look(batch, clip_coef):
@@ -163,19 +163,19 @@ def test_advantages_have_mean_0_and_deviation_1_over_the_whole_batch():
     assert advantages.mean().abs() < 1e-5 and advantages.std(correction=0).item() == pytest.approx(1, abs=1e-4)
     plain = rollouts[0].advantages(0.99, 0.95)[rollouts[0].valid]
     np.testing.assert_allclose(np.sort(advantages), (np.sort(plain) - plain.mean()) / plain.std(), atol=1e-4)
-    assert max(abs(batch.advantages.mean()) for batch, *_ in seen) > 0.05  # so the parts have other means
+    assert max(abs(batch.advantages.mean()) for batch, *_ in seen) > 0.05  # while the minibatches have other means
     returns = torch.cat([batch.returns for batch, *_ in seen])
     expected = (rollouts[0].advantages(0.99, 0.95) + rollouts[0].values[:-1])[rollouts[0].valid]
     np.testing.assert_allclose(np.sort(returns), np.sort(expected), rtol=1e-5)  # V's targets are not normalised
 
 
-def test_an_update_takes_the_clipped_gradient_of_its_own_minibatch_alone():
+def test_an_update_takes_the_clipped_gradient_of_its_own_minibatch_only():
     agent = small(PPO, epochs=1, minibatch_size=1000, max_grad_norm=1e-3)
     rollout = agent.collector.collect(16)
     seen, objective = spy(agent), agent.objective
     twin = small(PPO, epochs=1, minibatch_size=1000)
     twin.collector.collect(16)
-    agent.theta.grad.fill_(100.0)  # what an earlier batch left
+    agent.theta.grad.fill_(100.0)  # left by an earlier batch
     agent.update(rollout)
     twin.objective(seen[0][0], 0.2).backward()
     norm = twin.theta.grad.norm()
@@ -193,7 +193,7 @@ def test_the_learning_rate_and_epsilon_fall_to_0_over_anneal_steps():
     assert not weights(agent.network).equal(before)
     at_the_end = weights(agent.network)
     learn(agent, 384)
-    assert weights(agent.network).equal(at_the_end)  # nothing is left
+    assert weights(agent.network).equal(at_the_end)  # the learning rate is 0
     agent = small(PPO, learning_rate=0.01, epochs=1, minibatch_size=64)
     seen = spy(agent)
     learn(agent, 256)
@@ -204,7 +204,7 @@ def test_the_learning_rate_and_epsilon_fall_to_0_over_anneal_steps():
 
 
 def whole_kl(agent, rollout):
-    """The mean KL from the policy that acted in the rollout to the present one."""
+    """The mean KL from the policy that acted to the present one, over the whole rollout."""
     kept = torch.from_numpy(rollout.params[rollout.valid])
     discrete = rollout.actions.ndim == 2
     with torch.no_grad():
@@ -228,7 +228,7 @@ def test_beta_follows_the_kl_of_the_whole_batch(kind, learning_rate, factor):
     assert len(rollouts) == 5
 
 
-def test_beta_stays_while_the_kl_is_between_its_bounds():
+def test_beta_does_not_change_while_the_kl_is_within_its_bounds():
     agent = small(PPO, variant="adaptive_kl", kl_coef=3.0, kl_min=1e-12, kl_max=1e3)
     learn(agent, 256)
     assert agent.beta == 3.0 == agent.kl_coef
@@ -288,7 +288,7 @@ def test_the_metrics_are_those_of_the_last_minibatch_or_of_the_whole_batch():
 
 
 class Even(Counting):
-    """Pays the same for ever and looks the same: all advantages are equal."""
+    """Always shows the same and pays the same: all advantages are equal."""
 
     def look(self):
         return np.ones(2, np.float32)
@@ -307,9 +307,9 @@ def test_equal_advantages_do_not_move_the_policy_by_chance(variant):
 
 @VARIANTS
 @pytest.mark.filterwarnings("error")
-def test_one_step_in_one_environment_is_enough_and_a_mere_reset_no_batch(variant):
+def test_one_step_in_one_environment_is_enough_and_an_autoreset_row_is_no_batch(variant):
     agent = small(PPO, lambda: Counting((3,)), variant=variant, num_envs=1, num_steps=1, minibatch_size=1)
-    for progress in agent.learn(40):  # each fourth of them a reset
+    for progress in agent.learn(40):  # every fourth row is an autoreset row
         assert all(math.isfinite(value) for value in progress.metrics.values())
     assert torch.isfinite(weights(agent.network)).all()
 
@@ -344,7 +344,7 @@ def test_steps_that_are_far_too_large_leave_finite_weights_or_one_sentence(varia
 
 @VARIANTS
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_gradient_that_is_no_number_stops_the_run_with_one_sentence_and_whole_weights(variant, bad):
+def test_a_gradient_of_nan_stops_the_run_with_one_sentence_and_leaves_finite_weights(variant, bad):
     agent = small(PPO, variant=variant)
     learn(agent, 64)
     rollout = agent.collector.collect(16)

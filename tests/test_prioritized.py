@@ -1,4 +1,4 @@
-"""The sum tree against a literal cumulative sum, and prioritized replay against the paper's frequencies."""
+"""The sum tree against a literal cumulative sum; prioritized replay against the probabilities in its paper."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def test_the_sum_tree_finds_what_a_cumulative_sum_finds(size):
     rng = np.random.default_rng(size)
     tree, leaves = SumTree(size), np.zeros(size, int)
     for _ in range(20):
-        changed = rng.integers(size, size=3)  # with duplicates
-        values = rng.integers(0, 4, size)[changed]  # whole numbers: sums are exact; duplicates agree
+        changed = rng.integers(size, size=3)  # may hold duplicates
+        values = rng.integers(0, 4, size)[changed]  # whole numbers, so sums are exact; equal slots get equal values
         tree[changed], leaves[changed] = values, values
         assert tree[np.arange(size)].tolist() == leaves.tolist()
         assert tree.total == leaves.sum()
@@ -31,7 +31,7 @@ def test_the_sum_tree_finds_what_a_cumulative_sum_finds(size):
         assert tree.find(mass).tolist() == [literal_find(leaves, m) for m in mass]
 
 
-def test_an_empty_leaf_is_never_found_though_rounding_carries_the_mass_past_the_end():
+def test_an_empty_leaf_is_never_found_even_if_rounding_pushes_the_mass_past_the_end():
     rng = np.random.default_rng(0)
     for size in (3, 9, 50):
         tree = SumTree(size)
@@ -41,7 +41,7 @@ def test_an_empty_leaf_is_never_found_though_rounding_carries_the_mass_past_the_
         mass = np.concatenate([rng.random(5000), [0.0, 1.0, np.nextafter(1, 0)]]) * tree.total
         copy = mass.copy()
         assert (values[tree.find(mass)] > 0).all()
-        assert (mass == copy).all()  # the caller's array is not touched
+        assert (mass == copy).all()  # the caller's array is unchanged
         boundaries = np.cumsum(values)
         assert (values[tree.find(boundaries[boundaries < tree.total])] > 0).all()
 
@@ -89,14 +89,14 @@ def test_a_new_transition_gets_the_largest_priority_ever_seen():
     replay, rows = filled(alpha=0.6)
     (slot,) = sorted(complete_slots(replay))[:1]
     replay.update_priorities(np.array([slot]), np.array([-50.0]), epsilon=0.5)
-    replay.update_priorities(np.array([slot]), np.array([0.1]))  # no longer in the tree, but seen
+    replay.update_priorities(np.array([slot]), np.array([0.1]))  # 50 is no longer in the tree, but it has been seen
     for row in rows[:2]:
         replay.add(*row)
-    new = 60 % replay.rows * 2 + np.arange(2)  # row 60 and its successor are there now
+    new = 60 % replay.rows * 2 + np.arange(2)  # the slots of row 60 and its successor
     np.testing.assert_allclose(replay.tree[new], 50.5**0.6)
 
 
-def test_a_priority_of_an_error_of_zero_is_still_above_zero():
+def test_an_error_of_zero_still_has_a_priority_above_zero():
     replay, _ = filled()
     slots = np.array(sorted(complete_slots(replay)))
     replay.update_priorities(slots, np.zeros(len(slots)))
@@ -106,7 +106,7 @@ def test_a_priority_of_an_error_of_zero_is_still_above_zero():
 @pytest.mark.parametrize("kind", [Counting, Frames])
 @pytest.mark.parametrize("n_step", [1, 2, 3])
 @pytest.mark.parametrize("num_envs", [1, 3])
-def test_the_tree_holds_exactly_the_complete_and_valid_slots_at_every_add(kind, n_step, num_envs):
+def test_the_tree_holds_exactly_the_complete_and_valid_slots_after_every_add(kind, n_step, num_envs):
     envs = Envs(lambda: kind((1, 2, 7, 3, 5)), num_envs, seed=0)
     shape, dtype = envs.obs_shape, envs.obs_dtype
     replay = PrioritizedReplay(9 * num_envs, num_envs, shape, dtype, n_step=n_step, gamma=0.9)

@@ -1,4 +1,4 @@
-"""rlkit.experiments.published: the lecture's table from the raw scores, and the PPO paper's count."""
+"""rlkit.experiments.published: the lecture's table follows from the raw scores, and so does the PPO paper's count."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ SLIDE = {  # mean, median, in percent, as the lecture prints them
 }  # fmt: skip
 
 
-def test_the_lectures_table_comes_out_of_the_raw_scores():
+def test_the_lectures_table_follows_from_the_raw_scores():
     recomputed = table(atari57())
     assert list(recomputed) == list(SLIDE) == list(COLUMNS) == list(published.TRAINING)
     for method, numbers in SLIDE.items():
         assert recomputed[method] == pytest.approx(numbers, abs=0.4 if method == "DQN" else 0.3)
 
 
-def test_dqns_mean_comes_closer_with_van_hasselts_treatment_of_videopinball():
+def test_van_hasselts_treatment_of_videopinball_brings_dqns_mean_closer():
     games = atari57()
     scores = human_normalized(games, "dqn", "|human - random|")
     assert scores["VideoPinball"] == pytest.approx(-4.65, abs=0.005), "van Hasselt et al. 2016, table 6"
@@ -44,7 +44,7 @@ def test_the_random_player_of_videopinball_counts_as_zero_where_57_games_were_re
     assert len(human_normalized(games, "a3c_lstm", "left out")) == 56
 
 
-def test_one_game_moves_a_mean_by_hundreds_and_changes_who_is_ahead():
+def test_one_game_moves_a_mean_by_hundreds_and_changes_the_winner():
     means = pinball_means(atari57())
     assert all(set(row) == set(PINBALL) for row in means.values())
     lstm, prioritized, dueling = means["A3C, LSTM"], means["Prioritized DQN"], means["Dueling D-DQN"]
@@ -77,7 +77,7 @@ def test_the_ppo_papers_count_of_won_games():
     assert wins(games, margin=1e9) == {"A2C": 0, "ACER": 0, "PPO": 0, "tie": 49}
 
 
-def test_other_statistics_than_the_papers_prefer_ppo():
+def test_statistics_other_than_the_papers_prefer_ppo():
     games = ppo49()
     row = {name: published.summaries(human_normalized(games, name, "random = 0")) for name in ("acer", "ppo")}
     ahead = {statistic for statistic in published.STATISTICS if row["ppo"][statistic] > row["acer"][statistic]}

@@ -1,4 +1,4 @@
-"""REINFORCE: its one gradient against a literal loop over episodes, for each of its baselines."""
+"""REINFORCE: its gradient against a literal loop over episodes, for each baseline."""
 
 import math
 
@@ -14,14 +14,14 @@ BASELINES = ["none", "mean", "value"]
 
 
 class Varied(Counting):
-    """Three steps, then two, and so on, which pay more and more; ends by termination and truncation in turn."""
+    """Episodes of three and two steps in turn, with growing rewards; they terminate and are truncated in turn."""
 
     def __init__(self):
         super().__init__((3, 2, 4))
 
     def step(self, action):
         obs, reward, *rest = super().step(action)
-        return obs / 10, reward / 10, *rest  # 10 episode + time, in tenths
+        return obs / 10, reward / 10, *rest  # (10 episode + time) / 10
 
     def reset(self, **kwargs):
         return super().reset(**kwargs)[0] / 10, {}
@@ -42,7 +42,7 @@ class VariedSteering(Steering):
 
 
 def agent_for(env, **settings):
-    """An agent that is not at its beginning, whose gradient is left unclipped."""
+    """An agent with other weights than at first, whose gradient is not clipped."""
     settings = {"episodes": 4, "gamma": GAMMA, "max_grad_norm": 1e9, "learning_rate": 1e-3} | settings
     agent = small(REINFORCE, env, **settings)
     disturb(agent.network, size=0.3)
@@ -55,7 +55,7 @@ def value(agent, obs):
 
 
 def episodes_of(rollout):
-    """(obs, actions, rewards, terminated, last observation) of each episode, without the resets."""
+    """(obs, actions, rewards, terminated, last observation) of each episode, without the autoreset rows."""
     ends = np.flatnonzero(rollout.terminated | rollout.truncated)
     rows = np.flatnonzero(rollout.valid[:, 0])
     for first, last in zip([0, *(ends[:-1] + 1)], ends):
@@ -64,7 +64,7 @@ def episodes_of(rollout):
 
 
 def literal_returns(agent, rollout, baseline):
-    """(obs, action, G) of each step that was played, reward by reward."""
+    """(obs, action, G) of each step, added up reward by reward."""
     last_obs = agent.envs.obs[0]
     for own, terminated in episodes_of(rollout):
         for t in own:
@@ -76,7 +76,7 @@ def literal_returns(agent, rollout, baseline):
 
 
 def literal_gradients(agent, rollout, baseline):
-    """1/N ΣΣ (G - b) ∇ ln π and ∇ mean (V - G)^2, sample by sample, for the parameters of each."""
+    """1/N ΣΣ (G - b) ∇ ln π and ∇ mean (V - G)^2, sample by sample, for the parameters of π and of V."""
     theta, w = agent.network.policy_parameters(), agent.network.value_parameters()
     policy, critic = [torch.zeros_like(p) for p in theta], [torch.zeros_like(p) for p in w]
     samples = list(literal_returns(agent, rollout, baseline))
@@ -98,9 +98,9 @@ def literal_gradients(agent, rollout, baseline):
 
 @pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("env", [Varied, VariedSteering, Frames], ids=["discrete", "continuous", "frames"])
-def test_an_update_follows_the_sum_over_episodes_and_steps(baseline, env):
+def test_an_update_follows_the_gradient_summed_over_episodes_and_steps(baseline, env):
     agent = agent_for(env, baseline=baseline, value_steps=1)
-    learn(agent, 10)  # so that the rollout begins with a reset
+    learn(agent, 10)  # so that the rollout begins with an autoreset row
     rollout = agent.collector.collect_episodes(4)
     assert rollout.terminated.any() and rollout.truncated.any() and not rollout.valid[0]
     policy, critic = literal_gradients(agent, rollout, baseline)
@@ -114,10 +114,10 @@ def test_an_update_follows_the_sum_over_episodes_and_steps(baseline, env):
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
-def test_a_gradient_is_of_its_own_update_alone(baseline):
+def test_a_gradient_belongs_to_its_own_update_only(baseline):
     fresh, used = agent_for(Varied, baseline=baseline), agent_for(Varied, baseline=baseline)
     rollouts = [agent.collector.collect_episodes(4) for agent in (fresh, used)]
-    used.theta.grad.fill_(100.0)  # what an earlier one left
+    used.theta.grad.fill_(100.0)  # left by an earlier update
     used.w.grad.fill_(100.0)
     for agent, rollout in zip((fresh, used), rollouts):
         agent.update(rollout)
@@ -135,7 +135,7 @@ def test_the_gradient_is_clipped_by_its_norm(max_grad_norm):
 
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_returns_and_advantages_by_hand(baseline):
-    """The first two episodes: rewards 0.1 0.2 0.3, terminated; 1.1 1.2, truncated, where V is worth 5."""
+    """The first two episodes: rewards 0.1 0.2 0.3, terminated; 1.1 1.2, truncated, where V is 5."""
     agent = small(REINFORCE, Varied, episodes=2, baseline=baseline, gamma=0.5)
     agent.collector.forward = lambda obs: (np.zeros((1, 2), np.float32), np.float32([5.0]))
     batch = agent.returns_and_advantages(agent.collector.collect_episodes(2))
@@ -165,13 +165,13 @@ def test_v_learns_the_returns_without_moving_the_policy():
     assert error() < first / 10 and agent.theta.equal(theta)
 
 
-def test_a_baseline_changes_the_gradients_spread_and_not_its_mean():
+def test_a_baseline_changes_the_spread_of_the_gradient_and_not_its_mean():
     """Over many rollouts of the same policy, the gradients with and without a baseline agree on average."""
     gradients = {}
     for baseline in ("none", "value"):
         agent = small(REINFORCE, VariedSteering, baseline=baseline, learning_rate=1e-12, max_grad_norm=1e9)
         agent.fit_values = lambda batch: {}
-        agent.network.value_head.bias.data.fill_(-1.5)  # about what an episode pays
+        agent.network.value_head.bias.data.fill_(-1.5)  # roughly the return of an episode
         found = []
         for _ in range(120):
             agent.update(agent.collector.collect_episodes(2))
@@ -187,7 +187,7 @@ def test_a_baseline_changes_the_gradients_spread_and_not_its_mean():
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_every_update_is_of_whole_episodes(count):
+def test_every_update_uses_whole_episodes(count):
     agent = agent_for(Varied, episodes=count)
     rollouts = record(agent)
     lengths, reported, steps = [], [], []
@@ -202,7 +202,7 @@ def test_every_update_is_of_whole_episodes(count):
     assert len(rollouts) > 2
 
 
-def test_a_gradient_that_is_no_number_stops_the_run_with_one_sentence_and_whole_weights():
+def test_a_gradient_of_nan_stops_the_run_with_one_sentence_and_leaves_finite_weights():
     agent = agent_for(Varied)
     learn(agent, 10)
     rollout = agent.collector.collect_episodes(4)

@@ -1,4 +1,4 @@
-"""Replay gives back exactly what was seen, from little memory, uniformly, and refuses what cannot work."""
+"""Replay returns exactly what was seen, uniformly and from little memory, and refuses what cannot work."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from rlkit.running import memory
 
 
 def filled(env, num_envs, steps, capacity, **settings):
-    """A replay after so many steps, with the rows that went into it."""
+    """A replay after `steps` steps, and the rows that went into it."""
     envs = Envs(env, num_envs, seed=0)
     replay = Replay(capacity, num_envs, envs.obs_shape, envs.obs_dtype, **settings)
     rows = list(play(envs, steps))
@@ -70,9 +70,9 @@ def test_nothing_is_ready_before_a_transition_is_complete():
     assert ready == [False, False, False, False, True, True]
 
 
-def test_an_episode_that_terminated_and_one_that_was_truncated_differ_in_the_mask_only():
+def test_a_termination_and_a_truncation_differ_only_in_the_mask():
     replay, _ = filled(Counting, 1, 8, 20, n_step=3, gamma=0.5)
-    batch = everything(replay)  # row 2 is the last of episode 0, row 6 of episode 1, which is truncated
+    batch = everything(replay)  # episode 0 terminates in row 2, episode 1 is truncated in row 6
     ends = batch.obs[:, 1] == 2
     assert batch.terminated[ends].tolist() == [True]
     assert batch.next_obs[ends].tolist() == [[0, 3]]
@@ -93,7 +93,7 @@ def test_sampling_is_uniform_over_the_valid_transitions():
     assert sorted(batch.slots) != sorted(replay.sample(8).slots)
 
 
-def test_what_was_sampled_does_not_change_when_the_ring_moves_on():
+def test_a_sampled_batch_does_not_change_when_the_ring_moves_on():
     replay, rows = filled(Counting, 1, 30, 12)
     batch = replay.sample(16)
     before = [x.clone() for x in (batch.obs, batch.next_obs, batch.rewards)]
@@ -106,7 +106,7 @@ def arrays(replay):
     return sum(x.nbytes for x in vars(replay).values() if isinstance(x, np.ndarray))
 
 
-def test_an_atari_transition_costs_seven_kilobytes_and_the_check_knows_it(monkeypatch):
+def test_an_atari_transition_takes_seven_kilobytes_and_the_memory_check_knows_it(monkeypatch):
     asked = []
     monkeypatch.setattr(replay_module, "require_memory", lambda num_bytes, *words: asked.append(num_bytes))
     replay = Replay(1000, 4, (4, 84, 84), np.uint8)
@@ -116,7 +116,7 @@ def test_an_atari_transition_costs_seven_kilobytes_and_the_check_knows_it(monkey
 
 
 @pytest.mark.parametrize("shape, n_step, least", [((4,), 1, 6), ((4,), 3, 10), ((4, 16, 16), 3, 16)])
-def test_a_replay_too_small_names_the_least_that_works(shape, n_step, least):
+def test_a_replay_that_is_too_small_names_the_least_size_that_works(shape, n_step, least):
     with pytest.raises(ValueError, match=f"replay_size >= {least}") as error:
         Replay(least - 1, 2, shape, np.uint8, n_step)
     assert f"replay of {least - 1} " in one_line(error)
@@ -127,18 +127,18 @@ def test_a_replay_too_small_names_the_least_that_works(shape, n_step, least):
     assert len(replay.sample(9).slots) == 9
 
 
-def test_a_replay_too_large_is_refused_before_it_is_made(monkeypatch):
+def test_a_replay_that_is_too_large_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2 * 2**30)
     words = r"1000000000 transitions needs 6585\.\d+ GiB.* 2\.00 GiB.*smaller"
     with pytest.raises(ValueError, match=words) as error:
         Replay(10**9, 4, (4, 84, 84), np.uint8)
     one_line(error)
     Replay(1000, 4, (4, 84, 84), np.uint8)
-    monkeypatch.setattr(memory, "available_memory", lambda: None)  # a system that does not tell
+    monkeypatch.setattr(memory, "available_memory", lambda: None)  # a system that does not say
     Replay(1000, 4, (4, 84, 84), np.uint8)
 
 
-def test_images_that_are_no_stack_of_frames_are_refused():
+def test_images_that_are_not_a_stack_of_frames_are_refused():
     replay = Replay(100, 2, (3, 16, 16), np.uint8)  # three colours
     zeros = np.zeros(2, bool)
     with pytest.raises(ValueError, match="FrameStackObservation") as error:
@@ -184,7 +184,7 @@ def test_a_container_that_sees_only_its_own_group_as_the_root_is_found(tmp_path)
     assert container(tmp_path, "4:memory:/docker/abc\n") == 200
 
 
-def test_no_limit_is_none_and_an_overdrawn_one_zero(tmp_path):
+def test_no_limit_is_none_and_an_exceeded_one_is_zero(tmp_path):
     assert memory.container_memory(root=tmp_path, own=tmp_path / "missing") is None
     group(tmp_path / "cgroup", "max", 100)
     assert container(tmp_path, "0::/\n") is None
@@ -192,7 +192,7 @@ def test_no_limit_is_none_and_an_overdrawn_one_zero(tmp_path):
     assert container(tmp_path, "0::/\n") == 0
 
 
-def test_available_memory_is_the_lesser_of_machine_and_container(monkeypatch):
+def test_available_memory_is_the_smaller_of_machine_and_container(monkeypatch):
     cases = [(5, 9, 5), (9, 5, 5), (None, 5, 5), (5, None, 5), (None, None, None), (5, 0, 0)]
     for machine, limit, least in cases:
         monkeypatch.setattr(memory, "machine_memory", lambda value=machine: value)

@@ -1,4 +1,4 @@
-"""Rollouts: each row against an environment whose every transition is known, and what becomes of rows."""
+"""Rollouts: their rows against environments whose every transition is known, their batches, their running scales."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ from rlkit.trpo import TRPO
 
 
 def made_up(obs):
-    """In the network's place: logits 0, and a value from which the state can be read."""
+    """In place of the network: logits 0, and a value that tells the state."""
     return np.zeros((len(obs), 2), np.float32), (100 * obs[:, 0] + obs[:, 1]).astype(np.float32)
 
 
@@ -31,7 +31,7 @@ def counting(num_steps, *lengths, algorithm=PPO, **changes):
 # Rows -------------------------------------------------------------------------------------------------------
 
 
-def test_every_row_tells_of_one_transition_and_the_value_after_it_is_of_its_true_next_state():
+def test_every_row_is_one_transition_with_the_value_of_its_true_next_state():
     agent = counting(40, 3, 1, 5)
     rollout = agent.collector.collect(40)
     assert rollout.values.shape == (41, 3) and rollout.rewards.shape == (40, 3)
@@ -44,7 +44,7 @@ def test_every_row_tells_of_one_transition_and_the_value_after_it_is_of_its_true
                 assert time == length
                 continue
             assert rollout.rewards[t, i] == 10 * episode + time + 1
-            assert rollout.values[t + 1, i] == 100 * episode + time + 1  # also where the episode ends
+            assert rollout.values[t + 1, i] == 100 * episode + time + 1  # also at the end of an episode
             ends = rollout.terminated[t, i], rollout.truncated[t, i]
             over = time + 1 == length
             assert ends == (over and episode % 2 == 0, over and episode % 2 == 1)
@@ -54,19 +54,19 @@ def test_every_row_tells_of_one_transition_and_the_value_after_it_is_of_its_true
     assert (rollout.params == 0).all() and set(np.unique(rollout.actions)) == {0, 1}
 
 
-def test_one_rollout_begins_where_the_last_ended():
+def test_a_rollout_begins_where_the_last_one_ended():
     agent, whole = counting(3, 3, 5), counting(15, 3, 5)
     parts = [agent.collector.collect(3) for _ in range(5)]
     together = whole.collector.collect(15)
     for name in ("obs", "rewards", "terminated", "truncated", "valid"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(together, name))
-    assert not parts[1].valid[0].all()  # an ending at the edge: the reset is the next rollout's
+    assert not parts[1].valid[0].all()  # an ending in the last row: the autoreset row is in the next rollout
     for part, after in zip(parts, parts[1:]):
         np.testing.assert_array_equal(part.values[-1], after.values[0])
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames, "CartPole-v1", "Pendulum-v1"])
-def test_a_row_holds_what_the_policy_that_acted_made_of_it(env):
+def test_a_row_holds_the_params_of_the_policy_that_acted(env):
     agent = small(PPO, env)
     rollout = agent.collector.collect(16)
     with torch.no_grad():
@@ -75,15 +75,15 @@ def test_a_row_holds_what_the_policy_that_acted_made_of_it(env):
             np.testing.assert_allclose(rollout.params[t], params, rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(rollout.values[t], values, rtol=1e-4, atol=1e-5)
     assert rollout.rewards.dtype == rollout.values.dtype == np.float32
-    assert len(np.unique(rollout.obs.reshape(16, -1), axis=0)) > 4  # and no array was overwritten
+    assert len(np.unique(rollout.obs.reshape(16, -1), axis=0)) > 4  # no array was overwritten
 
 
 def test_the_emulators_frames_are_not_overwritten():
     agent = small(PPO, "ALE/Pong-v5", num_envs=2, frame_size=42)
-    agent.collector.collect(16)  # the ball is in play then
+    agent.collector.collect(16)  # after this the ball is in play
     rollout = agent.collector.collect(16)
     assert rollout.valid.all()
-    np.testing.assert_array_equal(rollout.obs[1:, :, :-1], rollout.obs[:-1, :, 1:])  # each stack moves on by one
+    np.testing.assert_array_equal(rollout.obs[1:, :, :-1], rollout.obs[:-1, :, 1:])  # each stack moves on by one frame
     assert (rollout.obs[1:] != rollout.obs[:-1]).any((2, 3, 4)).all()
     np.testing.assert_array_equal(agent.envs.obs[:, :-1], rollout.obs[-1, :, 1:])
 
@@ -97,7 +97,7 @@ def test_learning_from_a_rollout_does_not_change_it():
     assert all((x == y).all() for x, y in zip(rollout, before))
 
 
-def test_actions_out_of_bounds_are_clipped_for_the_environment_alone():
+def test_actions_out_of_bounds_are_clipped_for_the_environment_only():
     agent = small(PPO, Steering)
     rollout = agent.collector.collect(16)
     outside = abs(rollout.actions) > 0.5
@@ -111,7 +111,7 @@ def test_actions_out_of_bounds_are_clipped_for_the_environment_alone():
     np.testing.assert_allclose(batch.old_log_probs, drawn[rollout.valid], rtol=1e-4, atol=1e-5)
 
 
-def test_rewards_are_clipped_for_learning_and_not_in_the_score():
+def test_rewards_are_clipped_for_learning_but_not_in_the_score():
     agent = counting(8, 3, reward_clip=2.0)
     rollout = agent.collector.collect(8)
     assert rollout.rewards[:, 0].tolist() == [1, 2, 2, 0, 2, 2, 2, 0]
@@ -138,7 +138,7 @@ def test_whole_episodes_are_whole(count):
 
 
 @pytest.mark.parametrize("lengths", [(3, 1, 5), (1000, 1000)], ids=["resets", "no resets"])
-def test_a_batch_is_the_valid_rows_in_line_and_nothing_else(lengths):
+def test_a_batch_is_the_valid_rows_in_order_and_nothing_else(lengths):
     agent = counting(30, *lengths, gamma=0.9, gae_lambda=0.8)
     rollout = agent.collector.collect(30)
     advantages = rollout.advantages(0.9, 0.8)
@@ -147,7 +147,7 @@ def test_a_batch_is_the_valid_rows_in_line_and_nothing_else(lengths):
     for t in range(30):
         for i, length in enumerate(lengths):
             episode, time = rollout.obs[t, i].tolist()
-            if time < length:  # else a mere reset
+            if time < length:  # otherwise an autoreset row
                 advantage, factor = 0.0, 1.0
                 for k in range(t, 30):
                     ahead = time + k - t
@@ -167,7 +167,7 @@ def test_a_batch_is_the_valid_rows_in_line_and_nothing_else(lengths):
 
 
 def numbered(size):
-    """A batch whose every column tells the sample's number."""
+    """A batch with the number of the sample in every column."""
     n = torch.arange(size)
     return Batch(n[:, None] * torch.ones(3), n, n[:, None] * torch.ones(2), n + 0.25, n + 0.5, n + 0.75)
 
@@ -190,7 +190,7 @@ def test_minibatches_hold_every_sample_once_in_nearly_equal_parts(batch_size, si
         )))  # fmt: skip
 
 
-def test_minibatches_are_drawn_anew_each_time_by_the_given_generator():
+def test_minibatches_are_drawn_again_each_time_by_the_given_generator():
     def order(rng):
         return torch.cat([part.actions for part in numbered(40).minibatches(8, rng)]).tolist()
 
@@ -202,7 +202,7 @@ def test_minibatches_are_drawn_anew_each_time_by_the_given_generator():
 # Running scales ---------------------------------------------------------------------------------------------
 
 
-def test_moments_merged_batch_by_batch_are_those_of_everything():
+def test_moments_merged_batch_by_batch_are_those_of_all_samples():
     rng = np.random.default_rng(0)
     moments, parts = Moments((3,)), [rng.normal((1e4, 0, -3), (1, 0.01, 50), size=(n, 3)) for n in (1, 7, 200, 2)]
     for n, part in enumerate(parts):
@@ -258,7 +258,7 @@ def test_constant_observations_and_no_rewards_stay_finite():
 
 
 @pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE])
-def test_frames_and_running_scales_go_together_or_are_refused_in_a_sentence(algorithm):
+def test_running_scales_work_with_frames_or_are_refused_in_a_sentence(algorithm):
     try:
         agent = small(algorithm, Frames, normalize=True)
     except ValueError as error:
@@ -270,7 +270,7 @@ def test_frames_and_running_scales_go_together_or_are_refused_in_a_sentence(algo
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames])
-def test_act_is_the_mode_and_draws_nothing(env):
+def test_act_takes_the_mode_and_draws_no_random_numbers(env):
     agent = small(PPO, env)
     disturb(agent.network, size=0.1)
     before = agent.rng.bit_generator.state

@@ -1,4 +1,4 @@
-"""What an agent attends to: where it must be, where it is in Pong, and how little of it an untrained network lacks."""
+"""Saliency: where it must be for a made-up agent, where it is in Pong, and how similar an untrained network looks."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ torch.set_num_threads(1)
 
 
 class OnePixel(torch.nn.Module):
-    """Two logits and V that depend on one pixel of the newest frame, and on nothing else."""
+    """Two logits and V that depend only on one pixel of the newest frame."""
 
     def __init__(self, row, column):
         super().__init__()
@@ -66,14 +66,14 @@ def test_the_map_of_one_pixel_is_largest_there(size, spot):
     height = rows.stop - rows.start
     at = [int((k + 0.5) * length / n) for k, length, n in zip(spot, (height, size), SPOTS)]
     obs = np.zeros((4, size, size), np.uint8)
-    obs[:, rows.start + at[0], at[1]] = 255  # a blur takes light from it
+    obs[:, rows.start + at[0], at[1]] = 255  # blurring makes this pixel darker
     maps = saliency(SimpleNamespace(network=OnePixel(rows.start + at[0], at[1])), obs)
     for S in maps.values():
         assert np.unravel_index(S.argmax(), SPOTS) == spot and (S >= 0).all()
     np.testing.assert_allclose(maps["V"], 4 * maps["policy"], rtol=1e-4)  # twice as far, squared
 
 
-def test_a_pixel_outside_the_field_or_of_one_colour_with_its_surroundings_is_never_salient():
+def test_a_pixel_outside_the_field_or_with_the_colour_of_its_surroundings_is_never_salient():
     obs = np.full((4, 42, 42), 90, np.uint8)
     assert saliency(SimpleNamespace(network=OnePixel(20, 20)), obs)["V"].max() < 1e-6
     obs[:, 3, 20] = 255
@@ -87,7 +87,7 @@ def test_a_perturbed_observation_is_the_papers_mixture():
     assert copies.shape == (1 + 11 * 14, 4, 42, 42) and (copies[0] == obs).all()
     rows = field(42)
     assert (copies[:, :, : rows.start] == obs[:, : rows.start]).all() and (rows.start, rows.stop) == (7, 38)
-    for spot in ((0, 0), (4, 9)):  # a slow twin, pixel by pixel
+    for spot in ((0, 0), (4, 9)):  # the same, slowly, pixel by pixel
         height, width = 31, 42
         centre = [(k + 0.5) * n / count - 0.5 for k, n, count in zip(spot, (height, width), SPOTS)]
         for i, j in ((0, 0), (12, 28), (30, 41)):
@@ -101,7 +101,7 @@ def test_a_perturbed_observation_is_the_papers_mixture():
             assert got == pytest.approx(want, abs=0.01)
 
 
-def test_outputs_are_what_the_agent_says(agent, recording):
+def test_outputs_are_those_of_the_agent(agent, recording):
     said = outputs(agent, recording.stacks[:5])
     assert said["policy"].shape == (5, 3) and np.allclose(said["V"][:, 0], recording.curve_high[:5], atol=1e-4)
     dqn = tiny("ALE/Pong-v5", frame_size=42, dueling=True)
@@ -110,7 +110,7 @@ def test_outputs_are_what_the_agent_says(agent, recording):
     np.testing.assert_allclose(said["V"][:, 0], q.max(1), atol=1e-5)
 
 
-def test_layers_end_in_what_the_network_says(agent, recording):
+def test_the_layers_end_in_the_output_of_the_network(agent, recording):
     seen = layers(agent, recording.stacks[40])
     assert [x.shape for x in seen.values()] == [(16, 13, 13), (32, 5, 5), (128,)]
     logits = agent.network.policy_head(torch.from_numpy(seen["hidden"]))
@@ -125,10 +125,10 @@ def test_layers_end_in_what_the_network_says(agent, recording):
 # Is it true? ----------------------------------------------------------------------------------------------------
 
 
-def test_distances_are_those_to_the_nearest_pixel():
+def test_distances_are_measured_to_the_nearest_pixel():
     screen = np.zeros((210, 160, 3), np.uint8)
     assert np.isinf(distances(screen, PONG["ball"])).all()
-    screen[100, 50] = screen[200, 0] = PONG["ball"]  # the second lies outside the field
+    screen[100, 50] = screen[200, 0] = PONG["ball"]  # the second pixel is outside the field
     down, across = middles(160)
     assert TOP < down[0] < down[-1] < BOTTOM and (len(down), len(across)) == SPOTS
     want = np.hypot(down[:, None] - 100, across - 50)
@@ -154,14 +154,14 @@ def test_a_trained_agent_attends_to_the_ball_or_its_paddle(away, of):
 
 
 def test_an_untrained_value_attends_less_to_them(away):
-    """Of the policy the difference is small: any network answers to what is bright (Adebayo et al. 2018)."""
+    """For the policy the difference is small: any network reacts to what is bright (Adebayo et al. 2018)."""
     assert nearest(away["trained", "V"]) < 0.75 * nearest(away["untrained", "V"])
 
 
 # Pictures -------------------------------------------------------------------------------------------------------
 
 
-def test_the_light_is_where_the_scores_are():
+def test_the_bright_spots_are_where_the_scores_are():
     screen = np.full((210, 160, 3), 100, np.uint8)
     scores = np.zeros(SPOTS)
     scores[2, 10] = 3.0
@@ -205,7 +205,7 @@ def test_the_explorers_numbers_are_the_networks(agent, recording, t):
         np.testing.assert_allclose(said, copies[of][0])
 
 
-def test_the_explorer_speaks_of_either_agent(agent, recording):
+def test_the_explorer_names_the_agent_that_it_shows(agent, recording):
     explorer = explore.saliency(agent, recording)
     assert "The policy attends most" in explorer.status.value and "π(" in explorer.status.value
     explorer.controls["whose"].value = "V"

@@ -1,4 +1,4 @@
-"""TRPO: its Fisher matrix against the explicit Hessian, its step against the exact one, and the region it keeps to."""
+"""TRPO: its Fisher matrix against the explicit Hessian, its step against the exact one, its trust region."""
 
 import math
 
@@ -15,7 +15,7 @@ KINDS = pytest.mark.parametrize("kind", ENVS)
 
 
 def played(env, **settings):
-    """A tiny agent that is not at its beginning, and a batch of its play, advantages normalised."""
+    """A tiny agent with other weights than at first, and a batch that it played, with normalised advantages."""
     agent = small(TRPO, env, **{"hidden": (3,), "num_steps": 32, **settings})
     disturb(agent.network, size=0.3)
     rollout = agent.collector.collect(agent.num_steps)
@@ -24,14 +24,14 @@ def played(env, **settings):
 
 
 def at(agent, theta, obs):
-    """The policy's params with other weights θ, independent of how the agent holds its own."""
+    """The policy's params at weights θ, computed without touching the agent's own weights."""
     names = {id(p): name for name, p in agent.network.named_parameters()}
     named = {names[id(p)]: theta.as_strided(p.shape, p.stride(), start) for p, start in places(agent)}
     return torch.func.functional_call(agent.network, named, (obs,))[0]
 
 
 def places(agent):
-    """Each of the policy's parameters, and where it starts in θ."""
+    """Each parameter of the policy, and where it starts in θ."""
     parameters = agent.network.policy_parameters()
     starts = [p.storage_offset() for p in parameters]
     assert starts == [sum(p.numel() for p in parameters[:i]) for i in range(len(parameters))]
@@ -39,7 +39,7 @@ def places(agent):
 
 
 def as_theta(agent, tensors):
-    """One tensor for each of the policy's parameters, laid out as θ is: a convolution's weights are channels_last."""
+    """One tensor for each parameter of the policy, in the layout of θ: convolutions have channels_last weights."""
     flat = torch.full_like(agent.theta, math.nan)
     for (p, start), tensor in zip(places(agent), tensors):
         flat.as_strided(p.shape, p.stride(), start).copy_(tensor)
@@ -47,21 +47,21 @@ def as_theta(agent, tensors):
 
 
 def surrogate_and_kl(agent, batch, theta, discrete):
-    """From torch's own distributions."""
+    """Both from torch's own distributions."""
     old, new = distribution(batch.old_params, discrete), distribution(at(agent, theta, batch.obs), discrete)
     ratio = (new.log_prob(batch.actions) - old.log_prob(batch.actions)).exp()
     return (ratio * batch.advantages).mean(), torch.distributions.kl_divergence(old, new).mean()
 
 
 def hessian(agent, batch, discrete):
-    """Of the KL, explicitly, at the agent's own weights."""
+    """The explicit Hessian of the KL at the agent's own weights."""
     kl = lambda theta: surrogate_and_kl(agent, batch, theta, discrete)[1]
     return torch.autograd.functional.hessian(kl, agent.theta.clone())
 
 
 @pytest.fixture
 def spy(monkeypatch):
-    """What `improve_policy` asked for: the matrix that its products are with, the vector g, and the full step."""
+    """What `improve_policy` computed: the matrix of its products, the vector g, and the full step."""
     seen, solve, search = {}, F.conjugate_gradient, TRPO.line_search
 
     def conjugate_gradient(matvec, b, iterations):
@@ -85,7 +85,7 @@ def spy(monkeypatch):
 @KINDS
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("damping", [0.0, 0.1])
-def test_the_fisher_vector_product_is_with_the_explicit_hessian_of_the_kl(spy, kind, activation, damping):
+def test_the_fisher_vector_product_uses_the_hessian_of_the_kl(spy, kind, activation, damping):
     agent, batch = played(ENVS[kind], activation=activation, damping=damping)
     expected = hessian(agent, batch, kind == "discrete") + damping * torch.eye(len(agent.theta))
     agent.improve_policy(batch)
@@ -176,28 +176,28 @@ def test_no_step_is_taken_out_of_the_region(kind):
 
 
 @KINDS
-def test_no_step_is_taken_where_there_is_nothing_to_gain(kind):
+def test_no_step_is_taken_if_the_gradient_is_zero(kind):
     agent, batch = played(ENVS[kind])
     before = agent.theta.clone()
     nothing = batch._replace(advantages=torch.zeros_like(batch.advantages))
     fallen_back(agent, nothing, before, agent.improve_policy(nothing))
 
 
-def test_no_step_is_taken_where_no_step_improves(monkeypatch):
+def test_no_step_is_taken_if_no_step_improves(monkeypatch):
     agent, batch = played(Chain)
     before = agent.theta.clone()
     surrogate = F.surrogate
     worse = iter(range(10**6))
     monkeypatch.setattr(F, "surrogate", lambda *arguments: surrogate(*arguments) - next(worse))
     fallen_back(agent, batch, before, agent.improve_policy(batch))
-    assert next(worse) == 2 + agent.line_search_steps + 1  # g, the old J, all halvings, and the entropy
+    assert next(worse) == 2 + agent.line_search_steps + 1  # calls: g, the old J, every halving, and the entropy
 
 
 # Runs -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("env, max_kl", [("CartPole-v1", 0.01), ("Pendulum-v1", 0.002), (Frames, 0.01)])
-def test_no_step_of_a_run_leaves_the_trust_region_and_each_one_gains(env, max_kl):
+def test_every_step_of_a_run_stays_in_the_trust_region_and_improves(env, max_kl):
     agent = small(TRPO, env, max_kl=max_kl, num_steps=64)
     rollouts, kls, gains, sizes = record(agent), [], [], []
     thetas = [agent.theta.clone()]
@@ -209,7 +209,7 @@ def test_no_step_of_a_run_leaves_the_trust_region_and_each_one_gains(env, max_kl
         discrete = rollout.actions.ndim == 2
         before, same = surrogate_and_kl(agent, batch, thetas[-2], discrete)
         after, kl = (x.item() for x in surrogate_and_kl(agent, batch, thetas[-1], discrete))
-        assert same < 1e-5  # the policy that acted was the one before
+        assert same < 1e-5  # the policy that acted is the one before the step
         assert float(progress.metrics["kl"]) == pytest.approx(kl, rel=1e-2, abs=1e-6)
         kls.append(kl)
         gains.append(after - before.item())
@@ -217,11 +217,11 @@ def test_no_step_of_a_run_leaves_the_trust_region_and_each_one_gains(env, max_kl
     assert max(kls) <= max_kl * 1.001
     accepted = np.array(sizes) > 0
     assert accepted.mean() > 0.7 and (np.array(gains)[accepted] > 0).all()
-    assert np.mean(kls) > 0.2 * max_kl  # and the region is used
+    assert np.mean(kls) > 0.2 * max_kl  # the steps use the region
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames])
-def test_the_value_function_and_the_policy_do_not_move_each_other(env):
+def test_fitting_v_does_not_move_the_policy_and_the_policy_step_does_not_move_v(env):
     agent, batch = played(env)
     policy, values = agent.theta.clone(), agent.w.detach().clone()
     assert len(policy) + len(values) == len(weights(agent.network))
@@ -236,7 +236,7 @@ def test_the_value_function_and_the_policy_do_not_move_each_other(env):
     assert agent.network.values(batch.obs).detach().equal(fitted)
 
 
-def test_values_are_fitted_to_the_returns_as_they_are():
+def test_values_are_fitted_to_the_returns_without_normalising_them():
     agent = small(TRPO, "CartPole-v1", learning_rate=0.02, epochs=200, gae_lambda=1.0, minibatch_size=64)
     rollout = agent.collector.collect(16)
     batch = rollout.batch(agent.policy, rollout.advantages(0.99, 1.0), "cpu")
@@ -265,14 +265,14 @@ def test_the_numpy_twin_acts_with_the_new_weights(kind):
 
 
 @pytest.mark.parametrize("env", [Chain, Steering, Frames])
-def test_a_flat_gradient_is_in_the_order_of_theta(env):
+def test_a_flat_gradient_has_the_order_of_theta(env):
     agent, _ = played(env, num_steps=2)
     parameters = agent.network.policy_parameters()
     gradient = flat_gradient(sum((p**2).sum() / 2 for p in parameters), parameters)
     torch.testing.assert_close(gradient, agent.theta)  # ∇ ½ |θ|^2 = θ
 
 
-def test_a_gradient_that_is_no_number_stops_the_run_with_one_sentence():
+def test_a_gradient_of_nan_stops_the_run_with_one_sentence():
     agent = small(TRPO, "CartPole-v1")
     learn(agent, 64)
     rollout = agent.collector.collect(16)
@@ -288,7 +288,7 @@ def test_a_gradient_that_is_no_number_stops_the_run_with_one_sentence():
 def test_one_step_in_one_environment_is_enough():
     agent = small(TRPO, Chain, num_envs=1, num_steps=1)
     for progress in agent.learn(40):
-        assert float(progress.metrics.get("step_size", 0)) == 0  # one advantage is normalised to 0; a reset is no batch
+        assert float(progress.metrics.get("step_size", 0)) == 0  # one advantage is normalised to 0
     assert torch.isfinite(weights(agent.network)).all()
 
 

@@ -1,4 +1,4 @@
-"""rlkit.running.workers: what arrives, what fails, and that nobody is left behind however it ends."""
+"""rlkit.running.workers: messages arrive, failures are reported, and no process is left behind, however a run ends."""
 
 import importlib.util
 import multiprocessing
@@ -22,7 +22,7 @@ from rlkit.running.workers import STARTUP, WorkerError, supervise
 
 module = sys.modules["rlkit.running.workers"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-pids = []  # of the workers of a test
+pids = []  # of the workers in this test
 
 
 @pytest.fixture(autouse=True)
@@ -34,20 +34,20 @@ def nobody_left():
 
 
 def alive(pid):
-    if os.name == "nt":  # there, asking would end it
+    if os.name == "nt":  # on Windows, this signal would end it
         return False
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z"  # dead, and its new parent has not asked for its exit code yet
+        return state != "Z"  # dead, but its new parent has not read its exit code yet
     except ProcessLookupError:
         return False
-    except FileNotFoundError:  # not Linux
+    except FileNotFoundError:  # not on Linux
         return not Path("/proc/self/stat").exists()
 
 
 def received(work, jobs):
-    """All messages of workers that tell their process id first, kept in `pids`."""
+    """All messages of workers. Their first ones, the process ids, are kept in `pids`."""
     messages = []
     for message in supervise(work, jobs):
         if isinstance(message, dict):
@@ -61,11 +61,11 @@ def received(work, jobs):
 
 
 def count(send, name, numbers):
-    os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else None  # to be ignored
+    os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else None  # workers ignore it
     send({"pid": os.getpid()})
     send((name, "threads", torch.get_num_threads()))
     for number in range(numbers):
-        send((name, number, np.full(50_000, number)))  # more than a pipe holds
+        send((name, number, np.full(50_000, number)))  # more than fits into a pipe
 
 
 def fail(send, how):
@@ -92,7 +92,7 @@ def for_ever(send):
 def test_messages_arrive_in_order_and_whole():
     messages = []
     thread = threading.Thread(target=lambda: messages.extend(received(count, [("a", 3), ("b", 5)])))
-    thread.start()  # as `Run` does: there no signal handler can be set
+    thread.start()  # as `Run` does: no signal handler can be set in a thread
     thread.join()
     assert len(pids) == 2
     assert [value for _, what, value in messages if what == "threads"] == [1, 1]
@@ -114,17 +114,17 @@ def test_an_exception_brings_its_traceback_and_ends_the_others():
         pytest.param("kill", r"Worker 0 was killed \(exit code -9: SIGKILL\), perhaps for want of memory", marks=posix),
     ],
 )
-def test_a_dead_worker_is_named_after_its_last_words(how, sentence):
+def test_a_dead_worker_is_named_after_its_last_messages_have_arrived(how, sentence):
     messages = []
     with pytest.raises(WorkerError, match=sentence):
         messages.extend(received(fail, [(how,)]))
     assert messages == ["last words"]
 
 
-def test_by_choice_the_others_go_on_whatever_happens_to_one():
+def test_on_request_the_others_continue_whatever_happens_to_one():
     jobs = [("raise",), ("kill" if os.name != "nt" else "exit",), ("a", 3)]
     errors, messages = [], []
-    for message in supervise(either, jobs, idle=600.0, go_on=True):  # noticed at once, not when nothing else happens
+    for message in supervise(either, jobs, idle=600.0, go_on=True):  # noticed at once, not after `idle`
         if isinstance(message, WorkerError):
             errors.append(str(message).splitlines()[0])
         elif isinstance(message, dict):
@@ -148,7 +148,7 @@ def test_closing_early_ends_the_workers():
     assert len(pids) == 1
 
 
-def test_closing_before_they_have_started():
+def test_closing_before_the_workers_have_started():
     messages = supervise(for_ever, [()], idle=0.01)
     assert next(messages) is None
     assert len(multiprocessing.active_children()) == 1
@@ -162,7 +162,7 @@ def test_an_interrupt_ends_the_workers():
     assert len(pids) == 1
 
 
-def test_a_function_that_no_worker_can_import(monkeypatch):
+def test_a_function_that_no_worker_can_import_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="A worker cannot be given this.*top level of a .py file"):
         next(supervise(lambda send: None, [()]))
 
@@ -170,14 +170,14 @@ def test_a_function_that_no_worker_can_import(monkeypatch):
         pass
 
     from_a_cell.__module__, from_a_cell.__qualname__ = "__main__", "from_a_cell"
-    program = sys.modules["__main__"]  # made of a file, as it is unless xdist has started it
+    program = sys.modules["__main__"]  # it has a file, unless xdist started it
     monkeypatch.setattr(program, "__spec__", importlib.util.find_spec("pytest.__main__"))
     monkeypatch.setattr(program, "from_a_cell", from_a_cell, raising=False)
     with pytest.raises(WorkerError, match="(?s)A worker cannot find this.*from_a_cell.*top level of a .py file"):
         list(supervise(from_a_cell, [()]))
 
 
-def test_what_was_made_in_a_notebook_is_refused_before_anything_starts(monkeypatch):
+def test_what_a_notebook_defines_is_refused_before_any_worker_starts(monkeypatch):
     notebook = types.ModuleType("__main__")
     exec("class Env: pass\nclass Maker:\n    def __call__(self): pass\ndef work(send): pass", vars(notebook))
     monkeypatch.setitem(sys.modules, "__main__", notebook)
@@ -187,7 +187,7 @@ def test_what_was_made_in_a_notebook_is_refused_before_anything_starts(monkeypat
         with pytest.raises(ValueError, match=f"cannot be given {name}, .*top level of a .py file") as error:
             next(supervise(work, jobs))
         one_line(error)
-    notebook.__file__ = "a_script.py"  # which a worker can import
+    notebook.__file__ = "a_script.py"  # a worker can import that
     module.check_importable(*refused[1])
 
 
@@ -195,7 +195,7 @@ def test_what_was_made_in_a_notebook_is_refused_before_anything_starts(monkeypat
 
 
 class Puppet:
-    """A worker without a process; the test moves it, and the clock too."""
+    """A worker without a process. The test moves it, and the clock."""
 
     def __init__(self, target, args, name, daemon):
         self.theirs, self.name, self.killed = args[0], name, False
@@ -218,7 +218,7 @@ class Puppet:
 
 @pytest.fixture
 def puppets(monkeypatch):
-    """`begin(how many, **options)` -> what `supervise` yields, and the workers; `puppets.now` is the time."""
+    """`begin(number, **options)` -> what `supervise` yields, and the workers; `puppets.now` is the time."""
     made, clock = [], SimpleNamespace(now=1000.0)
     spawn = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=lambda **how: made.append(Puppet(**how)) or made[-1])
     monkeypatch.setattr(module.multiprocessing, "get_context", lambda kind: spawn)
@@ -235,7 +235,7 @@ def puppets(monkeypatch):
 
 
 @posix
-def test_silence_for_longer_than_a_heartbeat_is_named_and_ended(puppets):
+def test_a_worker_that_is_silent_for_longer_than_a_heartbeat_is_named_and_ended(puppets):
     messages, (one, other) = puppets.begin(2, heartbeat=5.0)
     one.send("ready"), other.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
@@ -262,7 +262,7 @@ def test_a_worker_may_be_silent_while_it_starts_but_not_for_ever(puppets):
 
 
 @posix
-def test_without_a_heartbeat_silence_is_no_fault(puppets):
+def test_without_a_heartbeat_silence_is_no_failure(puppets):
     messages, (one,) = puppets.begin(1)
     one.send("ready")
     assert next(messages) == "ready"
@@ -272,34 +272,34 @@ def test_without_a_heartbeat_silence_is_no_fault(puppets):
 
 
 @posix
-def test_the_time_of_whoever_takes_the_messages_is_nobodys_silence(puppets):
+def test_the_time_that_the_parent_takes_does_not_count_as_silence(puppets):
     messages, (one, other) = puppets.begin(2, heartbeat=5.0)
     one.send("ready"), other.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
     one.send("here")
     assert next(messages) == "here"
-    puppets.now += 60.0  # the parent evaluates, say, and they play on
+    puppets.now += 60.0  # the parent evaluates, for instance, while the workers play on
     one.send("still here"), other.send("here too")
     assert [next(messages), next(messages)] == ["still here", "here too"] and not other.killed
     messages.close()
 
 
 @posix
-def test_when_one_has_failed_the_others_begin_a_new_heartbeat_and_may_still_be_starting(puppets):
+def test_after_a_failure_the_others_get_a_new_heartbeat_and_may_still_be_starting(puppets):
     messages, (one, waiting, starting) = puppets.begin(3, heartbeat=5.0, go_on=True)
     one.send("ready"), waiting.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
     puppets.now += 4.9
     one.send("its traceback", kind="failure")
     assert "Worker 0 failed" in str(next(messages))
-    puppets.now += 4.9  # who waited for a lock that the dead one held has its time again
+    puppets.now += 4.9  # a worker may have waited for a lock that the dead one held
     assert next(messages) is None
     puppets.now += 0.2
     assert "Worker 1 hangs" in str(next(messages)) and waiting.killed
     puppets.now += STARTUP - 10.1 + 4.9
     assert [next(messages), next(messages)] == [None, None] and not starting.killed
     puppets.now += 0.3
-    with pytest.raises(WorkerError, match="Worker 2 hangs"):  # and now none is left
+    with pytest.raises(WorkerError, match="Worker 2 hangs"):  # now no worker is left
         next(messages)
 
 
@@ -319,7 +319,7 @@ if __name__ == "__main__":
 
 
 @posix
-def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_nobody(tmp_path):
+def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_no_worker(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
@@ -338,7 +338,7 @@ def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_nobody(tmp_p
         worker = int(next(lines))
         assert alive(worker)
         parent.kill()
-        assert "Traceback" not in parent.stderr.read()  # ends when the last process that holds it has ended
+        assert "Traceback" not in parent.stderr.read()  # the pipe ends when the last process that holds it has ended
     pids.append(worker)
     deadline = time.monotonic() + 30
     while alive(worker) and time.monotonic() < deadline:

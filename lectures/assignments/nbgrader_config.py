@@ -1,4 +1,4 @@
-"""The course for nbgrader: run its commands in this folder. README.md beside this file goes through them."""
+"""The course for nbgrader. Run its commands in this folder; README.md explains them."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ import warnings
 from nbgrader.preprocessors import ClearHiddenTests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# nbgrader starts alembic by its mere name, which is found only if the environment has been activated.
+# nbgrader starts alembic by its name only, which is found only if the environment is activated.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 
 class HideTests(ClearHiddenTests):
-    """Feedback tells what a failed check says, not the hidden test behind it, which next year's class will meet."""
+    """Feedback shows what a failed check says, but not the hidden test, because next year's class will get it too."""
 
     def preprocess_cell(self, cell, resources, index):
         if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
@@ -23,7 +23,7 @@ class HideTests(ClearHiddenTests):
         return cell, resources
 
 
-warnings.filterwarnings("ignore", module="nbgrader")  # of SQLAlchemy, about nbgrader's own queries
+warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy warns about nbgrader's own queries
 
 c = get_config()  # noqa: F821  (nbgrader defines it)
 c.CourseDirectory.root = HERE
@@ -31,9 +31,9 @@ c.CourseDirectory.course_id = "deep-rl"
 c.Exchange.root = os.environ.get("NBGRADER_EXCHANGE", os.path.join(HERE, "exchange"))
 if c.Exchange.root.startswith(HERE):
     os.makedirs(c.Exchange.root, exist_ok=True)
-c.Execute.timeout = 120  # seconds for a cell; then it is interrupted, fails, and the next one runs
-c.OverwriteCells.add_missing_cells = True  # tests that a student has deleted come back
-c.Execute.iopub_timeout = c.Execute.startup_timeout = 120  # a busy machine must not cost a student the points
+c.Execute.timeout = 120  # seconds; then the cell is interrupted and fails, and the next one runs
+c.OverwriteCells.add_missing_cells = True  # tests that a student deleted are put back
+c.Execute.iopub_timeout = c.Execute.startup_timeout = 120  # a busy machine must not cost a student points
 c.GenerateFeedback.preprocessors = [
     HideTests,
     "nbgrader.preprocessors.GetGrades",

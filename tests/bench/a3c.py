@@ -1,9 +1,9 @@
-"""What A2C costs, and what more workers bring to A3C here. A script, not a test: nothing is asserted.
+"""What A2C costs, and how much faster A3C is with more workers. A script, not a test: it asserts nothing.
 
     python tests/bench/a3c.py [cartpole] [workers] [--seeds 5] [--peer-limit 180] [--quick]
 
-`workers` needs as many free cores as it has workers: read "CPUs" before "steps/s", for on a busy machine two processes
-get two shares of it, and that is no speed-up. For the peer see tests/bench/dqn.py.
+`workers` needs a free core for each worker. Read "CPUs" before "steps/s": on a busy machine two processes get two
+shares of it, which is no speed-up. For the peer see tests/bench/dqn.py.
 """
 
 import common  # before NumPy, which it keeps to one thread
@@ -12,7 +12,7 @@ import numpy as np
 from rlkit import preset
 from rlkit.experiments.asynchrony import throughput
 
-# github.com/DLR-RM/rl-baselines3-zoo, hyperparams/a2c.yml, "CartPole-v1"; all else as Stable-Baselines3 has it
+# github.com/DLR-RM/rl-baselines3-zoo, hyperparams/a2c.yml, "CartPole-v1"; all else as in Stable-Baselines3
 ZOO_CARTPOLE = dict(n_envs=8, ent_coef=0.0)
 TASKS = {
     "CartPole": dict(),
@@ -26,7 +26,7 @@ def cartpole(args):
 
 
 def workers(args):
-    """Steps per second of A3C's workers, once all are ready; start-up apart; 1 and 2 workers in turn."""
+    """Steps per second of A3C, with 1 and 2 workers in turn, once all are ready; start-up is listed apart."""
     rounds, seconds = (1, 4) if args.quick else (3, 15)
     rows = []
     for task, changes in TASKS.items():

@@ -1,11 +1,11 @@
-"""What the benchmarks share: CPU time, runs and rounds in turn, Stable-Baselines3 where it is installed, tables.
+"""What the benchmarks share: CPU times, runs that take turns, Stable-Baselines3 if it is installed, tables.
 
-Import it before NumPy and torch, for it keeps NumPy to one thread.
+Import it before NumPy and torch, because it limits NumPy to one thread.
 """
 
 import os
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy is imported
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # must be set before NumPy is imported
 
 import argparse
 import importlib
@@ -20,7 +20,7 @@ from rlkit import preset, stop_at, train
 from rlkit.training import evaluate
 
 SOLVED, WINDOW = 475, 20
-LONGEST = 10_000_000  # steps of a run that goes on until it is solved
+LONGEST = 10_000_000  # the most steps of a run that continues until it is solved
 MISSING = "not installed"
 
 
@@ -28,8 +28,8 @@ MISSING = "not installed"
 
 
 def cartpole(title, presets, algorithm, zoo, args):
-    """Every seed with each of our presets and with SB3's `algorithm`, in turn; the medians and their ratios."""
-    preset(presets[0])  # with its first optimizer a process loads torch's compiler: 2 s that belong to neither side
+    """Each seed with every preset of ours and with SB3's `algorithm`, in turn; medians and their ratios."""
+    preset(presets[0])  # the first optimizer of a process loads torch's compiler: 2 s that belong to neither side
     runs = []
     for seed in range(args.seeds):
         print(f"cartpole, seed {seed} ...", file=sys.stderr)
@@ -56,7 +56,7 @@ def our_cartpole(name, seed):
 
 
 def peer_cartpole(algorithm, zoo, seed, args):
-    """The same of Stable-Baselines3, None without it; ∞ seconds if it is not done within the limit."""
+    """The same for Stable-Baselines3, None if it is not installed; ∞ seconds if it exceeds the limit."""
     if (sb3 := installed("stable_baselines3")) is None:
         return None
     from stable_baselines3.common.env_util import make_vec_env
@@ -91,7 +91,7 @@ def seconds(cost, limit=None):
 
 
 def atari(title, ours, peer, warm_up, steps, rounds):
-    """Agent steps per CPU second; both sides, (name, a function that learns for so many steps), take turns."""
+    """Agent steps per CPU second. The sides, each (name, a function that learns for n steps), take turns."""
     speeds = {}
     for name, learn in (ours, peer):
         speeds[name] = []
@@ -112,7 +112,7 @@ def atari(title, ours, peer, warm_up, steps, rounds):
 
 
 def our_atari(agent):
-    """-> a function that learns for so many steps."""
+    """-> a function that learns for n steps."""
     progress = agent.learn(LONGEST)
 
     def learn(steps):
@@ -124,7 +124,7 @@ def our_atari(agent):
 
 
 def peer_atari(algorithm, num_envs, settings):
-    """The same of Stable-Baselines3, in the zoo's wrappers; None if it, or OpenCV, is not installed."""
+    """The same for Stable-Baselines3 in the zoo's wrappers; None if it or OpenCV is not installed."""
     sb3, cv2 = installed("stable_baselines3"), installed("cv2")
     if sb3 is None or cv2 is None:
         return None
@@ -147,7 +147,7 @@ def cpu_time(call):
 
 
 def microseconds(calls, quick):
-    """{name: function} -> {name: CPU time of one call}; medians of rounds in which all take turns."""
+    """{name: function} -> {name: CPU time of one call}, the median of rounds in which all take turns."""
     costs = {name: [] for name in calls}
     for _ in range(2 if quick else 7):
         for name, call in calls.items():
@@ -156,7 +156,7 @@ def microseconds(calls, quick):
 
 
 def one_call(call, least=0.02):
-    """Microseconds, over as many calls as take `least` seconds."""
+    """Microseconds a call, averaged over at least `least` seconds."""
     call()
     count, began = 0, time.process_time()
     while (cost := time.process_time() - began) < least:

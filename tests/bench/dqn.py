@@ -1,11 +1,11 @@
-"""What DQN costs here, and beside Stable-Baselines3 where that is installed. A script, not a test: nothing is asserted.
+"""What DQN costs, beside Stable-Baselines3 if that is installed. A script, not a test: it asserts nothing.
 
     python tests/bench/dqn.py [cartpole] [atari] [memory] [priority] [explorers] [--seeds 5] [--peer-limit 180]
 
-All five parts when none is named; `--quick` runs just enough to see that they work. Times are CPU seconds of one torch
-thread. They drift by 1.7x with the load of the machine, so believe the ratios: what is compared takes turns in one run.
+All five parts run if none is named; `--quick` does just enough to see that they work. Times are CPU seconds of one
+torch thread. They drift by 1.7x with the load of the machine, so trust the ratios: both sides take turns in one run.
 
-The peer does not belong in the lectures' environment. Give it one of its own:
+The peer does not belong in the environment of the lectures. Make one for it:
 
     python -m venv bench-env && . bench-env/bin/activate
     pip install -e . stable-baselines3 opencv-python-headless -c constraints.txt
@@ -29,14 +29,14 @@ from rlkit.replay import Replay
 STACK = (4, 84, 84)
 
 # github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml of April 2026, "Almost Tuned". There ε falls over 0.16 of
-# 50 000 steps; here over as many steps of a run that goes on until it is solved.
+# 50 000 steps; here over the same number of steps, in a run that continues until it is solved.
 ZOO_CARTPOLE = dict(
     learning_rate=2.3e-3, batch_size=64, buffer_size=100_000, learning_starts=1_000, gamma=0.99,
     target_update_interval=10, train_freq=256, gradient_steps=128, exploration_fraction=0.16 * 50_000 / common.LONGEST,
     exploration_final_eps=0.04, policy_kwargs={"net_arch": [256, 256]},
 )  # fmt: skip
 
-# The settings of dqn-atari-2015 but for a small memory and ε at its end, so that the steady state comes at once.
+# The settings of dqn-atari-2015, except for a small memory and the final ε, so that the steady state comes at once.
 OUR_ATARI = dict(replay_size=10_000, learning_starts=1_000, epsilon_start=0.1, device="cpu")
 PEER_ATARI = dict(
     learning_rate=1e-4, batch_size=32, buffer_size=10_000, learning_starts=1_000, train_freq=4, gradient_steps=1,
@@ -62,7 +62,7 @@ def memory(args):
     count = 5_000 if args.quick else 100_000
     sizes, peaks = {}, {}
     for kind in (Replay, PrioritizedReplay):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:  # its peak is nobody else's
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:  # for a peak of its own
             sizes[kind.__name__], *peaks[kind.__name__] = alone.submit(fill, kind, count).result()
     for optimized in (False, True):
         sizes[f"SB3, optimize_memory_usage={optimized}"] = peer_bytes(optimized)
@@ -74,7 +74,7 @@ def memory(args):
 
 
 def fill(kind, count):
-    """Fill a replay memory and sample from it -> bytes a transition, this process's peak before and after."""
+    """Fill a replay memory and sample from it -> bytes per transition, peak memory of the process before and after."""
     before = peak_memory()
     replay = kind(count, 1, STACK, np.uint8)
     frames = np.random.default_rng(0).integers(0, 256, (64, 84, 84), np.uint8)
@@ -101,14 +101,14 @@ def peer_bytes(optimized, count=1_000):
 
 
 def array_bytes(thing):
-    """The arrays of an object, and of the objects in it."""
+    """The bytes of an object's arrays, and of those in its objects."""
     parts = [part for part in vars(thing).values() if part is not None]
     inner = [array_bytes(part) for part in parts if type(part).__module__.startswith("rlkit")]
     return sum(part.nbytes for part in parts if isinstance(part, np.ndarray)) + sum(inner)
 
 
 def peak_memory():
-    """Bytes. Linux's getrusage keeps the parent's peak over a fork and an exec, VmHWM does not."""
+    """In bytes. On Linux, getrusage keeps the parent's peak through a fork and an exec, and VmHWM does not."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
@@ -119,7 +119,7 @@ def peak_memory():
 
 
 def priority(args):
-    """Microseconds to draw a batch of slots by priority, and to change their priorities; x: times a uniform draw."""
+    """Microseconds to draw a batch of slots by priority and to update priorities; x: relative to uniform draws."""
     rows = []
     for size in (10_000, 100_000) if args.quick else (10_000, 100_000, 1_000_000):
         memories = [filled(kind, size) for kind in (Replay, PrioritizedReplay)]
@@ -132,7 +132,7 @@ def priority(args):
 
 
 def filled(kind, size, envs=100):
-    """A memory full of tiny transitions that returns the slots it drew, without collecting what lies there."""
+    """A memory full of tiny transitions whose `sample` returns only the slots that it drew."""
     replay = kind(size, envs, (1,), np.float32)
     zeros, no = np.zeros(envs), np.zeros(envs, bool)
     for _ in range(size // envs):
@@ -159,7 +159,7 @@ def ways_to_draw(uniform, prioritized, batch):
 
 
 def explorers(args):
-    """CPU milliseconds of one slider change, model, picture and PNG; x: times one plain redraw of two empty axes."""
+    """CPU milliseconds of a slider change: model, picture, PNG; x: relative to a plain redraw of two empty axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from rlkit import explore
@@ -174,7 +174,7 @@ def explorers(args):
             continue
         explorer = getattr(explore, name)()
         if isinstance(explorer, Run):
-            explorer.stop()  # what it learns in the background is not what a slider costs
+            explorer.stop()  # otherwise learning in the background would be counted
         controls = [c for c in explorer.children if hasattr(c, "value") and getattr(c, "description", "")]
         costs = [cost for c in controls for cost in sweep(c, 3 if args.quick else 11)]
         worst = max(costs, key=lambda cost: cost[0])
@@ -184,7 +184,7 @@ def explorers(args):
 
 
 def sweep(control, count):
-    """[(milliseconds, what was set), ...] for values all over a control's range; ends where it began."""
+    """[(milliseconds, what was set), ...] for values all over the range of a control, which is then reset."""
     for value in [*values_of(control, count), control.value]:
         if value != control.value:
             ms = 1e3 * common.cpu_time(lambda value=value: setattr(control, "value", value))

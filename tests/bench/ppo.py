@@ -1,8 +1,8 @@
-"""What PPO costs here, and beside Stable-Baselines3 where that is installed. A script, not a test: nothing is asserted.
+"""What PPO costs, beside Stable-Baselines3 if that is installed. A script, not a test: it asserts nothing.
 
     python tests/bench/ppo.py [cartpole] [atari] [estimators] [--seeds 5] [--peer-limit 180] [--quick]
 
-How to read the numbers, and how to give the peer an environment of its own: see tests/bench/dqn.py.
+See tests/bench/dqn.py for how to read the numbers, and how to make an environment for the peer.
 """
 
 import common  # before NumPy, which it keeps to one thread
@@ -16,16 +16,16 @@ from rlkit.networks import ActorCritic
 from rlkit.policies import Softmax
 from rlkit.theta import flat_parameter
 
-T, N, A = 128, 8, 6  # the paper's rollout on Pong
+T, N, A = 128, 8, 6  # rollouts on Pong as in the paper
 
 
 def lin(start):
-    """The zoo's `lin_...` falls to 0 over 100 000 steps. Here not below a tenth, so that an unsolved run can go on."""
+    """The zoo's `lin_...` falls to 0 over 100 000 steps. Ours stops at a tenth, so an unsolved run can continue."""
     return lambda remaining: start * max(0.1, 1 - (1 - remaining) * common.LONGEST / 100_000)
 
 
-# github.com/DLR-RM/rl-baselines3-zoo, hyperparams/ppo.yml, "CartPole-v1", "Tuned", and "atari"; but of the latter with
-# the paper's three epochs instead of four, so that both sides do the same work, and held still, which costs the same.
+# github.com/DLR-RM/rl-baselines3-zoo, hyperparams/ppo.yml, "CartPole-v1", "Tuned", and "atari". The latter has the
+# paper's three epochs instead of four, so that both sides do the same work, and constant rates, which cost the same.
 ZOO_CARTPOLE = dict(
     n_envs=8, n_steps=32, batch_size=256, gae_lambda=0.8, gamma=0.98, n_epochs=20, ent_coef=0.0,
     learning_rate=lin(1e-3), clip_range=lin(0.2),
@@ -49,7 +49,7 @@ def atari(args):
 
 
 def estimators(args):
-    """CPU microseconds of what PPO does often, first as here, then as usual; x: times as here."""
+    """CPU microseconds of what PPO does often, in our way and in the usual way; x: relative to ours."""
     parts = {"GAE, 128 x 8": ways_to_gae(), "128 draws of 8": ways_to_draw(), "clip and Adam": ways_to_update()}
     rows = []
     for part, calls in parts.items():
@@ -82,7 +82,7 @@ def torch_gae(rewards, values, next_values, terminated, truncated, gamma, gae_la
 
 
 def ways_to_draw():
-    """The actions of a rollout, step by step, as the environments need them."""
+    """The actions of a rollout, drawn step by step, because the environments need them one by one."""
     rng, policy = np.random.default_rng(0), Softmax(A)
     logits = rng.standard_normal((T, N, A), np.float32)
     tensors = torch.from_numpy(logits)
@@ -100,7 +100,7 @@ def ways_to_draw():
 
 
 def ways_to_update():
-    """One CartPole network of twice 64-64, as one tensor and as the dozen that it is."""
+    """The update of a CartPole network with two 64-64 bodies: as one tensor, and as a dozen."""
     return {
         "one tensor, fused": clip_and_adam(flat=True, fused=True),
         "a dozen, fused": clip_and_adam(flat=False, fused=True),

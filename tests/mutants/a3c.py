@@ -1,4 +1,4 @@
-"""Solutions of the A3C assignment that must lose points, and some that must not."""
+"""Wrong solutions of the A3C assignment, which must lose points, and right ones, which must not."""
 
 TASKS = {
     "segment-returns": {

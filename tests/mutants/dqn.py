@@ -1,4 +1,4 @@
-"""Wrong and right solutions of the DQN assignment. A wrong one is replacements in the instructor's, or a whole cell."""
+"""Wrong solutions of the DQN assignment, which must lose points, and right ones, which must not."""
 
 TASKS = {
     "td-targets": {

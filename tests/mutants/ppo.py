@@ -1,4 +1,4 @@
-"""Wrong and right solutions of the assignment on PPO: `python tests/mutation.py ppo`."""
+"""Wrong solutions of the PPO assignment, which must lose points, and right ones, which must not."""
 
 PAIRS = "zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):"  # with the unshuffled ones
 
