@@ -1,13 +1,13 @@
-"""The museum of real bugs: faults that public code has had, each as the one line that differs, on a run of seconds.
+"""The museum of real bugs: faults that public code has had, each as the one line that differs, in runs of seconds.
 
-A broken agent is a real one with that line put in. Most of them learn: what gives a fault away is a number that nobody
-looks at while the return rises. `python -m rlkit.experiments.sweeps museum` measures both, return and number.
+A broken agent is a real one with the wrong line put in. Most of them learn. What gives a bug away is a number that few
+people look at while the return rises. `python -m rlkit.experiments.sweeps museum` measures both, return and number.
 
     museum.table()                            # all bugs, with the medians of the stored runs
     museum.make("no min", broken=True)        # an agent with a bug in it
 
-There is one file for each chapter: `dqn`, `ppo`, `a3c`. In it a bug's class, the function that measures it and its
-card stand together.
+Each chapter has a file: `dqn`, `ppo`, `a3c`. In it a bug's class, the function that measures it and its card stand
+together.
 """
 
 import numpy as np
@@ -19,15 +19,16 @@ BUGS = dqn.BUGS | ppo.BUGS | a3c.BUGS
 
 
 def make(name, broken, seed=0):
-    """The agent of a bug's run, with the bug in it or without."""
+    """The agent of a bug's runs, with the bug in it or without. `name` is one of `BUGS`; any other is a KeyError."""
     bug = BUGS[name]
     return (bug.broken if broken else bug.sound)(**bug.settings, seed=seed)
 
 
 class Table:
-    """Rows that a notebook shows as a table."""
+    """Rows of text that a notebook shows as a table."""
 
     def __init__(self, rows):
+        """rows: lists of strings, the header and its rule "---" first."""
         self.text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
     def _repr_markdown_(self):
@@ -38,8 +39,7 @@ class Table:
 
 
 def table():
-    """All bugs, with the medians of the stored runs."""
-
+    """All bugs with the medians of their stored runs -> Table."""
     runs, _ = stored("museum")
     rows = [("bug", "chapter", "what the return says", "what gives it away", "the test that catches it"), ("---",) * 5]
     for name, bug in BUGS.items():
@@ -57,5 +57,8 @@ def table():
 
 
 def medians(runs):
-    """Of the returns at the end, and of the numbers."""
+    """The medians over seeds of the return at the end, and of the number that gives the bug away -> two numbers.
+
+    runs: one `museum_run` for each seed.
+    """
     return np.median([run["returns"][-1] for run in runs]), np.median([run["number"] for run in runs])

@@ -1,4 +1,4 @@
-"""Chapter 4: bugs of A3C. A card, the one wrong line, and the number that gives it away stand together."""
+"""Chapter 4: bugs of A3C. For each: the class with the one wrong line, the number that gives it away, and its card."""
 
 from dataclasses import fields
 
@@ -23,7 +23,10 @@ SEGMENTS_OF_32 = dict(
 
 
 class TakingTurns(A2C):
-    """A3C whose workers, one for each environment, take a step each in turn: stale, and yet it can be repeated."""
+    """A3C in one process: its workers, one for each environment, take one step each in turn.
+
+    Their gradients are stale, as in A3C, and yet a run can be repeated exactly.
+    """
 
     def __post_init__(self):
         super().__post_init__()
@@ -40,7 +43,10 @@ class TakingTurns(A2C):
                 yield Progress(self.step, [e._replace(step=self.step) for e in worker.envs.pop_finished()], {})
 
     def laps(self, worker, rank):
-        """Algorithm S3 of one worker, which pauses after every step. The first segments end at different times."""
+        """Algorithm S3 of one worker, which pauses after every step.
+
+        First segments have different lengths, so that the workers do not all push at once.
+        """
         length = 1 + rank * self.t_max // self.num_envs
         while True:
             worker.theta.copy_(self.theta)  # θ' ← θ
@@ -53,18 +59,19 @@ class TakingTurns(A2C):
             length = self.t_max
 
     def take_step(self, worker):
+        """One step of a worker, by its own θ' -> a segment of length 1."""
         return worker.player.play(1)
 
 
 def joined(parts):
-    """Segments of one step each as one."""
+    """Join segments of one step each to one segment of `len(parts)` steps."""
     *columns, _ = zip(*(part._replace(obs=part.obs[:1]) for part in parts))
     obs, *columns = (np.concatenate(column) for column in columns)
     return Segment(np.concatenate([obs, parts[-1].obs[1:]]), *columns, parts[0].lstm_state)
 
 
 class ActsOnShared(TakingTurns):
-    """The worker acts by θ as the others have made it meanwhile; its gradient is taken at θ'."""
+    """The worker acts by the shared θ, which the others change meanwhile; its gradient is taken at its own θ'."""
 
     def take_step(self, worker):
         own, obs = worker.theta.clone(), torch.from_numpy(worker.envs.obs)
@@ -76,7 +83,7 @@ class ActsOnShared(TakingTurns):
 
 
 def acting_to_own(agent):
-    """The mean KL, over the last thousand steps, between the policy that acted and the one of the gradient."""
+    """KL(the policy that acted || the one whose gradient is taken) in nats, the mean of the last thousand steps."""
     return np.mean(agent.distances[-1_000:])
 
 
@@ -84,7 +91,7 @@ BUGS["acting on the shared network"] = Bug(
     chapter=4,
     wrong="a ~ π( · |s; θ), which others change meanwhile",
     right="a ~ π( · |s; θ')",
-    symptom="the actions are another policy's than the one whose gradient is taken",
+    symptom="the actions come from another policy than the one whose gradient is taken",
     number="KL(acting || of the gradient), nats",
     mark=(0.0, "the same policy"),
     test="tests/test_a3c.py::test_a_worker_acts_by_its_own_theta",
@@ -101,11 +108,11 @@ BUGS["acting on the shared network"] = Bug(
 
 
 class Accumulates(A2C):
-    """Gradients are added to those of all segments before: nobody sets them to zero any more.
+    """Each gradient is added to those of all earlier segments, because none of them is set to zero.
 
-    The classic worker calls `optimizer.zero_grad()`, which knows the shared parameters only. It used to fill their
-    gradients with zeros, and the worker's own with them, for they were the same tensors. Since torch 2.0 it sets them
-    to None instead; the worker's own stay, and `backward` adds to them.
+    The classic worker calls `optimizer.zero_grad()`, which knows only the shared parameters. Until torch 2.0 that filled
+    their gradients with zeros, and the worker's own with them, because they were the same tensors. Now it sets them to
+    None instead. The worker's own gradients stay, and `backward` adds to them.
     """
 
     def __post_init__(self):
@@ -119,7 +126,7 @@ class Accumulates(A2C):
 
 
 def fresh_share(agent):
-    """The cosine between what is pushed and the gradient of the newest segment alone, over fifty segments."""
+    """The cosine between what is pushed and the gradient of the newest segment alone, the mean of fifty segments."""
     cosines = []
     for _ in range(50):
         segment = agent.player.play(agent.t_max)

@@ -1,20 +1,22 @@
-"""What is told of a bug in the museum."""
+"""What a card of the museum says about a bug."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Bug(NamedTuple):
-    chapter: int
+    """One exhibit: a card to read, and what it takes to run the agent with and without the bug."""
+
+    chapter: int  # that shows it
     wrong: str  # the line as it was
     right: str  # the line as it must be
-    symptom: str  # what gives it away, in words
-    number: str  # and in a number: what `measure` gives
-    mark: tuple | None  # a value to compare the number with, and what that value is
-    test: str  # of ours, that catches it
+    symptom: str  # what can be noticed, in words
+    number: str  # the name of the number that gives it away
+    mark: tuple | None  # (a value to compare the number with, what it means), drawn as a line
+    test: str  # the one in tests/ that catches it
     source: str  # public code that had it
-    sound: type
-    broken: type
-    settings: dict  # of both
-    steps: int  # of a run
-    measure: Callable  # a trained agent -> the number; the agent may learn on meanwhile
+    sound: type  # the agent without the bug
+    broken: type  # a subclass with the wrong line in it
+    settings: dict  # fields of both agents
+    steps: int  # how long a run is
+    measure: Callable  # trained agent -> the number; some let the agent learn on

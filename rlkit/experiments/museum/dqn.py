@@ -1,4 +1,4 @@
-"""Chapter 2: bugs of DQN. A card, the one wrong line, and the number that gives it away stand together."""
+"""Chapter 2: bugs of DQN. For each: the class with the one wrong line, the number that gives it away, and its card."""
 
 import copy
 from dataclasses import replace
@@ -56,7 +56,7 @@ BUGS["aliased target"] = Bug(
 
 
 class OneMask(DQN):
-    """An episode that a time limit stopped counts as one that is over."""
+    """An episode that the time limit cut off is stored as one that ended."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -67,7 +67,7 @@ class OneMask(DQN):
 
 
 def short_cartpole():
-    """CartPole that is stopped after 100 steps."""
+    """CartPole with a time limit of 100 steps."""
     return gymnasium.make("CartPole-v1", max_episode_steps=100)
 
 
@@ -88,18 +88,18 @@ BUGS["truncated as terminated"] = Bug(
 )
 
 
-# Importance weights that nobody uses ----------------------------------------------------------------------------------
+# Importance weights are not used -------------------------------------------------------------------------------------
 
 
 class WeightsDropped(DQN):
-    """Prioritized replay whose importance weights nobody uses."""
+    """Prioritized replay whose importance weights are not used: all are 1."""
 
     def objective(self, batch):
         return super().objective(replace(batch, weights=torch.ones_like(batch.weights)))
 
 
 class Lottery(gymnasium.Wrapper):
-    """Pays 10 in one step out of ten, by chance, and 0 in the others: 1 on average, as CartPole does."""
+    """Pays 10 with probability 0.1 and otherwise 0: on average 1 a step, as CartPole does."""
 
     def step(self, action):
         obs, _, terminated, truncated, info = super().step(action)
@@ -107,11 +107,15 @@ class Lottery(gymnasium.Wrapper):
 
 
 def lottery_cartpole():
+    """CartPole with the rewards of `Lottery`."""
     return Lottery(gymnasium.make("CartPole-v1"))
 
 
 def claimed_to_true(agent):
-    """The mean of max_a Q(s, a), over what the greedy policy then gets on CartPole-v1 itself without a time limit."""
+    """The mean of max_a Q(s, a), divided by the return that the greedy policy then gets.
+
+    Both are measured on CartPole-v1 itself, without its time limit.
+    """
     judged = copy.copy(agent)
     judged.envs = Envs("CartPole-v1", 1, seed=0)
     claimed, true = estimates_and_returns(judged)
@@ -141,7 +145,7 @@ BUGS["weights dropped"] = Bug(
 
 
 class MeanOverBatch(QNetwork):
-    """A dueling network that subtracts one mean for all the states that it is shown at once."""
+    """A dueling network that subtracts one mean over the whole batch: obs `[B, D]` -> Q `[B, A]`."""
 
     def forward(self, obs):
         features = self.body((obs - self.shift) / self.scale)
@@ -155,12 +159,12 @@ class BatchDueling(DQN):
     def __post_init__(self):
         super().__post_init__()
         self.network.__class__ = self.target.__class__ = MeanOverBatch
-        self.fast_q_values = None  # acts by the same network
+        self.fast_q_values = None  # without this it would act by the right formula
 
 
 @torch.no_grad()
 def change_when_alone(agent):
-    """By how much Q(s, a) differs, on average, between a state alone and among a hundred."""
+    """The mean of |Q(s, a) in a batch of a hundred states - Q(s, a) of the state alone|."""
     obs = torch.from_numpy(agent.replay.frames[agent.replay.valid][:100])
     alone = torch.cat([agent.network(obs[i : i + 1]) for i in range(len(obs))])
     return (agent.network(obs) - alone).abs().mean().item()
@@ -187,7 +191,7 @@ BUGS["mean over the batch"] = Bug(
 
 
 class GradientThroughTarget(DQN):
-    """The target comes from the network that learns, and its gradient is not cut: an unwanted residual gradient."""
+    """The target comes from the online network and keeps its gradient: an unwanted residual gradient."""
 
     def td_target(self, batch):
         return F.td_target(batch.rewards, F.max_q(self.network(batch.next_obs)), batch.terminated, batch.discounts)
@@ -203,7 +207,7 @@ BUGS["target not detached"] = Bug(
     chapter=2,
     wrong="y = r + γ max Q(s'; w), with its gradient",
     right="y = r + γ max Q(s'; w_T), a constant",
-    symptom="Q stays below its own targets, for what moves it moves them as well, and the step all but cancels",
+    symptom="Q stays below its own targets, because what moves Q moves them as well, and the step all but cancels",
     number="mean TD error, y - Q",
     mark=(0.0, "right on average"),
     test="tests/test_dqn.py::test_the_gradient_flows_into_the_online_network_only_and_not_through_the_target",

@@ -1,4 +1,4 @@
-"""Chapter 3: bugs of PPO. A card, the one wrong line, and the number that gives it away stand together."""
+"""Chapter 3: bugs of PPO. For each: the class with the one wrong line, the number that gives it away, and its card."""
 
 import gymnasium
 import numpy as np
@@ -17,7 +17,10 @@ REUSE = dict(num_envs=8, num_steps=128, epochs=10, minibatch_size=256, learning_
 
 
 def next_updates(agent, count=5):
-    """The agent learns on: the batch of each of its next rollouts, and the params of the policy after the update."""
+    """Let the agent learn on for `count` rollouts -> the batch of each, and the policy's params after its update.
+
+    The batch's advantages are normalised, as the update saw them.
+    """
     for _ in range(count):
         rollout = agent.collector.collect(agent.num_steps)
         batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
@@ -30,7 +33,7 @@ def next_updates(agent, count=5):
 
 
 class NoMin(PPO):
-    """The ratio is clipped, and the smaller of the two is not taken."""
+    """The surrogate with the clipped ratio alone, where PPO takes the smaller one of clipped and not clipped."""
 
     def objective(self, batch, clip_coef):
         params, values = self.network(batch.obs)
@@ -40,7 +43,7 @@ class NoMin(PPO):
 
 
 def moved_the_wrong_way(agent):
-    """The share of samples that an update moves beyond 1 ± ε, against their advantage."""
+    """The share of samples whose ratio an update moves beyond 1 ± ε, against the sign of their advantage."""
     shares = []
     for batch, params in next_updates(agent):
         change = F.ratio(agent.policy.log_prob(params, batch.actions), batch.old_log_probs) - 1
@@ -76,7 +79,7 @@ class NewFirst(Softmax):
 
 
 class ReversedKL(PPO):
-    """Penalises and measures the KL of `NewFirst`."""
+    """PPO with a KL penalty that penalises and measures the KL of `NewFirst`."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -84,7 +87,7 @@ class ReversedKL(PPO):
 
 
 def new_first_to_old_first(agent):
-    """KL(π || π_old) over KL(π_old || π), of the next updates together."""
+    """KL(π || π_old) divided by KL(π_old || π), each summed over the next updates."""
     new_first, old_first = 0.0, 0.0
     for batch, params in next_updates(agent):
         new_first += F.kl_divergence(params, batch.old_params).mean().item()
@@ -96,7 +99,7 @@ BUGS["KL reversed"] = Bug(
     chapter=3,
     wrong="β KL(π || π_old)",
     right="β KL(π_old || π)",
-    symptom="almost nothing, for with small steps both are the same to second order",
+    symptom="almost nothing, because with small steps both are the same to second order",
     number="KL(new || old) / KL(old || new)",
     mark=(1.0, "the same"),
     test="tests/test_ppo.py::test_the_objective_is_that_of_a_literal_loop_over_the_batch",
@@ -109,11 +112,11 @@ BUGS["KL reversed"] = Bug(
 )
 
 
-# A matrix where a column is meant -------------------------------------------------------------------------------------
+# [B] minus [B, 1] -----------------------------------------------------------------------------------------------------
 
 
 class Broadcast(PPO):
-    """Values `[B]` minus returns `[B, 1]` are `[B, B]`: each value is compared with every return."""
+    """Values `[B]` minus returns `[B, 1]` give `[B, B]`: each value is compared with every return."""
 
     def objective(self, batch, clip_coef):
         return super().objective(batch._replace(returns=batch.returns[:, None]), clip_coef)
@@ -148,14 +151,14 @@ BUGS["[B] minus [B, 1]"] = Bug(
 
 
 class ResetsLearned(PPO):
-    """The row after an ending, in which the action does nothing, counts like any other."""
+    """The autoreset row after each ending, in which the action does nothing, is learned from like any other."""
 
     def update(self, rollout):
         return super().update(rollout._replace(valid=np.ones_like(rollout.valid)))
 
 
 class Corridor(gymnasium.Env):
-    """Five places in a row and a door on the right, which pays 1. Who has left still sees the last place."""
+    """Five places in a row, and a door behind the last one that pays 1. After leaving, the last place is still shown."""
 
     def __init__(self):
         self.observation_space, self.action_space = Box(0, 1, (5,), np.float32), Discrete(2)
@@ -173,15 +176,13 @@ class Corridor(gymnasium.Env):
 
 
 def value_at_the_door(agent):
-    """V at the last place of the corridor."""
+    """V at the last place of the corridor, beside the door."""
     return agent.collector.forward(np.eye(5, dtype=np.float32))[1][-1]
 
 
 CORRIDOR = dict(
     env=Corridor, gamma=0.8, num_envs=16, num_steps=32, minibatch_size=256, learning_rate=3e-3, hidden=(32,)
 )  # fmt: skip
-
-
 BUGS["reset row learned"] = Bug(
     chapter=3,
     wrong="batch = all rows",
