@@ -110,9 +110,9 @@ BUGS["acting on the shared network"] = Bug(
 class Accumulates(A2C):
     """Each gradient is added to those of all earlier segments, because none of them is set to zero.
 
-    The classic worker calls `optimizer.zero_grad()`, which knows only the shared parameters. Until torch 2.0 that filled
-    their gradients with zeros, and the worker's own with them, because they were the same tensors. Now it sets them to
-    None instead. The worker's own gradients stay, and `backward` adds to them.
+    The classic worker calls `optimizer.zero_grad()`, which knows only the shared parameters. Before torch 2.0 that
+    filled their gradients with zeros, and the worker's own with them, because they were the same tensors. Now it sets
+    them to None instead. The worker's own gradients stay, and `backward` adds to them.
     """
 
     def __post_init__(self):

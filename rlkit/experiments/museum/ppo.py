@@ -158,7 +158,7 @@ class ResetsLearned(PPO):
 
 
 class Corridor(gymnasium.Env):
-    """Five places in a row, and a door behind the last one that pays 1. After leaving, the last place is still shown."""
+    """Five places in a row, and a door behind the last one that pays 1. After it the last place is still shown."""
 
     def __init__(self):
         self.observation_space, self.action_space = Box(0, 1, (5,), np.float32), Discrete(2)
