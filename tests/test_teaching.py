@@ -87,6 +87,16 @@ def test_what_a_page_mentions_of_rlkit_exists(path):
     assert list(missing_names(path, prose(path))) == []
 
 
+@pytest.mark.parametrize("chapter", ["02_dqn", "03_ppo", "04_a3c"])
+def test_the_code_beside_an_algorithm_is_what_runs(chapter):
+    markdown = "\n".join(cell.source for cell in CHAPTERS[chapter].cells if cell.cell_type == "markdown")
+    table = re.search(r"^\| Algorithm .*\n\| :-- .*\n((?:\|.*\n)+)", markdown, re.MULTILINE)[1]
+    code = [code for row in table.splitlines() for code in re.findall(r"`([^`]+)`", row.split("|")[2])]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rlkit").glob("*.py")))
+    assert len(code) >= 6
+    assert [line for line in code if not re.search(re.escape(line).replace(r"\.\.\.", r"[\s\S]{,150}"), source)] == []
+
+
 def test_the_formulas_of_the_slide_map_exist():
     rows = [row.split("|") for row in SLIDES.splitlines() if re.match(r"\| \d+ \|", row)]
     names = {name for row in rows for name in re.findall(r"`(\w+)`", row[-2])}
