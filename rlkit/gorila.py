@@ -1,7 +1,7 @@
 """Gorila: distributed DQN. Workers act, replay and compute gradients; one server holds the parameters.
 
 Nair et al. 2015, Massively Parallel Methods for Deep Reinforcement Learning; algorithm 1 in "bundled" mode, where a
-worker is an actor with its own replay memory and a learner. (Chapter 2, section 16.)
+worker is an actor with its own replay memory and a learner. (Chapter 2, section 13.)
 
 Nobody waits for anybody: a gradient is a little stale when it arrives, and no run can be repeated exactly.
 

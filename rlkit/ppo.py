@@ -1,7 +1,7 @@
 """PPO: several careful steps on each rollout, held near the policy that acted by a penalty or by clipping.
 
-Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. `variant="adaptive_kl"` is the lecture's PPO
-(section 4 of the paper), `variant="clip"` its PPO2 (section 3).
+Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. (Chapter 3, sections 8 to 13.)
+`variant="adaptive_kl"` is the lecture's PPO, section 4 of the paper. `variant="clip"` is its PPO2, section 3.
 """
 
 import math

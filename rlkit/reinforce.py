@@ -1,6 +1,7 @@
 """REINFORCE: the policy gradient estimated from whole episodes, with no baseline, a mean one, or a learned one.
 
-Williams 1992, Simple Statistical Gradient-following Algorithms; Sutton & Barto, section 13.4.
+Williams 1992, Simple Statistical Gradient-following Algorithms; Sutton & Barto, section 13.4. (Chapter 3, sections 1
+and 2.)
 """
 
 import math

@@ -10,13 +10,14 @@ from rlkit.running.result import Result, watch
 def train(agent, total_steps, *watchers):
     """Let `agent` learn until it has taken `total_steps` steps in all -> Result.
 
-    Watchers are called with (progress, result) after each iteration; one that returns a word of reason ends the run.
-    In a notebook a curve is drawn as it goes. An interrupt returns what there is; call again to go on.
+    Watchers are called with (progress, result) after each iteration. One that returns a sentence ends the run: the
+    sentence says why. In a notebook a curve is drawn meanwhile. An interrupt returns what there is so far; call `train`
+    again to continue. Raises ValueError if `total_steps` is not above 0, and whatever the agent raises.
     """
     check_positive(total_steps=total_steps)
     result = Result(agent=agent)
     if in_notebook():
-        from rlkit.plotting.live import Curve  # draws, so it is loaded only where there is something to draw on
+        from rlkit.plotting.live import Curve  # loads matplotlib, which a run without a screen must not
 
         watchers = (*watchers, Curve(total_steps))
     try:
@@ -34,14 +35,14 @@ def train(agent, total_steps, *watchers):
 
 
 def in_notebook():
-    """Is this an IPython kernel with someone watching?"""
+    """Does this run in a notebook's kernel, where a curve can be shown?"""
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     return bool(shell) and type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def stop_at(score, window=20):
-    """Stop when the mean of the last `window` finished training episodes reaches `score`."""
+    """A watcher that stops when the mean return of the last `window` finished training episodes reaches `score`."""
     check_positive(window=window)
 
     def watcher(progress, result):
@@ -52,21 +53,21 @@ def stop_at(score, window=20):
 
 
 def time_limit(seconds):
-    """Stop after so many seconds."""
+    """A watcher that stops after this many seconds."""
     check_positive(seconds=seconds)
     return lambda progress, result: f"{seconds} s are over" if result.seconds >= seconds else None
 
 
 def evaluate(agent, episodes=20, seed=1_000_000):
-    """Undiscounted returns of the greedy policy: one episode in each of `episodes` fresh environments.
+    """Undiscounted returns `[episodes]` of the greedy policy: one episode in each of `episodes` new environments.
 
-    Not "the first `episodes` that finish": short episodes finish first.
+    These are not "the first `episodes` to finish", because the first to finish are the short ones.
     """
     check_positive(episodes=episodes)
     envs = agent.envs.again(episodes, seed)
     returns = np.full(episodes, np.nan)
     totals = np.zeros(episodes)
-    getattr(agent, "forget", lambda: None)()  # of a recurrent agent: these are new episodes
+    getattr(agent, "forget", lambda: None)()  # a recurrent agent must not remember other episodes
     try:
         while np.isnan(returns).any():
             _, rewards, *_ = envs.step(agent.act(envs.obs))
@@ -78,7 +79,7 @@ def evaluate(agent, episodes=20, seed=1_000_000):
 
 
 def check_positive(**values):
-    """One sentence for a number that must be above 0 and is not."""
+    """Raise ValueError, in one sentence, for a value that is not a number above 0."""
     for name, value in values.items():
         if not (isinstance(value, int | float) and value > 0):
             raise ValueError(f"{name}={value!r} must be a number above 0.")

@@ -1,7 +1,7 @@
 """TRPO: the longest step along the natural gradient that keeps the new policy within δ of the old one.
 
 Schulman et al. 2015, Trust Region Policy Optimization; section 6 and appendix C, with generalized advantage estimation
-as in Schulman et al. 2016.
+as in Schulman et al. 2016. (Chapter 3, section 7.)
 """
 
 from collections.abc import Callable, Iterator

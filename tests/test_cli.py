@@ -257,7 +257,7 @@ def test_the_bar_says_how_far_how_fast_how_well_and_how_much_longer(columns):
     first, *_, last = terminal.screens()
     assert first.startswith("░" * 30 + "   0%   0 steps   -:-- left") and "mean" not in first
     assert last.startswith("█" * 15 + "░" * 15 + "  50%   500 steps   last-20 mean 266.67   0:0")
-    assert last.endswith("best 500.00   0:04 gone")
+    assert last.endswith("best 500.00   0:04 elapsed")
     speed = int(re.search(r"(\d+) step/s", last)[1])
     assert 100 < speed < 150  # steps per second: 100 at first, 150 in the last two seconds
     assert f"{clock(500 / speed)} left" in last
@@ -284,7 +284,7 @@ def test_a_shorter_line_erases_the_longer_one(columns):
     result.seconds = 2.0
     bar.draw(result)
     first, second = terminal.screens()
-    assert len(first) > len(second) and second.endswith("0:02 gone")
+    assert len(first) > len(second) and second.endswith("0:02 elapsed")
 
 
 def test_the_bar_is_drawn_five_times_a_second_at_most(columns):

@@ -110,8 +110,10 @@ def test_an_exception_brings_its_traceback_and_ends_the_others():
 @pytest.mark.parametrize(
     "how, sentence",
     [
-        ("exit", "Worker 0 ended with exit code 3 and said no more"),
-        pytest.param("kill", r"Worker 0 was killed \(exit code -9: SIGKILL\), perhaps for want of memory", marks=posix),
+        ("exit", "Worker 0 ended with exit code 3 and no message"),
+        pytest.param(
+            "kill", r"Worker 0 was killed \(exit code -9: SIGKILL\), probably because memory ran out", marks=posix
+        ),
     ],
 )
 def test_a_dead_worker_is_named_after_its_last_messages_have_arrived(how, sentence):

@@ -1,4 +1,4 @@
-"""How much memory this process may still take: the machine's and the container's limit, whichever is less."""
+"""How much memory this process may still take: the machine's limit or the container's, whichever is lower."""
 
 import os
 import shutil
@@ -19,13 +19,13 @@ def machine_memory():
     except OSError:
         pass
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS: all there is, not what is free
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS: the whole memory, not what is free
     except (AttributeError, ValueError, OSError):
         return None  # Windows
 
 
 def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
-    """What the control groups leave, versions 2 and 1. A container's limit shows in neither psutil nor np.zeros."""
+    """What the control groups leave, versions 2 and 1. Neither psutil nor np.zeros notices a container's limit."""
     left = []
     for group in control_groups(root, own):
         for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
@@ -41,7 +41,7 @@ def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
 
 
 def control_groups(root, own):
-    """The folders of this process's group and of every group above it."""
+    """The folders of this process's control group and of every group above it."""
     try:
         lines = Path(own).read_text().splitlines()
     except OSError:
@@ -55,22 +55,22 @@ def control_groups(root, own):
 
 
 def require_memory(num_bytes, what, cure):
-    """Refuse before the allocation: np.zeros would succeed, and the system would kill the process much later."""
+    """Raise ValueError before the allocation: np.zeros would succeed, and the process would be killed much later."""
     available = available_memory()
     if available is not None and num_bytes > 0.9 * available:
         raise ValueError(
-            f"{what} needs {num_bytes / 2**30:.2f} GiB, and this process may take {available / 2**30:.2f} GiB more; "
-            f"use {cure}."
+            f"{what} needs {num_bytes / 2**30:.2f} GiB, but this process may take only {available / 2**30:.2f} GiB "
+            f"more; use {cure}."
         )
 
 
 def require_shared_memory(num_bytes, folder="/dev/shm"):
-    """Refuse before the allocation: where shared memory is full, a process dies of a bus error, which says nothing."""
+    """Raise ValueError before the allocation: if shared memory is full, a process dies of a bare bus error."""
     if Path(folder).is_dir():
         total, _, free = shutil.disk_usage(folder)
         if num_bytes > free:
             raise ValueError(
-                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, and of the {total / 2**20:.0f} MiB at "
+                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, but of the {total / 2**20:.0f} MiB at "
                 f"{folder} {free / 2**20:.0f} are free; take a smaller network, or start the container with a larger "
                 "--shm-size."
             )

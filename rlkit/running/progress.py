@@ -1,14 +1,14 @@
-"""What a terminal shows of a run: a bar that is written over, or lines where nobody looks on."""
+"""What a terminal shows of a run: a bar that is overwritten, or lines where the output goes to a file."""
 
 import math
 import shutil
 
 
 class Bar:
-    """One line on a terminal, written over again and again: how far, how fast, how well, how long yet."""
+    """One line on a terminal that is overwritten again and again: how far, how well, how fast, how long to go."""
 
     def __init__(self, total_steps, limit, stream):
-        self.total_steps, self.limit, self.stream = total_steps, limit, stream  # limit: of seconds
+        self.total_steps, self.limit, self.stream = total_steps, limit, stream  # limit: in seconds
         try:
             "█░".encode(stream.encoding or "ascii")
             self.full, self.empty = "█░"
@@ -29,7 +29,7 @@ class Bar:
         self.stream.flush()
 
     def draw(self, result):
-        """Measure, then write as much of the line as the terminal is wide; the last column stays free, or it wraps."""
+        """Measure, then write what fits into the terminal's width. Its last column stays free: otherwise it wraps."""
         self.measure(result)
         width = max(1, shutil.get_terminal_size().columns - 1)
         share = min(1.0, result.step / self.total_steps)
@@ -41,9 +41,9 @@ class Bar:
         parts += [f"{clock(left)} left", f"{self.speed:,.0f} step/s"]
         if result.returns:
             parts.append(f"best {self.best:.2f}")
-        parts.append(f"{clock(result.seconds)} gone")
-        room = width - 11 if width >= 40 else width  # without the bar's ten cells and a blank
-        while len(parts) > 1 and len("   ".join(parts)) > room:  # the last of them matters least
+        parts.append(f"{clock(result.seconds)} elapsed")
+        room = width - 11 if width >= 40 else width  # leave room for ten cells of the bar and a space
+        while len(parts) > 1 and len("   ".join(parts)) > room:  # the last one matters least
             parts.pop()
         line = "   ".join(parts)
         cells = min(30, width - len(line) - 1)
@@ -51,12 +51,12 @@ class Bar:
             filled = int(share * cells)
             line = self.full * filled + self.empty * (cells - filled) + " " + line
         line = line[:width]
-        self.stream.write("\r" + line.ljust(min(self.width, width)))  # blanks over what was longer
+        self.stream.write("\r" + line.ljust(min(self.width, width)))  # spaces cover what was longer
         self.stream.flush()
         self.width = len(line)
 
     def measure(self, result):
-        """The speed of the last ten seconds or so, and the best return: only what is new is looked at."""
+        """The speed of about the last ten seconds, and the best return so far."""
         if self.step is not None and result.seconds > self.seconds:
             elapsed = result.seconds - self.seconds
             now = (result.step - self.step) / elapsed
@@ -77,7 +77,7 @@ def clock(seconds):
 
 
 class Lines:
-    """Prints a line of progress: often at first, then every minute, so that a log of a week can still be read."""
+    """Prints lines of progress: often at first, then once a minute, so that the log of a week stays readable."""
 
     def __init__(self):
         self.due = 1.0

@@ -21,7 +21,10 @@ class Episode(NamedTuple):
 
 @dataclass
 class Progress:
-    """What an agent yields after each iteration. Metrics are numbers, or tensors not yet waited for."""
+    """What an agent yields after each iteration.
+
+    `lectures/metrics.md` explains the metrics. They are numbers, or tensors that a GPU may still be computing.
+    """
 
     step: int
     finished: list  # of `Episode`
@@ -30,7 +33,7 @@ class Progress:
 
 @dataclass
 class Result:
-    """What a run gave: one entry per finished episode, and the metrics of its iterations."""
+    """What a run gave: one entry for each finished episode, and the metrics of its iterations."""
 
     returns: list = field(default_factory=list)  # undiscounted
     steps: list = field(default_factory=list)  # the agent's steps when the episode ended
@@ -39,11 +42,14 @@ class Result:
     metrics: dict = field(default_factory=lambda: defaultdict(list))  # name -> values
     metric_steps: dict = field(default_factory=lambda: defaultdict(list))  # name -> the agent's steps at each value
     stopped: str = ""  # why the run ended
-    agent: object = field(default=None, repr=False)  # who learned
+    agent: object = field(default=None, repr=False)  # the one that learned
 
     @classmethod
     def read(cls, path):
-        """The run of `python -m rlkit train` whose results lie in `path`, a JSON file; metrics are not kept there."""
+        """The results that `python -m rlkit train` wrote to the JSON file `path`. They do not include metrics.
+
+        Raises ValueError if the file holds something else.
+        """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         names = ("returns", "steps", "seconds", "step", "stopped")
         if not (isinstance(content, dict) and content.keys() >= set(names)):
@@ -51,11 +57,11 @@ class Result:
         return cls(**{name: content[name] for name in names})
 
     def mean_return(self, window=20):
-        """The mean of the last `window` episodes, NaN before the first."""
+        """The mean return of the last `window` episodes; NaN before the first has ended."""
         return float(np.mean(self.returns[-window:])) if self.returns else math.nan
 
     def means_at(self, points, window=20):
-        """The mean of the last `window` episodes at each of these steps; before the first episode, the first."""
+        """The mean return of the last `window` episodes at each of these steps; before the first end, its return."""
         ends = np.maximum(np.searchsorted(self.steps, points, side="right"), 1)
         return np.array([np.mean(self.returns[max(0, end - window) : end]) for end in ends])
 
@@ -76,7 +82,10 @@ class Result:
 
 
 def watch(agent, total_steps, result):
-    """The agent's progress, recorded into `result` on the way; metrics 10 times a second, as reading a tensor waits."""
+    """Let the agent learn, record its progress into `result`, and yield it.
+
+    Metrics are recorded ten times a second and not more often, because reading a tensor waits for it.
+    """
     began = time.perf_counter() - result.seconds
     recorded = -math.inf
     for progress in agent.learn(total_steps):

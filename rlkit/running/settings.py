@@ -1,4 +1,4 @@
-"""What every agent asks of its hyper-parameters, before any time is spent."""
+"""Checks that every agent makes of its hyper-parameters, before any time is spent."""
 
 import dataclasses
 import math
@@ -14,7 +14,10 @@ ANY_NUMBER = {"obs_shift"}
 
 
 def check_settings(agent):
-    """Raise one sentence for the first number that cannot be right. NumPy's numbers become Python's own."""
+    """Raise ValueError, in one sentence, for the first setting that cannot be right.
+
+    NumPy's numbers and arrays become Python's own.
+    """
     for field in dataclasses.fields(agent):
         value = plain(getattr(agent, field.name))
         setattr(agent, field.name, value)
@@ -41,14 +44,17 @@ def check_settings(agent):
 
 
 def plain(value):
-    """NumPy's numbers and arrays as Python's own: a checkpoint can hold those, and a seed must be one."""
+    """NumPy's numbers and arrays as Python's own, which a checkpoint can hold and a seed must be."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 def choose_device(device, frames):
-    """ "auto": a GPU for frames where there is one; a small network on vectors is faster on the CPU."""
+    """The torch device of this name. "auto" takes a GPU for frames if there is one: small networks are faster on a CPU.
+
+    Raises ValueError if the device cannot be used.
+    """
     if device == "auto":
         device = "cuda" if frames and torch.cuda.is_available() else "cpu"
     try:
