@@ -93,6 +93,7 @@ def test_the_code_beside_an_algorithm_is_what_runs(chapter):
     table = re.search(r"^\| Algorithm .*\n\| :-- .*\n((?:\|.*\n)+)", markdown, re.MULTILINE)[1]
     code = [code for row in table.splitlines() for code in re.findall(r"`([^`]+)`", row.split("|")[2])]
     source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rlkit").glob("*.py")))
+    source = re.sub(r",?\s+\)", ")", source)  # as if a call were on one line
     assert len(code) >= 6
     assert [line for line in code if not re.search(re.escape(line).replace(r"\.\.\.", r"[\s\S]{,150}"), source)] == []
 
