@@ -69,9 +69,10 @@ def real_workers(seeds=range(3)):
 
 
 def solving_run(num_workers, seed, total_steps=200_000):
-    """One run with real workers, until it is solved or `total_steps` are over. The first worker's start is second 0.
+    """One run with real workers, until it is solved or `total_steps` are over.
 
-    `Trace.summary` and `rates`, and "startup": the seconds that each worker took to get ready, `[W]`.
+    The `Trace.summary`, whose clock starts when the first worker is ready; the `rates`; and "startup" `[W]`, the
+    seconds that each worker took to get ready.
     """
     agent, trace, solved = preset("a3c-cartpole", num_workers=num_workers, seed=seed), Trace(), False
     began = time.monotonic()
@@ -124,10 +125,10 @@ def updates(seeds=range(5), total_steps=120_000):
 
 
 def update_run(seed, total_steps, **changes):
-    """One run, until it is solved, has diverged, or `total_steps` are over.
+    """One run of four workers, until it is solved, a worker fails, or `total_steps` are over.
 
-    `Trace.summary`; "largest_weight": max |θ| at the end, 1 to 3 in a sound run; "diverged": True if it is above 100 or
-    a worker failed.
+    The `Trace.summary`; "largest_weight", max |θ| at the end, which is 1 to 3 in a sound run; and "diverged", True if
+    that is above 100 or a worker failed.
     """
     agent, trace, solved = preset("a3c-cartpole", num_workers=4, seed=seed, **changes), Trace(), False
     began, diverged = time.monotonic(), False

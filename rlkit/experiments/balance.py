@@ -1,4 +1,4 @@
-"""Where the time of training goes: the environment, the network that acts, the network that learns."""
+"""Where the time of training goes: environment, acting, learning. Chapter 1, section 8."""
 
 import time
 
@@ -11,10 +11,11 @@ PARTS = ("environment", "inference", "learning", "the rest")
 
 
 def step_time(agent, seconds=1.0):
-    """Microseconds that one step of a PPO takes, in `PARTS`, measured over whole iterations of `seconds` in all.
+    """Microseconds of each of `PARTS` in one step of a PPO agent -> {part: microseconds}.
 
-    Inference is the forward pass that chooses actions, learning is `update`; the rest is what gathers their numbers. A
-    GPU is waited for: what comes back from both are numbers on the CPU.
+    Measured over whole iterations, for at least `seconds`. Inference is the forward pass that chooses actions; learning
+    is `update`; the rest is the bookkeeping between them. Both wait for a GPU, because their results are numbers on the
+    CPU. The agent goes on learning meanwhile. Raises ValueError if `seconds` is not above 0.
     """
     check_positive(seconds=seconds)
     spent = dict.fromkeys(PARTS, 0.0)
@@ -31,7 +32,7 @@ def step_time(agent, seconds=1.0):
         setattr(owner, name, measured)
 
     iterations = agent.learn(10**12)
-    next(iterations)  # the first one warms up
+    next(iterations)  # the first iteration warms up
     timed(agent.envs, "step", "environment")
     timed(agent.collector, "forward", "inference")
     timed(agent, "update", "learning")
@@ -46,15 +47,16 @@ def step_time(agent, seconds=1.0):
 
 @torch.no_grad()
 def inference_time(network, obs_shape, batch_sizes, repeats=10):
-    """Microseconds for one observation when `B` are answered together, for each `B` -> `[len(batch_sizes)]`.
+    """Microseconds for each observation in a batch of B, for each B of `batch_sizes` -> `[len(batch_sizes)]`.
 
-    The median of `repeats`. The observations come from the CPU and the answers go back there, as in training.
+    The median of `repeats` forward passes. The observations come from the CPU and the results go back there, as in
+    training. obs_shape: of one observation, `(D,)` or `(frames, height, width)`.
     """
     times = []
     for size in batch_sizes:
         obs = torch.zeros(size, *obs_shape, dtype=torch.uint8 if len(obs_shape) == 3 else torch.float32)
         laps = []
-        for _ in range(repeats + 2):  # two to warm up
+        for _ in range(repeats + 2):  # the first two warm up
             began = time.perf_counter()
             network(obs.to(network.device))[0].cpu()
             laps.append(time.perf_counter() - began)

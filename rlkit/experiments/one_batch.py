@@ -12,12 +12,12 @@ from rlkit import functional as F
 from rlkit.presets import preset
 from rlkit.rollout import Collector
 
-OBJECTIVES = {  # of log-probabilities, those of the policy that acted, and advantages
+OBJECTIVES = {  # of new log-probabilities, those of the policy that acted, and advantages, all `[B]`
     "no ratio": lambda new, old, advantages: F.policy_gradient(new, advantages),
     "ratio": lambda new, old, advantages: F.surrogate(F.ratio(new, old), advantages),
     "ratio, clipped": lambda new, old, advantages: F.clipped_surrogate(F.ratio(new, old), advantages, 0.2),
 }
-EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)
+EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)  # after which it is measured
 
 
 def reuse(seeds=range(10)):
@@ -35,9 +35,13 @@ def minibatch(seeds=(0,)):
 
 
 def one_batch(seed, objective, learning_rate=3e-3):
-    """Rows for each of EPOCHS: what the batch promises, J^{θ'}(θ), and what the policy gets, 40 episodes' mean."""
+    """Train on one batch for 64 epochs: a list with one row for each of `EPOCHS`.
+
+    {"epoch", what `measure` gives, "return": what the policy gets, the mean of 40 episodes}. "promised" is J^{θ'}(θ) of
+    the lecture. `objective`: one of `OBJECTIVES`.
+    """
     agent, batch = trained_a_little(seed)
-    optimizer = torch.optim.Adam(agent.network.policy_parameters(), learning_rate)  # V is left alone
+    optimizer = torch.optim.Adam(agent.network.policy_parameters(), learning_rate)  # V does not learn
     rng = np.random.default_rng(seed)
     rows = []
     for epoch in range(EPOCHS[-1] + 1):
@@ -48,7 +52,7 @@ def one_batch(seed, objective, learning_rate=3e-3):
 
 
 def trained_a_little(seed):
-    """A PPO agent on CartPole-v1 after four iterations, and its next rollout as a batch."""
+    """A PPO agent on CartPole-v1 after four iterations, and its next rollout as a batch with normalised advantages."""
     agent = preset("ppo-cartpole", seed=seed)
     for _ in agent.learn(4 * agent.num_steps * agent.num_envs):
         pass
@@ -58,7 +62,7 @@ def trained_a_little(seed):
 
 
 def use_once(agent, batch, objective, optimizer, rng):
-    """One epoch of minibatches."""
+    """One epoch of minibatches: a step of `optimizer` on each."""
     for part in batch.minibatches(agent.minibatch_size, rng):
         log_probs = agent.policy.log_prob(agent.network.policy(part.obs), part.actions)
         loss = -objective(log_probs, part.old_log_probs, part.advantages).mean()
@@ -69,12 +73,16 @@ def use_once(agent, batch, objective, optimizer, rng):
 
 @torch.no_grad()
 def new_ratios(agent, batch):
-    """π / π_old of every sample, `[B]`."""
+    """π(a|s) / π_old(a|s) of every sample of the batch -> `[B]`."""
     return F.ratio(agent.policy.log_prob(agent.network.policy(batch.obs), batch.actions), batch.old_log_probs)
 
 
 @torch.no_grad()
 def measure(agent, batch):
+    """What the batch says about the policy.
+
+    {"promised": the mean surrogate, "kl": the mean KL(π_old || π) in nats, "effective_size": a share of B}.
+    """
     ratio = new_ratios(agent, batch)
     kl = agent.policy.kl(batch.old_params, agent.network.policy(batch.obs))
     return {
@@ -85,7 +93,10 @@ def measure(agent, batch):
 
 
 def sampled_return(agent, seed, episodes=40):
-    """The mean return of the policy as it acts while learning, by chance: one episode in each fresh environment."""
+    """The mean return of the policy when it samples its actions, as it does in training.
+
+    One episode in each of `episodes` fresh environments. The agent's own episodes and random numbers are not touched.
+    """
     player = copy.copy(agent)
     player.envs = agent.envs.again(episodes, 1_000 + seed)
     player.rng = np.random.default_rng(seed)
@@ -99,7 +110,10 @@ def sampled_return(agent, seed, episodes=40):
 
 
 def over_epochs(seed=0, epochs=10, samples=300):
-    """Ratios of some samples after each epoch of unclipped steps on one rollout, and their advantages."""
+    """Train on one rollout without clipping and follow some of its samples, S.
+
+    {"advantages": `[S]`, "ratios": `[epochs + 1, S]`, a row before the first epoch and after each}.
+    """
     agent, batch = trained_a_little(seed)
     rng = np.random.default_rng(seed)
     shown = torch.from_numpy(rng.choice(len(batch.actions), samples, replace=False))

@@ -45,11 +45,13 @@ def overestimation_run(seed, double, actions, total_steps=60_000, points=12):
 
 
 def estimates_and_returns(agent, episodes=10, seed=1_000_000, horizon=500, tail=500):
-    """Claimed and true values of the greedy policy -> two numbers, means over the same states.
+    """Claimed and true values of the greedy policy -> (claimed, true), two means over the same states.
 
-    Plays `horizon` + `tail` steps of the agent's Gymnasium environment in `episodes` copies, without its time limit, so
-    that a return is cut only where γ^tail of it is left; for the first `horizon` steps compares max_a Q(s, a; w) with
-    the discounted return that followed.
+    Claimed is max_a Q(s, a; w), true is the discounted return that followed. The policy plays `horizon` + `tail` steps
+    in `episodes` copies of the agent's environment, and the states of the first `horizon` steps count. There is no time
+    limit, so each return is followed for at least `tail` more steps; what is cut off has a weight of γ^tail or less.
+
+    The environment must be an id that Gymnasium knows, because its time limit is replaced.
     """
     settings = agent.envs.settings
     envs = Envs(unlimited(settings["env"], horizon + tail + 1), episodes, seed, actions=settings["actions"])
@@ -68,14 +70,17 @@ def estimates_and_returns(agent, episodes=10, seed=1_000_000, horizon=500, tail=
 
 
 def unlimited(env_id, steps):
+    """A maker of this environment with a time limit of `steps` in place of its own."""
     return lambda: gymnasium.make(env_id, max_episode_steps=steps)
 
 
 def button_noise(agent, steps=300):
-    """The errors of Q where they can be read off: among actions that do the same -> (σ online, ρ online to target).
+    """The errors of Q, read off among buttons that do the same -> (σ, ρ).
 
-    With `actions` = (0, 0, 0, 0, 0, 1, 1, 1, 1, 1) five actions are one and the same push, so their true values are
-    equal and every difference between them is an error of the network. States: those of an ε-greedy episode.
+    With `BUTTONS` five buttons are the same push, so their true values are equal, and every difference between them is
+    an error of the network. σ is the standard deviation of the online network's errors, in units of Q. ρ is the
+    correlation between its errors and the target network's. They are measured in about `steps` states, played
+    ε-greedily with ε = 0.2.
     """
     kinds = np.asarray(agent.envs.settings["actions"])
     envs = agent.envs.again(8, seed=2_000_000)

@@ -1,4 +1,4 @@
-"""Scores that papers have printed, as data, and what may be read from them."""
+"""Scores that papers have published, as data, and what can be concluded from them. Chapters 1 and 4."""
 
 import csv
 from importlib import resources
@@ -8,7 +8,7 @@ import numpy as np
 from rlkit import functional as F
 from rlkit.experiments.statistics import interquartile_mean
 
-COLUMNS = {  # in the order of the lecture's table: its name, the column of the file, the training it gives
+COLUMNS = {  # method, in the order of the lecture's table: (column of the file, training as the table gives it)
     "DQN": ("dqn", "8 days on GPU"),
     "Gorila": ("gorila", "4 days, 100 machines"),
     "D-DQN": ("double_dqn", "8 days on GPU"),
@@ -18,7 +18,7 @@ COLUMNS = {  # in the order of the lecture's table: its name, the column of the 
     "A3C, FF": ("a3c_ff", "4 days on CPU"),
     "A3C, LSTM": ("a3c_lstm", "4 days on CPU"),
 }
-TRAINING = {  # days, devices, and what is counted as one device; A3C's CPU has 16 cores
+TRAINING = {  # method: (days, number of devices, what a device is); A3C's CPU has 16 cores
     "DQN": (8, 1, "GPU"),
     "Gorila": (4, 100, "machines"),
     "D-DQN": (8, 1, "GPU"),
@@ -31,7 +31,7 @@ TRAINING = {  # days, devices, and what is counted as one device; A3C's CPU has 
 ON_49_GAMES = ("dqn", "gorila")  # the columns that were reported on 49 of the 57
 PPO_COLUMNS = {"A2C": "a2c", "ACER": "acer", "PPO": "ppo"}
 
-PINBALL = {  # in VideoPinball the random player beats the human: (random, human) -> the two that are put in the formula
+PINBALL = {  # VideoPinball, where the random player beats the human: (random, human) -> the two to put in the formula
     "random = 0": lambda random, human: (0.0, human),
     "as listed": lambda random, human: (random, human),
     "|human - random|": lambda random, human: (random, random + abs(human - random)),
@@ -39,7 +39,7 @@ PINBALL = {  # in VideoPinball the random player beats the human: (random, human
 }
 AS_IN_THE_TABLE = "as in the lecture's table"  # random = 0 where 57 games were reported, as listed where 49 were
 
-STATISTICS = {  # of a method's scores, `[games]` -> a number; all in percent, and more is better
+STATISTICS = {  # a method's scores `[games]` -> one number; both in percent, and more is better
     "mean": np.mean,
     "median": np.median,
     "interquartile mean": interquartile_mean,
@@ -49,6 +49,7 @@ STATISTICS = {  # of a method's scores, `[games]` -> a number; all in percent, a
 
 
 def rows_of(file):
+    """A CSV file of `rlkit/data` -> game -> {column: number, or None where the field is empty}."""
     text = resources.files("rlkit").joinpath(f"data/{file}").read_text()
     rows = csv.DictReader(text.splitlines())
     return {row.pop("game"): {name: float(value) if value else None for name, value in row.items()} for row in rows}
@@ -65,8 +66,8 @@ def atari57():
 def ppo49():
     """Mean reward of the last 100 episodes after 40 M frames on 49 games -> game -> {"a2c", "acer", "ppo", ...}.
 
-    Schulman et al. 2017, table 6: three seeds, ordinary starts. "random" and "human" are those of `atari57`, which are
-    from human starts: a percentage made of the two protocols puts the methods in an order and says no more.
+    Schulman et al. 2017, table 6: three seeds, ordinary starts. "random" and "human" are those of `atari57`, from human
+    starts. A percentage that mixes the two protocols can only rank the methods.
     """
     players = atari57()
     return {
@@ -76,11 +77,14 @@ def ppo49():
 
 
 def human_normalized(games, column, pinball=AS_IN_THE_TABLE):
-    """One number for each game that has a score, in percent: game -> score.
+    """The human-normalised score of each game that has one: game -> percent.
 
     VideoPinball's random player is better than its human. `pinball` says what is done about it: one of `PINBALL`, or
-    `AS_IN_THE_TABLE`, where the papers' means come out: its random score at 0 for what was reported on 57 games, as it
-    stands for DQN and Gorila, on 49. Van Hasselt et al. 2016, table 6, divide by |human - random|.
+    `AS_IN_THE_TABLE`, which reproduces the papers' means. That takes its random score as 0 for methods reported on 57
+    games, and as listed for DQN and Gorila, which were reported on 49. Van Hasselt et al. 2016, table 6, divide by
+    |human - random|.
+
+    games: as from `atari57` or `ppo49`. column: one of its columns. Raises KeyError for any other name.
     """
     if pinball == AS_IN_THE_TABLE:
         pinball = "as listed" if column in ON_49_GAMES else "random = 0"
@@ -96,13 +100,13 @@ def human_normalized(games, column, pinball=AS_IN_THE_TABLE):
 
 
 def table(games):
-    """The lecture's table, recomputed: method -> (mean, median), in percent."""
+    """The lecture's table, computed from the scores: method -> (mean, median), both in percent."""
     values = {name: list(human_normalized(games, column).values()) for name, (column, _) in COLUMNS.items()}
     return {name: (float(np.mean(v)), float(np.median(v))) for name, v in values.items()}
 
 
 def pinball_means(games):
-    """What VideoPinball alone does to a mean over games: method -> {treatment: mean in percent}."""
+    """How much VideoPinball alone changes a mean over games: method -> {treatment: mean in percent}."""
     return {
         name: {pinball: float(np.mean(list(human_normalized(games, column, pinball).values()))) for pinball in PINBALL}
         for name, (column, _) in COLUMNS.items()
@@ -110,23 +114,24 @@ def pinball_means(games):
 
 
 def reported_by_all(games):
-    """The games that every column has a score for: 49 of `atari57`'s."""
+    """The games for which every column has a score: 49 of `atari57`'s."""
     return {game: row for game, row in games.items() if None not in row.values()}
 
 
 def summaries(scores):
-    """What each statistic makes of one method's scores, game -> percent: statistic -> percent.
+    """Each of `STATISTICS` of one method's scores, game -> percent: statistic -> percent.
 
-    The interquartile mean is one over games here: the best and the worst quarter of them (14 of 57 each) are left out.
-    Agarwal et al. 2021 take it over runs x games, and get an interval from the runs; of these papers one number a game
-    is known. "mean, capped at 100" is 100 minus their optimality gap: there no game can pay for another.
+    The interquartile mean is taken over games here: it leaves out the best and the worst quarter, 14 of 57 each.
+    Agarwal et al. 2021 take it over runs x games and get an interval from the runs, but these papers give only one
+    number for each game. "mean, capped at 100" is 100 minus their optimality gap. In it no game can make up for
+    another.
     """
     values = np.array(list(scores.values()))
     return {name: float(statistic(values)) for name, statistic in STATISTICS.items()}
 
 
 def largest(scores, count):
-    """The games with the largest scores of any method, largest first: method -> {game: score} -> `[count]` names."""
+    """The `count` games with the largest score by any method, largest first. scores: method -> {game: score}."""
     top = {}
     for row in scores.values():
         for game, score in row.items():
@@ -135,7 +140,7 @@ def largest(scores, count):
 
 
 def places(values):
-    """From the largest number down: method -> number, to method -> 1, 2, ...; equal ones keep their order.
+    """Ranks: method -> number, to method -> 1 for the largest number, 2, ...; equal ones keep their order.
 
     >>> places({"a": 1.0, "b": 3.0, "c": 3.0})
     {'b': 1, 'c': 2, 'a': 3}
@@ -146,9 +151,10 @@ def places(values):
 def wins(games, margin=0.0):
     """In how many games each method has the largest raw score: {"A2C", "ACER", "PPO", "tie"} -> a number of games.
 
-    `games` as from `ppo49`. A lead of no more than `margin` percent of |human - random| is a tie. Schulman et al. 2017,
-    table 2, count 1, 28, 19 and 1 tie; here Pong is a second one, as it is printed with 20.7 for ACER and for PPO. (By
-    the mean over all of training they count 1, 18, 30 and 0, which these final scores cannot show.)
+    `games` as from `ppo49`. A lead of no more than `margin` percent of |human - random| is a tie.
+
+    Schulman et al. 2017, table 2, count 1, 28, 19 and one tie. Pong is a second tie here, because the paper prints 20.7
+    for both ACER and PPO. By the mean over all of training they count 1, 18, 30 and 0, which final scores cannot show.
     """
     counts = dict.fromkeys([*PPO_COLUMNS, "tie"], 0)
     for row in games.values():

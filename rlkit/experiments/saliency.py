@@ -1,17 +1,19 @@
-"""What a pixel agent attends to: where a blur changes what it says, its first filters, what each layer sees.
+"""What a pixel agent attends to: where a blur changes its outputs, its first filters, what each layer sees.
 
 Greydanus, Koul, Dodge, Fern 2018, Visualizing and Understanding Atari Agents, equations 1 to 3.
 
     recording = play(agent, steps=300)
     saliency(agent, recording.stacks[100])["policy"]      # [11, 14]: a score for each of 154 spots
 
-Where we leave the paper: it blurs the newest frame, for its network keeps the older ones in an LSTM. Ours sees four at
-once, and a ball that is blurred in one of them would still be seen in three, so all four are blurred. A Q-network has
-no logits: its *policy* is Q(s, · ) less its mean, for what all actions have in common chooses none; its V is max Q.
+Where this differs from the paper: it blurs only the newest frame, because its network remembers the older ones in an
+LSTM. Ours sees four frames at once. A ball that is blurred in one of them could still be seen in the other three, so
+all four are blurred. A Q-network has no logits. Its *policy* here is Q(s, · ) minus its mean, because what all actions
+have in common does not decide between them; its V is max Q.
 
-Like the paper we search the field alone, rows 35 to 189 of the screen (the paper: to 194, where a pixel of the shrunken
-frame has part of Pong's wall), and both widths are the paper's share of it. The rest is the score and the walls. Agents
-see them, and say more about a blurred wall, which they have never met, than about anything in the field.
+As in the paper, only the field is searched: rows 35 to 189 of the screen. (The paper goes to 194; in our smaller frames
+a pixel there has part of Pong's wall in it.) Both widths are the same share of the field as in the paper. Outside it
+are the score and the walls. An agent has never seen a blurred wall, and reacts to one more than to anything in the
+field.
 """
 
 import functools
@@ -23,18 +25,21 @@ from torch import nn
 from rlkit import functional as F
 
 TOP, BOTTOM = 35, 190  # the field, in rows of a screen of 210
-SPOTS = 11, 14  # down and across: one for every three pixels of 42, every six of 84
-MASK_WIDTH, BLUR_WIDTH = 5 / 80, 3 / 80  # standard deviations, by the side of the field
+SPOTS = 11, 14  # down and across: one for every 3 pixels of a frame of 42, or every 6 of one of 84
+MASK_WIDTH, BLUR_WIDTH = 5 / 80, 3 / 80  # standard deviations, as shares of the height or width of the field
 
 
 def saliency(agent, obs):
-    """S of every spot for the policy and for V: obs `[stack, H, W]` -> {"policy": `[11, 14]`, "V": `[11, 14]`}."""
-    return {of: scores(said) for of, said in outputs(agent, perturbed(obs)).items()}
+    """S of every spot for the policy and for V: obs `[stack, H, W]` -> {"policy": `[11, 14]`, "V": `[11, 14]`}.
+
+    Greydanus 2018, equations 2 and 3. The unit is that of the output, squared.
+    """
+    return {of: scores(output) for of, output in outputs(agent, perturbed(obs)).items()}
 
 
-def scores(said):
-    """S from what was said without a blur, and with one at each spot: `[1 + 11 * 14, K]` -> `[11, 14]`."""
-    return F.perturbation_saliency(said[0], said[1:]).reshape(SPOTS)
+def scores(output):
+    """S from the outputs without a blur and with one at each spot: `[1 + 11 * 14, K]` -> `[11, 14]`."""
+    return F.perturbation_saliency(output[0], output[1:]).reshape(SPOTS)
 
 
 def perturbed(obs):
@@ -57,14 +62,14 @@ def field(size):
 
 
 def bumps(size, centres, width):
-    """Gaussians of height 1 on `size` pixels: `[len(centres), size]` float32."""
+    """Gaussians of height 1 on `size` pixels -> `[len(centres), size]` float32. width: as a share of `size`."""
     distance = np.arange(size) - np.reshape(centres, (-1, 1))
     return np.exp(-0.5 * (distance / (width * size)) ** 2, dtype=np.float32)
 
 
 @functools.cache
 def masks(height, width):
-    """M(i, j) for each spot: `[11 * 14, 1, height, width]`."""
+    """M(i, j) for each spot on a field of this size -> `[11 * 14, 1, height, width]`."""
     down, across = (
         bumps(size, (np.arange(count) + 0.5) * size / count - 0.5, MASK_WIDTH)
         for size, count in zip((height, width), SPOTS)
@@ -73,18 +78,18 @@ def masks(height, width):
 
 
 def middles(width):
-    """Where the spots lie on a screen of this width: their rows `[11]` and columns `[14]`."""
+    """Where the spots are on a screen of this width, in pixels: their rows `[11]` and columns `[14]`."""
     down, across = ((np.arange(n) + 0.5) * size / n - 0.5 for n, size in zip(SPOTS, (BOTTOM - TOP, width)))
     return TOP + down, across
 
 
 @torch.no_grad()
 def outputs(agent, obs):
-    """f of equations 2 and 3: obs `[B, stack, H, W]` -> {"policy": `[B, A]`, "V": `[B, 1]`} as NumPy."""
-    said = agent.network(torch.as_tensor(obs, device=agent.network.scale.device))
+    """f of equations 2 and 3: obs `[B, stack, H, W]` -> {"policy": `[B, A]`, "V": `[B, 1]`}, NumPy arrays."""
+    output = agent.network(torch.as_tensor(obs, device=agent.network.scale.device))
     if hasattr(agent, "q_values"):
-        said = said - said.mean(-1, keepdim=True), F.max_q(said)
-    policy, values = (part.cpu().numpy() for part in said)
+        output = output - output.mean(-1, keepdim=True), F.max_q(output)
+    policy, values = (part.cpu().numpy() for part in output)
     return {"policy": policy, "V": values[:, None]}
 
 
@@ -92,16 +97,16 @@ def outputs(agent, obs):
 
 
 def first_filters(agent):
-    """The weights of the first convolution: `[out, stack, k, k]`, the oldest frame first."""
+    """The weights of the first convolution -> `[out, stack, k, k]`, the oldest frame first."""
     weights = next(module.weight for module in agent.network.modules() if isinstance(module, nn.Conv2d))
     return weights.detach().cpu().numpy()
 
 
 @torch.no_grad()
 def layers(agent, obs):
-    """What each layer makes of one observation: {"convolution 1": `[out, h, w]`, ..., "hidden": `[D]`}, activated.
+    """The activations of each layer for one observation: {"convolution 1": `[out, h, w]`, ..., "hidden": `[D]`}.
 
-    A dueling network has two hidden layers; this is the one of the advantages.
+    A dueling network has two hidden layers. This is the one for the advantages.
     """
     network = agent.network
     body = [*network.body, *network.advantage] if hasattr(agent, "q_values") else network.policy_body
@@ -121,7 +126,7 @@ PONG = {"ball": (236, 236, 236), "own paddle": (92, 186, 92), "other paddle": (2
 
 
 def distances(screen, colour):
-    """From each spot to the nearest pixel of a colour in the field: `[11, 14]`, in pixels; inf where there is none."""
+    """From each spot to the nearest pixel of a colour in the field -> `[11, 14]` in pixels; inf if there is none."""
     pixels = np.argwhere((screen[TOP:BOTTOM] == colour).all(-1))
     if not len(pixels):
         return np.full(SPOTS, np.inf)
@@ -130,10 +135,11 @@ def distances(screen, colour):
 
 
 def strongest_spots(agent, recording, of="policy", every=1):
-    """How far the strongest spot is from the things of Pong, in each of K moments with ball and own paddle there.
+    """How far the strongest spot is from the things of Pong, in the K moments that show both ball and own paddle.
 
-    One step of `every` is looked at. {"ball": `[K]`, ...} in pixels of the screen; "random" is what a spot drawn at
-    random would have on average, to the ball or the own paddle, whichever is nearer.
+    {"ball": `[K]`, "own paddle": `[K]`, "other paddle": `[K]`, "random": `[K]`} in pixels of the screen. "random" is
+    the mean over all spots of the distance to the ball or the own paddle, the nearer of the two: what a random spot
+    would have. of: "policy" or "V". every: look at one step in so many.
     """
     rows = []
     for screen, obs in zip(recording.frames[::every], recording.stacks[::every]):

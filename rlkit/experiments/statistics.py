@@ -1,4 +1,4 @@
-"""What several seeds say together, and how surely.
+"""What several seeds say together, and how certain that is.
 
 Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice.
 """
@@ -9,7 +9,7 @@ import numpy as np
 def interquartile_mean(scores):
     """The mean of the middle half: the lowest and the highest quarter of the seeds are left out, rounded down.
 
-    scores `[seeds, ...]` -> `[...]`. Less moved by one lucky seed than the mean, less noisy than the median.
+    scores `[seeds, ...]` -> `[...]`. One lucky seed moves it less than the mean, and it is less noisy than the median.
 
     >>> float(interquartile_mean(np.array([0.0, 4.0, 5.0, 6.0, 100.0])))
     5.0
@@ -19,9 +19,10 @@ def interquartile_mean(scores):
 
 
 def bootstrap_interval(scores, statistic=interquartile_mean, confidence=0.95, resamples=2_000, seed=0):
-    """Percentile bootstrap: the statistic of seeds drawn anew with replacement, its middle 95 % -> low, high.
+    """Percentile bootstrap: draw as many seeds with replacement, again and again, and take the statistic of each draw.
 
-    scores `[seeds, ...]` -> `[...]`, `[...]`. With five seeds it is rough, and rather too narrow.
+    scores `[seeds, ...]` -> low `[...]` and high `[...]`, between which the middle `confidence` of them lie. With five
+    seeds the interval is rough, and usually too narrow.
 
     >>> [float(end) for end in bootstrap_interval(np.array([3.0, 3.0, 3.0]))]
     [3.0, 3.0]

@@ -1,4 +1,4 @@
-"""Results of long experiments, as they come with the package; `rlkit.experiments.sweeps` makes them."""
+"""The results of long experiments that come with the package. `rlkit.experiments.sweeps` makes them."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,10 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 def stored(name):
-    """The results of a sweep as they were shipped, and how they were made -> (runs, how)."""
+    """The results of a sweep as they come with the package, and how they were made -> (runs, how).
+
+    runs: what the experiment of this name yields. how: {"command", "seeds", "machine", "date", "seconds"}, and
+    sometimes a "note". Raises FileNotFoundError if there is no such sweep.
+    """
     content = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     return content["runs"], content["how"]

@@ -1,10 +1,11 @@
 """A3C in virtual time: any number of workers on one core, as a discrete-event model.
 
-The learning is real: the same A2C workers, gradients and shared updates as in `rlkit.a3c`. Only the clock is a model: a
-worker's lap takes as long as was measured for one worker that had a core to itself, give or take a little, and every
-worker has such a core. So it shows what staleness does to learning and how throughput would scale if nothing were
-shared but θ. It leaves out what many cores do share, memory bandwidth, caches and the wait for a lock; and every update
-is whole, where real ones may lose a part to each other.
+The learning is real: the same A2C workers, gradients and shared updates as in `rlkit.a3c`. Only the clock is a model.
+Every worker has a core to itself, and its lap takes as long as was measured for one such worker, give or take a little.
+So it shows what staleness does to learning, and how throughput would scale if the workers shared nothing but θ.
+
+Left out is what real cores share: memory bandwidth, caches and the wait for a lock. Every update is complete here,
+where real ones may overwrite a part of each other.
 """
 
 import heapq
@@ -18,19 +19,20 @@ from rlkit.running.result import Progress
 
 
 class Costs(NamedTuple):
-    """Seconds, of one worker on a core of its own."""
+    """What the parts of a lap cost one worker on a core of its own, in seconds."""
 
     pull: float  # θ' ← θ
-    step: float  # of its environments, with the action
+    step: float  # choosing an action and taking it, once in each of its environments
     gradient: float
-    push: float
+    push: float  # the update of θ
 
     def lap(self, t_max):
+        """Seconds of a lap with segments of `t_max` steps."""
         return self.pull + t_max * self.step + self.gradient + self.push
 
 
 def measured_costs(agent, updates=300):
-    """What an A3C's single worker needs here: medians over the updates of a real run of `agent`, which it trains."""
+    """Train an A3C with one worker for so many updates and take the medians over its laps -> Costs on this machine."""
     for _ in agent.learn(agent.step + updates * agent.t_max * agent.num_envs):
         pass
     times = np.array([lap[:5] for _, lap in agent.laps])
@@ -39,10 +41,11 @@ def measured_costs(agent, updates=300):
 
 
 def in_virtual_time(agent, costs, total_steps, jitter=0.1) -> Iterator[tuple[float, Progress]]:
-    """Algorithm S3 with `agent.num_workers` workers -> the clock in seconds, and what an agent's `learn` yields.
+    """Algorithm S3 with `agent.num_workers` workers, one update per `yield`: the clock in seconds, and Progress.
 
     A heap holds, for each worker, when its lap ends, the gradient that it then pushes, and the version of θ at which
-    that was computed: all that came between is its staleness.
+    that gradient was computed. Its staleness is the number of updates since that version. The time of a lap is drawn
+    from a normal distribution around `costs.lap`, with `jitter` times that as its standard deviation.
     """
     rng = np.random.default_rng(agent.seed)
     workers = [A2C(**agent.settings(agent.worker_seed(rank))) for rank in range(agent.num_workers)]

@@ -1,8 +1,9 @@
-"""The lecture's table at our size: eight methods, the same game and machine, the same seconds by the clock.
+"""The lecture's table on a small scale: eight methods, one game, one machine, equal seconds by the clock.
 
-The settings are the small ones for Pong of `rlkit.presets`, carried over; those of A2C and A3C were chosen among four
-with another seed. Every method plays sixteen games at once. The four kinds of DQN have 5-step targets. A3C's two
-workers have a core each, all others one core and one thread: as in the paper, methods differ in what they can use.
+Chapter 4, section 11. The settings are those of the small Pong presets; A2C's and A3C's are the best of four with
+another seed. Every method plays sixteen games at once. The four kinds of DQN have 5-step targets. A3C's two workers
+have a core each, and all other methods one core and one thread. As in the paper, methods differ in the hardware they
+can use.
 """
 
 import json
@@ -42,20 +43,24 @@ METHODS = {  # in the order of the lecture's table
 
 
 def wall_clock(seeds=range(2)):
-    """Eight methods on one Atari game, 150 seconds by the clock each, from the first step on."""
+    """Eight methods on one Atari game, each for 150 seconds by the clock -> {method: one `timed_run` for each seed}."""
     runs = {method: [] for method in METHODS}
     for seed in seeds:
         for method, make in METHODS.items():
             runs[method].append(timed_run(make(seed), SECONDS))
-            print(method, seed, json.dumps(runs[method][-1]), file=sys.stderr, flush=True)  # an hour is easily lost
+            print(method, seed, json.dumps(runs[method][-1]), file=sys.stderr, flush=True)  # in case it breaks off
     return runs
 
 
 def timed_run(agent, seconds):
-    """Returns by the clock; how many steps, and the CPU seconds of all processes together."""
+    """Train for `seconds` from the first step on, or from when A3C's first worker is ready.
+
+    {"seconds": when each episode ended, `[E]`, "returns": `[E]`, "steps": how many were taken, "cpu_seconds": of all
+    processes together}.
+    """
     result, clock, began, cpu_began = Result(), [], None, time.process_time()
     for progress in agent.learn(10**9):
-        if getattr(agent, "startup", np.ones(1)).any():  # of A3C: a worker is ready
+        if getattr(agent, "startup", np.ones(1)).any():  # A3C: a worker is ready
             began = began or time.monotonic()
             result.add(progress, metrics=False)
             clock += [round(time.monotonic() - began, 1)] * len(progress.finished)
