@@ -3,18 +3,18 @@
 Source: Mnih et al. 2015 (Nature), Methods, "Preprocessing" and "Training details". One action of the agent:
 
     press   the same button for 4 screens, a fifteenth of a second         AtariGame.step
-    max     of the last two screens, for the console draws some objects
-            only on every second one: they flicker                         AtariGame.look
+    max     of the last two screens, because the console draws some
+            objects only on every second one: they flicker                 AtariGame.look
     grey    the luminance of each colour                                   luminance
     shrink  210 x 160 -> 84 x 84, each new pixel an average                shrink
     stack   the last 4 such frames: one frame tells where the ball is,
             two tell where it is going                                     AtariGame.look
 
-What comes out, `[4, 84, 84]` bytes, is the observation φ. A game begins with a random number of no-ops, or
-every episode would begin alike: nothing in the console is random.
+What comes out, `[4, 84, 84]` bytes, is the observation φ. A game begins with a random number of no-ops,
+because otherwise every episode would begin alike: nothing in the console is random.
 
 Training uses `ale_py.vector_env.AtariVectorEnv`, the same in C++ for many games at once (`rlkit.envs`);
-tests/test_atari.py asserts that the two agree, byte for byte. Where ale-py leaves the paper, a comment tells.
+tests/test_atari.py asserts that the two agree, byte for byte. Where ale-py differs from the paper, a comment says so.
 """
 
 import functools
@@ -27,7 +27,7 @@ import numpy as np
 def luminance(rgb):
     """Luminance, the brightness that the eye sees: Y = 0.2989 R + 0.5870 G + 0.1140 B.
 
-    ITU-R BT.601, as ALE's own grey in every game but Air Raid. rgb `[..., 3]`, 0 to 255 -> `[...]`, uint8.
+    ITU-R BT.601, like ALE's own grey in every game except Air Raid. rgb `[..., 3]`, 0 to 255 -> `[...]`, uint8.
 
     >>> luminance(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])).tolist()    # green counts most
     [76, 150, 29]
@@ -36,7 +36,7 @@ def luminance(rgb):
 
 
 def shrink(frame, size):
-    """Area averaging: a new pixel is the mean of the rectangle of old pixels it covers, each by its share.
+    """Area averaging: a new pixel is the mean of the rectangle of old pixels that it covers, weighted by their shares.
 
     Picking single pixels instead could lose the ball, 2 pixels wide. frame `[H, W]` uint8 -> `[size, size]`
     uint8, for size <= H, W. Equal to OpenCV's INTER_AREA: in float32, columns first, summed left to right.
@@ -53,7 +53,7 @@ def shrink(frame, size):
 
 @functools.cache
 def cover(length, size):
-    """Which of `length` old pixels each of `size` new ones covers, and their shares: two arrays `[k, size]`.
+    """Which of `length` old pixels each of `size` new ones covers, and with which shares: two arrays `[k, size]`.
 
     >>> old, share = cover(3, 2)    # a new pixel is 1.5 old ones wide; the middle one is divided between both
     >>> old.tolist(), (3 * share).round().tolist()    # in thirds
@@ -71,7 +71,7 @@ class AtariGame:
 
     An action is an index into `actions`, the buttons that do something in this game. Rewards are the changes
     of the score: DQN clips them to [-1, 1], but in the agent, so that the score can still be read. With
-    `life_loss` a lost life counts as terminated, yet the game goes on; `over` says when to call `reset`.
+    `life_loss` a lost life counts as terminated, but the game continues; `over` says when to call `reset`.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class AtariGame:
         self.life_loss, self.max_frames = life_loss, max_frames
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.ale = ale_py.ALEInterface()
-        self.ale.setInt("random_seed", -1 if seed is None else seed)  # of sticky actions
+        self.ale.setInt("random_seed", -1 if seed is None else seed)  # for sticky actions
         self.ale.setFloat("repeat_action_probability", repeat_action_probability)
         self.ale.loadROM(ale_py.roms.get_rom_path(rom_name(game)))
         self.actions = self.ale.getMinimalActionSet()
@@ -114,7 +114,7 @@ class AtariGame:
         self.elapsed, self.over = 0, False
         latest = luminance(self.screen())
         self.screens = [np.zeros_like(latest), latest]
-        nothing = np.zeros((self.size, self.size), np.uint8)  # has come before
+        nothing = np.zeros((self.size, self.size), np.uint8)  # was shown before
         self.frames.extend([nothing] * self.frames.maxlen)
         return self.look()
 
@@ -132,7 +132,7 @@ class AtariGame:
             self.elapsed += 1
             self.over = self.ale.game_over() or self.elapsed >= self.max_frames
             if self.over:
-                break  # here ale-py takes no screen: the last frame of an episode is partly the one before
+                break  # ale-py takes no screen here, so the last frame of an episode is partly the one before
             if left < 2:
                 self.screens[-1 - left] = luminance(self.screen())
         lost = 0 < self.ale.lives() < lives
@@ -141,8 +141,8 @@ class AtariGame:
         return self.look(), reward, terminated, truncated
 
     def look(self):
-        """φ: the maximum of the last two screens, shrunk, after the frames before -> obs, oldest first."""
-        # The paper takes the maximum of the colours and then the grey; ale-py the maximum of the greys.
+        """φ: append the maximum of the last two screens, shrunk, to the frames before -> obs, oldest first."""
+        # The paper takes the maximum of the colours and then the grey; ale-py takes the maximum of the greys.
         self.screens[-1] = np.maximum(*self.screens)
         self.frames.append(shrink(self.screens[-1], self.size))
         return np.stack(self.frames)
@@ -166,6 +166,6 @@ def rom_name(game):
     names = {rom.title().replace("_", ""): rom for rom in ale_py.roms.get_all_rom_ids()}
     name = names.get(game.removeprefix("ALE/").removesuffix("-v5"), game)
     known = name in names.values()
-    if not known or not ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(name)):  # a game for two
+    if not known or not ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(name)):  # a game for two players
         raise ValueError(f"There is no Atari game {game!r}; there is 'ALE/Breakout-v5', or 'breakout'.")
     return name

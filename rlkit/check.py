@@ -1,4 +1,4 @@
-"""Compare a function written in the notebook with rlkit's own, and say readably where they part."""
+"""Compare a function from the notebook with rlkit's own, and say clearly where they differ."""
 
 import inspect
 
@@ -8,8 +8,8 @@ import numpy as np
 def same(mine, reference, cases, tolerance=1e-6):
     """Call both on every case and assert equal results.
 
-    A case is a dict of keyword arguments of `reference`, passed to `mine` by position, so that names are the
-    writer's own. Raises AssertionError naming the first case, the place and the numbers that differ.
+    A case is a dict of keyword arguments of `reference`. They are passed to `mine` by position, so its arguments may
+    have any names. Raises an AssertionError with the first case, the place and the numbers that differ.
     """
     order = list(inspect.signature(reference).parameters)
     cases = list(cases)

@@ -1,4 +1,4 @@
-"""What the checks of the assignments stand on: numbers that cannot lie, sentences that teach, limits while grading."""
+"""Tools for the checks of the assignments: safe comparison of numbers, sentences that teach, limits while grading."""
 
 import math
 import os
@@ -8,15 +8,15 @@ import torch
 
 
 def fail(sentence):
-    """Take the points, and say why."""
+    """Fail a check with this sentence."""
     raise AssertionError(sentence)
 
 
 def numbers(value, shape=None, name="your result"):
-    """`value` as a fresh array of doubles; an AssertionError says what it is if it is no such thing.
+    """`value` as a new array of doubles, or an AssertionError that says what is wrong with it.
 
-    `rlkit.check` trusts the writer; this does not. What is compared later are these copies, so an object with its own
-    idea of == or of array arithmetic gains nothing.
+    `rlkit.check` trusts the author of the code; this does not. The copies are what is compared later, so an object with
+    its own == or its own arithmetic gains nothing.
     """
     if value is None:
         fail(f"{name} is None: does every path through your code end in a return?")
@@ -33,8 +33,8 @@ def numbers(value, shape=None, name="your result"):
 def expect(got, want, mistakes=None, name="your result", tolerance=1e-6):
     """Assert that `got` holds the numbers `want`.
 
-    `mistakes` maps a sentence to what a known mistake gives; if that is what was got, the sentence is the message. Else
-    it names the first place that is wrong, and both numbers. NaN is never right.
+    `mistakes` maps a sentence to the numbers that a known mistake gives. If `got` has these numbers, that sentence is
+    the message. Otherwise the message names the first wrong place and both numbers. NaN is never right.
     """
     want = np.asarray(want, dtype=np.float64)
     got = numbers(got, want.shape, name)
@@ -49,7 +49,7 @@ def expect(got, want, mistakes=None, name="your result", tolerance=1e-6):
 
 
 def first_difference(got, want, tolerance):
-    """The first index at which two arrays of one shape differ, or None. Compared one by one, as plain floats."""
+    """The first index at which two arrays of the same shape differ, or None. Compares plain floats one by one."""
     for place in np.ndindex(want.shape):
         a, b = float(got[place]), float(want[place])
         if not (a == b or abs(a - b) <= tolerance * (1 + abs(b)) < math.inf):
@@ -57,11 +57,11 @@ def first_difference(got, want, tolerance):
 
 
 def limits(memory=4 * 2**30, seconds=300):
-    """While nbgrader grades, let this process have so many bytes and so many seconds of CPU at most; else do nothing.
+    """While nbgrader grades, limit this process to `memory` bytes and `seconds` of CPU time. Otherwise do nothing.
 
-    An allocation beyond that raises MemoryError in the student's cell, and a loop that swallows the grader's interrupt
-    is killed, instead of the machine and of the students who come next. Memory is limited on Linux only, nothing on
-    Windows.
+    Without it, one student's code could stop the machine and the grading of all others. A larger allocation raises
+    MemoryError in the student's cell, and a loop that ignores the grader's interrupt is killed. macOS has no limit of
+    memory, and Windows has no limits at all.
     """
     if os.environ.get("NBGRADER_EXECUTION") != "autograde":
         return

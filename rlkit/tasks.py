@@ -1,4 +1,4 @@
-"""Small environments of the lectures' own, at the top level of a module: workers have to import them."""
+"""Small environments of the lectures. They are at the top level of a module, because workers have to import them."""
 
 import itertools
 import time
@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Discrete
 
 
 class DelayedCartPole(gymnasium.Wrapper):
-    """CartPole-v1 that takes a millisecond for a step and no computation: like a robot, or a simulator elsewhere."""
+    """CartPole-v1 whose steps wait a millisecond without computing, like a robot or a simulator on another machine."""
 
     def __init__(self, delay=1e-3):
         super().__init__(gymnasium.make("CartPole-v1"))
@@ -42,15 +42,14 @@ class ScaledPendulum(gymnasium.RewardWrapper):
 
 
 class Catch(gymnasium.Env):
-    """The smallest video game: a ball falls one row a step; when it arrives, a paddle on the bottom row must be there.
+    """The smallest video game: a ball falls one row a step, and a paddle on the bottom row has to be there to catch it.
 
-    Reward 1 for catching it and -1 for not, at the end and only there. With `bombs` every other
-    level has a dim ball, which must not be caught.
+    The reward comes only at the end: 1 if the ball was caught, -1 if not. With `bombs`, every other level has a dim
+    ball, which must not be caught.
 
-    `look` is what the agent is shown: "pixels", the picture; "features", what a person who knows the game would make of
-    it: is the ball to the left, above or to the right of the paddle; "table", a 1 in the place of this state and 0
-    elsewhere.
-    `levels` are the games that may be drawn, some of `all_levels(size, bombs)`; None: all.
+    `look` is what the agent sees. "pixels": the picture. "features": what a person who knows the game would look at, is
+    the ball to the left, above or to the right of the paddle. "table": a 1 in the place of this state, 0 elsewhere.
+    `levels` are the games that may be drawn, some of `all_levels(size, bombs)`; None means all.
     """
 
     def __init__(self, size=8, look="pixels", bombs=False, levels=None):

@@ -678,7 +678,7 @@ class Mended(Broken):
         shared[...] = self.square
         self.square = shared
 """,
-            "an array of its own from the start, and the whole lap anew": """
+            "its own array from the start, and the whole lap rewritten": """
 class Mended(Broken):
     def __init__(self, theta, square, seed):
         super().__init__(theta, square, seed)

@@ -322,8 +322,8 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
 def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, minibatch_size, rng):
     return theta
 """,
-            "old log-probs anew in each minibatch": [("log_probs, old_log_probs[chosen]", "log_probs, log_probs")],
-            "old log-probs anew in each epoch": [
+            "old log-probs recomputed in each minibatch": [("log_probs, old_log_probs[chosen]", "log_probs, log_probs")],
+            "old log-probs recomputed in each epoch": [
                 (
                     "        order = torch",
                     "        old_log_probs = F.log_prob(obs @ theta.detach(), actions)\n        order = torch",
@@ -576,7 +576,7 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
             "half the epochs": [("    ### END SOLUTION", "    epochs = 4\n    ### END SOLUTION")],
             "a time limit that never comes": [("    ### END SOLUTION", "    time_limit = 10**6\n    ### END SOLUTION")],
             "no clip": [("    ### END SOLUTION", "    clip_coef = 1e9\n    ### END SOLUTION")],
-            "old log-probs anew in each epoch": [
+            "old log-probs recomputed in each epoch": [
                 (
                     "    ### END SOLUTION",
                     """    def gradient(self, rollout, old_log_probs, advantages):
@@ -645,7 +645,7 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
         advantages = self.advantages(rollout)
         return (advantages - np.mean(advantages)) / (np.std(advantages) + 1e-8), advantages + self.V[rollout["states"]]
 """,
-            "everything anew": """class Mended(Broken):
+            "everything rewritten": """class Mended(Broken):
     def log_pi(self):
         return torch.tensor(self.theta).log_softmax(1).numpy()
 
