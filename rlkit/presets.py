@@ -1,6 +1,6 @@
 """Complete settings by name: the papers', and the fast ones of the lectures.
 
-A preset is a function that returns an agent; its docstring says what it is good for and where it leaves its paper.
+A preset is a function that returns an agent. Its docstring says what it is good for, and how it differs from its paper.
 """
 
 from math import inf
@@ -14,24 +14,24 @@ from rlkit.tasks import ScaledPendulum
 
 
 def dqn_cartpole(**changes):
-    """CartPole-v1 in seconds: Double DQN tuned to stop at the threshold, a demonstration and no robust default.
+    """CartPole-v1 in seconds: Double DQN, tuned to stop at the threshold. A demonstration, not a robust default.
 
-    Leaves the paper: eight environments and few large batches instead of one and many small; 5-step targets; a small
-    memory; squared error; observations divided by their ranges.
+    Differs from the paper: eight environments and a few large batches instead of one environment and many small
+    batches; 5-step targets; a small replay memory; squared error; observations divided by their ranges.
     """
     return DQN(**dict(FAST_CARTPOLE, double=True, n_step=5, learning_rate=5e-3) | changes)
 
 
 def dqn_cartpole_plain(**changes):
-    """CartPole-v1 as plainly as it still learns within a minute: one-step DQN with the same budget as dqn-cartpole."""
+    """CartPole-v1 with one-step DQN and the budget of dqn-cartpole: the plainest setting that learns in a minute."""
     return DQN(**dict(FAST_CARTPOLE) | changes)
 
 
 def gorila_cartpole(**changes):
     """CartPole-v1 with two worker processes and a parameter server, each worker with half of dqn-cartpole's work.
 
-    A smaller learning rate than there, because gradients arrive late. A run ends at the threshold in tens of seconds,
-    start-up included; its greedy policy is not always as good (500 on 6 of 9 seeds, about 210 on others).
+    The learning rate is smaller than there because gradients arrive late. A run reaches the threshold in tens of
+    seconds, start-up included. Its greedy policy is not always as good: 500 on 6 of 9 seeds, about 210 on the others.
     """
     changes = dict(num_envs=4, updates=2, learning_rate=2e-3, max_staleness=10) | changes
     return Gorila(**dict(FAST_CARTPOLE, double=True, n_step=5) | changes)
@@ -40,9 +40,10 @@ def gorila_cartpole(**changes):
 def dqn_pong_small(**changes):
     """Pong from pixels on one CPU core: to a score near 0 in about half an hour.
 
-    Leaves the paper: frames of 42 x 42, two small convolutions, three of the six actions, Double, dueling, 5-step
-    targets, sixteen environments with one batch of 256 every 32 steps, Adam, a memory of 100 000. After 300 000 steps
-    the score stays near 0 for long; the shipped agent went on from 460 000 with a quarter of the learning rate.
+    Differs from the paper: frames of 42 x 42, two small convolutions, three of the six actions, Double, dueling, 5-step
+    targets, sixteen environments with one batch of 256 every 32 steps, Adam, a replay memory of 100 000. After 300 000
+    steps the score stays near 0 for a long time. The shipped agent continued from 460 000 with a quarter of the
+    learning rate.
     """
     return DQN(**dict(
         env="ALE/Pong-v5", double=True, dueling=True, n_step=5, num_envs=16, train_period=2, batch_size=256,
@@ -55,37 +56,37 @@ def dqn_pong_small(**changes):
 def dqn_atari_2015(**changes):
     """DQN as in Nature, 2015, for any ALE game: 50 million frames a game, weeks on one core.
 
-    Leaves the paper: Adam with the learning rate usual for it instead of RMSProp; the memory is asked for at once, 7 GB
-    for its million transitions.
+    Differs from the paper: Adam, with the learning rate that is usual for it, instead of RMSProp. The replay memory
+    takes its 7 GB for a million transitions at once.
     """
     return DQN(**dict(ATARI_2015) | changes)
 
 
 def double_dqn_atari_2016(**changes):
-    """Double DQN, tuned, as in van Hasselt et al. 2016: ε to 0.01, copies every 30 000 updates."""
+    """Double DQN, tuned, as in van Hasselt et al. 2016: ε falls to 0.01, a copy of w every 30 000 updates."""
     return DQN(**dict(ATARI_2015, double=True, epsilon_end=0.01, target_period=30_000) | changes)
 
 
 def ppo_cartpole(**changes):
-    """CartPole-v1 in a second or two: PPO with clipping, tuned to stop at the threshold, a demonstration.
+    """CartPole-v1 in a second or two: PPO with clipping, tuned to stop at the threshold. A demonstration.
 
-    Leaves the paper: many environments and short rollouts, two epochs of few large minibatches with twenty times the
-    learning rate, a network of half the width with rectifiers.
+    Differs from the paper: many environments and short rollouts; two epochs of a few large minibatches with twenty
+    times the learning rate; a network of half the width, with rectifiers.
     """
     return PPO(**dict(FAST_PPO_CARTPOLE, variant="clip") | changes)
 
 
 def ppo_kl_cartpole(**changes):
-    """The same with the adaptive KL penalty, around a target of 0.02."""
+    """CartPole-v1 as in ppo-cartpole, but with the adaptive KL penalty around a target of 0.02."""
     return PPO(**dict(FAST_PPO_CARTPOLE, variant="adaptive_kl", kl_min=0.02 / 1.5, kl_max=0.02 * 1.5) | changes)
 
 
 def ppo_pong_small(**changes):
     """Pong from pixels on one CPU core: seed 0 is 18 points ahead after half a million steps, in ten minutes.
 
-    Seed 1 was 8 points ahead after 600 000 steps. Leaves the paper: frames of 42 x 42, two small convolutions, three
-    of the six actions, 32 environments with 64 steps, four epochs, four times the learning rate, ε = 0.2, unclipped
-    rewards; annealed over a million steps.
+    Seed 1 was 8 points ahead after 600 000 steps. Differs from the paper: frames of 42 x 42, two small convolutions,
+    three of the six actions, 32 environments with 64 steps, four epochs, four times the learning rate, ε = 0.2,
+    unclipped rewards. Learning rate and ε are annealed over a million steps.
     """
     return PPO(**dict(
         env="ALE/Pong-v5", num_envs=32, num_steps=64, epochs=4, minibatch_size=256, learning_rate=1e-3,
@@ -97,8 +98,8 @@ def ppo_pong_small(**changes):
 def ppo_breakout_small(**changes):
     """Breakout from pixels on one CPU core: seed 0 gets 18 points after 950 000 steps, in half an hour.
 
-    The settings of ppo-pong-small, not tuned again, but for clipped rewards, a lost life that ends an episode, and the
-    game's own brightness and actions.
+    The settings of ppo-pong-small, not tuned again, except that rewards are clipped, a lost life ends an episode, and
+    brightness and actions are the game's own.
     """
     return PPO(**dict(
         env="ALE/Breakout-v5", num_envs=32, num_steps=64, epochs=4, minibatch_size=256, learning_rate=1e-3,
@@ -110,7 +111,7 @@ def ppo_breakout_small(**changes):
 def ppo_atari_2017(**changes):
     """PPO as in its paper (table 5), for any ALE game: 40 million frames a game, most of a day on one core.
 
-    Leaves the paper: the convolutions of 2015 with 512 units, as in the authors' published code, where the paper's text
+    Differs from the paper: the convolutions of 2015 with 512 units, as in the authors' published code; the paper's text
     names those of 2016. Rewards are clipped and a lost life ends an episode, as in that code.
     """
     return PPO(**dict(
@@ -123,7 +124,8 @@ def ppo_atari_2017(**changes):
 def ppo_mujoco_2017(**changes):
     """PPO as in its paper (table 3), for one million steps of a MuJoCo task; needs `pip install -e ".[mujoco]"`.
 
-    Leaves the paper: observations and rewards are scaled by running statistics, as in the authors' published code.
+    Differs from the paper: observations and rewards are scaled by running statistics, as in the authors' published
+    code.
     """
     return PPO(**dict(
         env="HalfCheetah-v5", num_envs=1, num_steps=2048, epochs=10, minibatch_size=64, learning_rate=3e-4,
@@ -132,10 +134,10 @@ def ppo_mujoco_2017(**changes):
 
 
 def a2c_cartpole(**changes):
-    """CartPole-v1 in a second or two: A2C, tuned to stop at the threshold, a demonstration.
+    """CartPole-v1 in a second or two: A2C, tuned to stop at the threshold. A demonstration.
 
-    RMSProp and n-step returns as in the paper; many environments, longer segments, a larger learning rate and less
-    memory in g than there.
+    RMSProp and n-step returns are as in the paper. Environments are more, segments longer, the learning rate is larger,
+    and g forgets faster.
     """
     return A2C(**dict(
         env="CartPole-v1", num_envs=32, t_max=16, learning_rate=1e-2, rmsprop_decay=0.95, value_coef=0.1,
@@ -144,9 +146,9 @@ def a2c_cartpole(**changes):
 
 
 def a3c_cartpole(**changes):
-    """CartPole-v1 with two worker processes in some seconds, start-up not counted; tuned, a demonstration.
+    """CartPole-v1 with two worker processes in a few seconds, start-up not counted. Tuned; a demonstration.
 
-    Leaves the paper: long segments with GAE in place of n-step returns.
+    Differs from the paper: long segments, with GAE in place of n-step returns.
     """
     return A3C(**dict(
         env="CartPole-v1", num_workers=2, t_max=32, gae_lambda=0.95, learning_rate=5e-3, value_coef=0.05,
@@ -155,7 +157,7 @@ def a3c_cartpole(**changes):
 
 
 def a3c_pendulum(**changes):
-    """Pendulum-v1 with scaled rewards, by a continuous torque and two worker processes; found by a short search."""
+    """Pendulum-v1 with scaled rewards, a continuous torque and two worker processes. Found by a short search."""
     return A3C(**dict(
         env=ScaledPendulum, num_workers=2, t_max=32, gamma=0.9, gae_lambda=0.95, learning_rate=3e-3, value_coef=0.5,
         entropy_coef=1e-3, max_grad_norm=1.0, hidden=(32, 32), activation="relu", obs_scale=(1.0, 1.0, 4.0),
@@ -165,8 +167,8 @@ def a3c_pendulum(**changes):
 def a3c_pong_small(**changes):
     """Pong from pixels with two worker processes: seed 0 is 15 points ahead after 1.3 million steps.
 
-    Leaves the paper: frames of 42 x 42, three of the six actions, eight environments a worker, segments of ten steps
-    with GAE, Adam, unclipped rewards.
+    Differs from the paper: frames of 42 x 42, three of the six actions, eight environments for each worker, segments of
+    ten steps with GAE, Adam, unclipped rewards.
     """
     return A3C(**dict(
         env="ALE/Pong-v5", num_workers=2, num_envs=8, t_max=10, gae_lambda=0.95, optimizer="adam", learning_rate=1e-3,
@@ -176,10 +178,11 @@ def a3c_pong_small(**changes):
 
 
 def a3c_atari_2016(**changes):
-    """A3C as in its paper, for any ALE game: 16 workers, 80 million steps (a day on 16 cores); LSTM: recurrent=True.
+    """A3C as in its paper, for any ALE game: 16 workers, 80 million steps, a day on 16 cores.
 
-    The paper draws learning rates between 1e-4 and 1e-2 and keeps the best; this one, ε, the halved loss of the values
-    and the clipping at 40 are what public accounts of the authors' settings say. Rewards are clipped.
+    `recurrent=True` adds the LSTM. The paper draws learning rates between 1e-4 and 1e-2 and keeps the best. This
+    learning rate, ε, the halved loss of the values and the clipping at 40 are what public accounts of the authors'
+    settings say. Rewards are clipped.
     """
     return A3C(**dict(
         env="ALE/Pong-v5", num_workers=16, t_max=5, learning_rate=7e-4, optimizer_eps=0.1, value_coef=0.5,
@@ -230,12 +233,15 @@ PRESETS = {
 
 
 def preset(name, **changes):
-    """The agent with the settings called `name`, except where `changes` says otherwise."""
+    """The agent with the settings called `name`, except where `changes` says otherwise.
+
+    Raises ValueError for a name that does not exist.
+    """
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; there are {', '.join(presets())}.")
     return PRESETS[name](**changes)
 
 
 def presets():
-    """The names."""
+    """The names of all presets."""
     return list(PRESETS)
