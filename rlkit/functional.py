@@ -1,109 +1,154 @@
-"""Every equation of the lectures, once, as a small pure function.
+"""Every equation of the lectures, written once, as a small pure function.
 
-A function returns what its paper writes: elementwise, not negated, not averaged. Whoever calls it reduces and
-signs, so the same function is asserted in a chapter, drawn in a figure and trained with.
+A function returns what its paper writes: one number for each sample, neither negated nor averaged. The caller takes
+the mean and chooses the sign. So a chapter can assert, a figure can draw and an agent can train with one and the same
+function.
 
-Letters in shapes: T steps in time, N environments side by side, B samples in a batch, S states, A actions.
-Recursions over time take and return NumPy arrays `[T, N]`; whatever is differentiated is a torch tensor `[B, ...]`;
-plain arithmetic takes either. Two masks, never one: `terminated` (the task is over, the future is worth 0) kills
-the bootstrap; `ended = terminated | truncated` (the data stops here) cuts a sum over time.
+Letters in shapes: T steps in time, N environments side by side, B samples in a batch, D numbers in a vector, S states,
+A actions. Recursions over time take and return NumPy arrays `[T, N]`. Functions that are differentiated take torch
+tensors `[B, ...]`. Plain arithmetic takes either, and returns the kind that it was given.
+
+There are two masks, and they are never the same one. `terminated` says that the task is over: the future is worth 0,
+so the target has no bootstrap. `ended = terminated | truncated` says that the data stops here: a sum over time must
+not run on into the next episode.
+
+NumPy and torch combine a `[B]` and a `[B, 1]` to a `[B, B]` without a word. Where an equation works element by element,
+`same_shape` (the last function of this file) refuses that. A plain number may always stand in for an array.
 
 Sources, by the names used below:
-    Amdahl 1967       Validity of the Single Processor Approach to Achieving Large Scale Computing Capabilities
-    Sutton & Barto    Reinforcement Learning: An Introduction, 2nd edition, 2018
-    Baird 1995        Residual Algorithms: Reinforcement Learning with Function Approximation
-    DQN 2013, 2015    Mnih et al., Playing Atari with Deep RL; Human-level Control through Deep RL (Nature)
-    Double 2016       van Hasselt, Guez, Silver, Deep RL with Double Q-learning
-    Dueling 2016      Wang et al., Dueling Network Architectures for Deep RL
-    A3C 2016          Mnih et al., Asynchronous Methods for Deep RL
-    PER 2016          Schaul et al., Prioritized Experience Replay
-    TRPO 2015         Schulman et al., Trust Region Policy Optimization
-    GAE 2016          Schulman et al., High-dimensional Continuous Control using Generalized Advantage Estimation
-    PPO 2017          Schulman et al., Proximal Policy Optimization Algorithms
-    Greydanus 2018    Greydanus et al., Visualizing and Understanding Atari Agents
-    Li 2018           Li et al., Visualizing the Loss Landscape of Neural Nets
+    A3C 2016              Mnih et al., Asynchronous Methods for Deep RL
+    Amdahl 1967           Validity of the Single Processor Approach to Achieving Large Scale Computing Capabilities
+    Andrychowicz 2021     What Matters for On-Policy Deep Actor-Critic Methods? A Large-Scale Study
+    Baird 1995            Residual Algorithms: Reinforcement Learning with Function Approximation
+    Baselines             Dhariwal et al., OpenAI Baselines, 2017: github.com/openai/baselines
+    Cover & Thomas        Elements of Information Theory, 2nd edition, 2006
+    Double 2016           van Hasselt, Guez, Silver, Deep RL with Double Q-learning
+    DQN 2015              Mnih et al., Human-level Control through Deep RL (Nature)
+    Duchi 2007            Derivations for Linear Algebra and Optimization
+    Dueling 2016          Wang et al., Dueling Network Architectures for Deep RL
+    GAE 2016              Schulman et al., High-dimensional Continuous Control using Generalized Advantage Estimation
+    Greydanus 2018        Greydanus et al., Visualizing and Understanding Atari Agents
+    Hestenes & Stiefel    Methods of Conjugate Gradients for Solving Linear Systems, 1952
+    Huber 1964            Robust Estimation of a Location Parameter
+    Kingma & Ba 2015      Adam: A Method for Stochastic Optimization
+    Kong 1992             A Note on Importance Sampling using Standardized Weights
+    Li 2018               Li et al., Visualizing the Loss Landscape of Neural Nets
+    PER 2016              Schaul et al., Prioritized Experience Replay
+    PPO 2017              Schulman et al., Proximal Policy Optimization Algorithms
+    Stable-Baselines3     Raffin et al., Stable-Baselines3: Reliable Reinforcement Learning Implementations, 2021
+    Sutton & Barto        Reinforcement Learning: An Introduction, 2nd edition, 2018
+    TRPO 2015             Schulman et al., Trust Region Policy Optimization
+    Williams 1992         Simple Statistical Gradient-following Algorithms for Connectionist RL
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
+
+Array = np.ndarray | Tensor  # plain arithmetic takes either
+Numbers = float | Array  # one number, or one for each sample
 
 # Exact values: what an algorithm would find if it knew the MDP ------------------------------------------------------
 
 
-def bellman_expectation(values, policy, transition, reward, gamma):
+def bellman_expectation(
+    values: np.ndarray, policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, gamma: float
+) -> np.ndarray:
     """Bellman expectation backup: (T^π V)(s) = Σ_a π(a|s) [ R(s,a) + γ Σ_s' P(s'|s,a) V(s') ].
 
-    Sutton & Barto, eq. 4.4. values `[S]`, policy `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S]`.
+    Source: Sutton & Barto, eq. 4.4.
+    Shapes: values `[S]`, policy `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S]`.
+    Raises: ValueError if the shapes do not fit.
 
     >>> one_state = dict(policy=np.array([[1.0]]), transition=np.array([[[1.0]]]), reward=np.array([[1.0]]))
     >>> float(bellman_expectation(np.array([10.0]), gamma=0.9, **one_state)[0])   # 1 + 0.9 * 10: a fixed point
     10.0
     """
+    same_shape(policy=policy, reward=reward)
     return (policy * action_values(values, transition, reward, gamma)).sum(-1)
 
 
-def action_values(values, transition, reward, gamma):
+def action_values(values: np.ndarray, transition: np.ndarray, reward: np.ndarray, gamma: float) -> np.ndarray:
     """Action values from state values: Q(s,a) = R(s,a) + γ Σ_s' P(s'|s,a) V(s').
 
-    Sutton & Barto, eq. 4.6. values `[S]`, transition `[S, A, S]`, reward `[S, A]` -> `[S, A]`.
+    Source: Sutton & Barto, eq. 4.6.
+    Shapes: values `[S]`, transition `[S, A, S]`, reward `[S, A]` -> `[S, A]`.
+    Raises: ValueError if the shapes do not fit.
 
     >>> action_values(np.array([4.0]), np.array([[[1.0], [1.0]]]), np.array([[0.0, 1.0]]), 0.5).tolist()
     [[2.0, 3.0]]
     """
+    same_shape(values=values, **{"reward[..., 0]": reward.shape[:-1]})
+    same_shape(reward=reward, **{"transition[..., 0]": transition.shape[:-1]})
     return reward + gamma * transition @ values
 
 
-def policy_values(policy, transition, reward, gamma):
+def policy_values(policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, gamma: float) -> np.ndarray:
     """The value of a policy, exactly: V^π = (I - γ P^π)^-1 R^π, the fixed point of `bellman_expectation`.
 
-    Sutton & Barto, section 4.1. policy `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S]`. Needs γ < 1 or
-    a policy that surely ends; otherwise the matrix is singular and `LinAlgError` is raised.
+    Source: Sutton & Barto, section 4.1.
+    Shapes: policy `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S]`.
+    Raises: ValueError if the shapes do not fit. LinAlgError if γ = 1 and the policy may never reach an end, because
+        the matrix is then singular.
 
     >>> policy_values(np.array([[1.0]]), np.array([[[1.0]]]), np.array([[1.0]]), 0.9).round(6).tolist()
     [10.0]
     """
+    same_shape(policy=policy, reward=reward, **{"transition[..., 0]": transition.shape[:-1]})
     transition_pi = np.einsum("sa,sat->st", policy, transition)
     reward_pi = (policy * reward).sum(-1)
     return np.linalg.solve(np.eye(len(reward_pi)) - gamma * transition_pi, reward_pi)
 
 
-def bellman_optimality(q, transition, reward, gamma):
+def bellman_optimality(q: np.ndarray, transition: np.ndarray, reward: np.ndarray, gamma: float) -> np.ndarray:
     """Bellman optimality backup: (T* Q)(s,a) = R(s,a) + γ Σ_s' P(s'|s,a) max_a' Q(s',a').
 
-    Sutton & Barto, eq. 4.2. q `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S, A]`.
+    Source: Sutton & Barto, eq. 4.2.
+    Shapes: q `[S, A]`, transition `[S, A, S]`, reward `[S, A]` -> `[S, A]`.
+    Raises: ValueError if the shapes do not fit.
 
     >>> bellman_optimality(np.array([[2.0, 4.0]]), np.array([[[1.0], [1.0]]]), np.array([[0.0, 1.0]]), 0.5).tolist()
     [[2.0, 3.0]]
     """
+    same_shape(q=q, reward=reward)
     return action_values(q.max(-1), transition, reward, gamma)
 
 
 # Estimating values --------------------------------------------------------------------------------------------------
 
 
-def value_error(true_values, values, state_weights):
+def value_error(true_values: Array, values: Array, state_weights: Array) -> Array:
     """Mean squared value error: J(w) = E_s[ (V^π(s) - v(s,w))^2 ] = Σ_s μ(s) (V^π(s) - v(s,w))^2.
 
-    Sutton & Barto, eq. 9.1. All three `[..., S]`; `state_weights` μ sums to 1 -> `[...]`.
+    Source: Sutton & Barto, eq. 9.1.
+    Shapes: all three `[..., S]`, where leading axes may be missing -> `[...]`. The weights μ sum to 1.
+    Raises: ValueError if the last axes differ.
 
     >>> float(value_error(np.array([1.0, 3.0]), np.array([0.0, 1.0]), np.array([0.5, 0.5])))
     2.5
     """
+    same_shape(true_values=true_values, values=values, state_weights=state_weights, leading=True)
     return (state_weights * (true_values - values) ** 2).sum(-1)
 
 
-def n_step_returns(rewards, ended, bootstrap, gamma):
+def n_step_returns(rewards: np.ndarray, ended: np.ndarray, bootstrap: float | np.ndarray, gamma: float) -> np.ndarray:
     """Returns, summed backwards: R_t = r_t + γ (1 - ended_t) R_{t+1}, with R_T = bootstrap.
 
-    A3C 2016, algorithm S3. With a bootstrap of 0 and an episode that ends inside the array this is the
-    Monte-Carlo return. rewards, ended `[T, N]`, bootstrap `[N]` (the value of the state after the last row) ->
-    `[T, N]`.
+    The bootstrap is the value of the state after the last row. If it is 0, and every episode ends inside the array,
+    these are the Monte-Carlo returns.
+
+    Source: A3C 2016, algorithm S3.
+    Shapes: rewards and ended `[T, N]`, bootstrap `[N]` or a number -> `[T, N]`, in units of reward.
+    Raises: ValueError if the shapes do not fit.
 
     >>> n_step_returns(np.array([[1.0], [1.0], [1.0]]), np.array([[0], [1], [0]]), np.array([8.0]), 0.5).T.tolist()
     [[1.5, 1.0, 5.0]]
     """
+    same_shape(rewards=rewards, ended=ended)
+    same_shape(bootstrap=bootstrap, **{"rewards[0]": rewards.shape[1:]})
     returns = np.empty_like(rewards, dtype=np.result_type(rewards, np.float32))
     following = bootstrap
     for t in reversed(range(len(rewards))):
@@ -111,36 +156,43 @@ def n_step_returns(rewards, ended, bootstrap, gamma):
     return returns
 
 
-def semi_gradient(td_error, gradient):
-    """Semi-gradient of -½ δ^2: δ ∇v(s,w), the target held constant.
+def semi_gradient(td_error: Numbers, gradient: Numbers) -> Numbers:
+    """Semi-gradient of -½ δ^2, with the target held constant: δ ∇v(s,w).
 
-    Sutton & Barto, eq. 9.7 with the TD target in place of U_t. td_error δ `[B, 1]` or a number, gradient ∇v(s,w)
-    `[B, D]` -> the ascent direction `[B, D]`.
+    Source: Sutton & Barto, eq. 9.7, with the TD target in place of U_t.
+    Shapes: td_error δ `[B, 1]` or a number, gradient ∇v(s,w) `[B, D]` -> the direction of ascent `[B, D]`. Axes in
+        front of `[B, 1]` are allowed.
+    Raises: ValueError if td_error is an array without a last axis of length 1.
 
     >>> semi_gradient(2.0, np.array([1.0, 0.0])).tolist()
     [2.0, 0.0]
     """
+    same_shape(td_error=td_error, **{"gradient[..., :1]": (*np.shape(gradient)[:-1], 1)}, leading=True)
     return td_error * gradient
 
 
-def residual_gradient(td_error, gradient, next_gradient, gamma):
-    """Full gradient of -½ δ^2: δ (∇v(s,w) - γ ∇v(s',w)), the target differentiated too.
+def residual_gradient(td_error: Numbers, gradient: Numbers, next_gradient: Numbers, gamma: float) -> Numbers:
+    """Full gradient of -½ δ^2, with the target differentiated too: δ (∇v(s,w) - γ ∇v(s',w)).
 
-    Baird 1995, section 4. td_error δ `[B, 1]` or a number, both gradients `[B, D]` -> the ascent direction `[B, D]`.
+    Source: Baird 1995, section 4.
+    Shapes: td_error δ `[B, 1]` or a number, both gradients `[B, D]` -> the direction of ascent `[B, D]`.
+    Raises: ValueError if the gradients differ in shape, or td_error is an array without a last axis of length 1.
 
     >>> residual_gradient(2.0, np.array([1.0, 0.0]), np.array([0.0, 1.0]), 0.5).tolist()
     [2.0, -1.0]
     """
-    return td_error * (gradient - gamma * next_gradient)
+    same_shape(gradient=gradient, next_gradient=next_gradient)
+    return semi_gradient(td_error, gradient - gamma * next_gradient)
 
 
 # Q-learning with deep networks --------------------------------------------------------------------------------------
 
 
-def max_q(q_target):
-    """DQN's value of the next state, one network selects and evaluates: max_a' Q(s',a'; w_T).
+def max_q(q_target: Array) -> Tensor:
+    """DQN's value of the next state, where one network both selects and evaluates: max_a' Q(s',a'; w_T).
 
-    DQN 2015, algorithm 1. q_target `[B, A]` -> `[B]`.
+    Source: DQN 2015, algorithm 1.
+    Shapes: q_target `[B, A]` -> `[B]`.
 
     >>> max_q(torch.tensor([[1.0, 3.0, 2.0]])).tolist()
     [3.0]
@@ -148,35 +200,47 @@ def max_q(q_target):
     return torch.as_tensor(q_target).amax(-1)
 
 
-def double_q(q_online, q_target):
-    """Double DQN's value of the next state: the online network selects, the target network evaluates.
+def double_q(q_online: Array, q_target: Array) -> Tensor:
+    """Double DQN's value of the next state: Q(s', argmax_a' Q(s',a'; w); w_T).
 
-    Q(s', argmax_a' Q(s',a'; w); w_T): Double 2016, eq. 4 with its section "Double DQN". q_online, q_target `[B, A]`
-    -> `[B]`.
+    The online network w selects the action, and the target network w_T evaluates it.
+
+    Source: Double 2016, eq. 4 and its section "Double DQN".
+    Shapes: q_online and q_target `[B, A]` -> `[B]`.
+    Raises: ValueError if the shapes differ.
 
     >>> double_q(torch.tensor([[0.0, 9.0]]), torch.tensor([[5.0, 1.0]])).tolist()
     [1.0]
     """
+    same_shape(q_online=q_online, q_target=q_target)
     selected = torch.as_tensor(q_online).argmax(-1, keepdim=True)
     return torch.as_tensor(q_target).gather(-1, selected).squeeze(-1)
 
 
-def td_target(rewards, next_q, terminated, gamma):
+def td_target(rewards: Numbers, next_q: Numbers, terminated: Numbers, gamma: Numbers) -> Numbers:
     """TD target: y = r if s' is terminal, else r + γ next_q.
 
-    DQN 2015, algorithm 1. All `[B]`, gamma a number, or γ^n `[B]` when `rewards` is a sum over n steps. A truncated
-    step is not terminal: it keeps its bootstrap.
+    A truncated step is not terminal, so it keeps its bootstrap.
+
+    Source: DQN 2015, algorithm 1.
+    Shapes: rewards, next_q and terminated `[B]` -> `[B]`, in units of reward. gamma is a number; where rewards are sums
+        over n steps it is γ^n, a number or `[B]`.
+    Raises: ValueError if the shapes differ.
 
     >>> td_target(torch.tensor([1.0, 1.0]), torch.tensor([10.0, 10.0]), torch.tensor([False, True]), 0.5).tolist()
     [6.0, 1.0]
     """
+    same_shape(rewards=rewards, next_q=next_q, terminated=terminated, gamma=gamma)
     return rewards + gamma * (terminated == 0) * next_q
 
 
-def huber(error, delta=1.0):
-    """Huber loss: ½ δ^2 where |δ| <= delta, else delta (|δ| - ½ delta). Its slope is δ clipped to ± delta.
+def huber(error: Array, delta: float = 1.0) -> Array:
+    """Huber loss: ½ δ^2 where |δ| <= delta, else delta (|δ| - ½ delta).
 
-    Huber 1964; the error clipping of DQN 2015, Methods. Elementwise; `delta=inf` gives the squared error ½ δ^2.
+    Its slope is δ, clipped to ± delta. With `delta=inf` it is the squared error ½ δ^2.
+
+    Source: Huber 1964; the error clipping of DQN 2015, Methods.
+    Shapes: error δ of any shape -> the same shape.
 
     >>> huber(torch.tensor([0.5, -3.0])).tolist()
     [0.125, 2.5]
@@ -186,24 +250,28 @@ def huber(error, delta=1.0):
     return quadratic * (size - 0.5 * quadratic)
 
 
-def dueling(value, advantages):
+def dueling(value: Numbers, advantages: Array) -> Array:
     """Dueling aggregation: Q(s,a) = V(s) + A(s,a) - 1/|A| Σ_a' A(s,a').
 
-    Dueling 2016, eq. 9. value `[B, 1]`, advantages `[B, A]` -> `[B, A]`.
+    Source: Dueling 2016, eq. 9.
+    Shapes: value `[B, 1]`, advantages `[B, A]` -> `[B, A]`.
+    Raises: ValueError if value is not one column as long as advantages.
 
     >>> dueling(torch.tensor([[10.0]]), torch.tensor([[1.0, 3.0]])).tolist()
     [[9.0, 11.0]]
     """
+    same_shape(value=value, **{"advantages[..., :1]": (*advantages.shape[:-1], 1)})
     return value + advantages - advantages.mean(-1, keepdims=True)
 
 
 # Acting and replaying -----------------------------------------------------------------------------------------------
 
 
-def linear_schedule(step, start, end, duration):
+def linear_schedule(step: float, start: float, end: float, duration: float) -> float:
     """A straight line from `start` at step 0 to `end` at step `duration`, and `end` from there on.
 
-    DQN 2015, Methods (ε from 1 to 0.1 over the first million frames).
+    Source: DQN 2015, Methods: ε goes from 1 to 0.1 over the first million frames.
+    Shapes: numbers -> a number. step and duration are in the same unit.
 
     >>> [linear_schedule(step, 1.0, 0.1, 100) for step in (0, 50, 1000)]
     [1.0, 0.55, 0.1]
@@ -211,10 +279,13 @@ def linear_schedule(step, start, end, duration):
     return end if step >= duration else start + (end - start) * step / duration
 
 
-def epsilon_greedy(q_values, epsilon):
-    """The ε-greedy policy: π(a|s) = ε/|A| + (1 - ε) [a = argmax_a' Q(s,a')]. Ties go to the first.
+def epsilon_greedy(q_values: np.ndarray, epsilon: float) -> np.ndarray:
+    """The ε-greedy policy: π(a|s) = ε/|A| + (1 - ε) [a = argmax_a' Q(s,a')].
 
-    Sutton & Barto, section 2.2. q_values `[B, A]` (NumPy) -> probabilities `[B, A]`.
+    If several actions share the maximum, the first of them is the greedy one.
+
+    Source: Sutton & Barto, section 2.2.
+    Shapes: q_values `[B, A]` -> probabilities `[B, A]`.
 
     >>> epsilon_greedy(np.array([[0.0, 1.0]]), 0.5).tolist()
     [[0.25, 0.75]]
@@ -224,10 +295,13 @@ def epsilon_greedy(q_values, epsilon):
     return epsilon / num_actions + (1 - epsilon) * greedy
 
 
-def priority_probabilities(priorities, alpha):
-    """Probability of replaying transition i: P(i) = p_i^α / Σ_k p_k^α, with p_i = |δ_i| + a small constant.
+def priority_probabilities(priorities: Array, alpha: float) -> Array:
+    """Probability of replaying transition i: P(i) = p_i^α / Σ_k p_k^α.
 
-    PER 2016, eq. 1. `[size]` -> `[size]`; α = 0 is uniform replay.
+    The priority p_i is |δ_i| plus a small constant. With α = 0 replay is uniform.
+
+    Source: PER 2016, eq. 1.
+    Shapes: priorities `[size]` -> probabilities `[size]`.
 
     >>> priority_probabilities(np.array([1.0, 3.0]), 1.0).tolist()
     [0.25, 0.75]
@@ -236,11 +310,13 @@ def priority_probabilities(priorities, alpha):
     return scaled / scaled.sum()
 
 
-def importance_weights(probabilities, size, beta):
+def importance_weights(probabilities: Array, size: int, beta: float) -> Array:
     """Importance weights of prioritized samples: w_i = (1/N · 1/P(i))^β / max_j w_j.
 
-    PER 2016, section 3.4; the maximum runs over the samples given. probabilities `[B]`, size N of the replay memory,
-    0 <= β <= 1 -> `[B]` in (0, 1].
+    N is the size of the replay memory. The maximum is taken over the samples given.
+
+    Source: PER 2016, section 3.4.
+    Shapes: probabilities `[B]`, size N and 0 <= β <= 1 numbers -> `[B]`, between 0 and 1.
 
     >>> importance_weights(np.array([0.25, 0.5]), size=4, beta=1.0).tolist()
     [1.0, 0.5]
@@ -252,21 +328,25 @@ def importance_weights(probabilities, size, beta):
 # Policies -----------------------------------------------------------------------------------------------------------
 
 
-def log_prob(logits, actions):
+def log_prob(logits: Tensor, actions: Tensor) -> Tensor:
     """Log-probability of actions under a softmax policy: ln π(a|s) = z_a - ln Σ_a' e^{z_a'}.
 
-    Sutton & Barto, eq. 13.2. logits z `[B, A]`, actions `[B]` (whole numbers) -> `[B]`.
+    Source: Sutton & Barto, eq. 13.2.
+    Shapes: logits z `[B, A]`, actions `[B]` (whole numbers) -> `[B]`, in nats.
+    Raises: ValueError if there is not one action for each row of logits.
 
     >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1])).exp().tolist()
     [0.5]
     """
+    same_shape(actions=actions, **{"logits[..., 0]": logits.shape[:-1]})
     return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
 
 
-def entropy(logits):
-    """Entropy of a softmax policy, in nats: H(π) = -Σ_a π(a|s) ln π(a|s).
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of a softmax policy: H(π) = -Σ_a π(a|s) ln π(a|s).
 
-    A3C 2016, section 4 (its bonus). logits `[B, A]` -> `[B]`, between 0 and ln A.
+    Source: A3C 2016, section 4, where it is the bonus.
+    Shapes: logits `[B, A]` -> `[B]`, in nats, between 0 and ln A.
 
     >>> entropy(torch.tensor([[0.0, 0.0]])).exp().tolist()
     [2.0]
@@ -275,32 +355,43 @@ def entropy(logits):
     return -(log_probs.exp() * log_probs).sum(-1)
 
 
-def kl_divergence(old_logits, logits):
-    """Kullback-Leibler divergence, the old policy first: KL(π_old || π) = Σ_a π_old(a|s) ln [ π_old(a|s) / π(a|s) ].
+def kl_divergence(old_logits: Tensor, logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of softmax policies: KL(π_old || π) = Σ_a π_old(a|s) ln [ π_old(a|s) / π(a|s) ].
 
-    PPO 2017, eq. 4; the expectation is over the policy that acted. Both `[B, A]` -> `[B]`, at least 0; in nats.
+    The old policy comes first, because the expectation is over the policy that acted.
+
+    Source: PPO 2017, eq. 4.
+    Shapes: both `[B, A]`, where leading axes may be missing -> `[B]`, in nats, at least 0.
+    Raises: ValueError if the last axes differ.
 
     >>> logits = torch.tensor([[0.0, math.log(3.0)]])   # ½ ln(½ / ¼) + ½ ln(½ / ¾)
     >>> kl_divergence(torch.zeros(1, 2), logits).item()
     0.1438...
     """
+    same_shape(old_logits=old_logits, logits=logits, leading=True)
     old, new = old_logits.log_softmax(-1), logits.log_softmax(-1)
     return (old.exp() * (old - new)).sum(-1)
 
 
-def gaussian_log_prob(mean, log_std, actions):
+def gaussian_log_prob(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
     """Log-density of actions under independent normals: Σ_d [ -½ ((a_d - μ_d) / σ_d)^2 - ln σ_d - ½ ln 2π ].
 
-    Sutton & Barto, eq. 13.19. All `[B, D]` -> `[B]`.
+    Source: Sutton & Barto, eq. 13.19, its logarithm summed over the dimensions d.
+    Shapes: all three `[B, D]`, where leading axes may be missing -> `[B]`, in nats.
+    Raises: ValueError if the last axes differ.
 
     >>> gaussian_log_prob(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1)).item()   # -½ - ½ ln 2π
     -1.41893...
     """
+    same_shape(mean=mean, log_std=log_std, actions=actions, leading=True)
     return (-0.5 * ((actions - mean) / log_std.exp()) ** 2 - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
-def gaussian_entropy(log_std):
-    """Differential entropy of independent normals: Σ_d [ ln σ_d + ½ ln 2πe ]. `[B, D]` -> `[B]`; may be below 0.
+def gaussian_entropy(log_std: Tensor) -> Tensor:
+    """Differential entropy of independent normals: Σ_d [ ln σ_d + ½ ln 2πe ].
+
+    Source: Cover & Thomas, theorem 8.4.1, for a diagonal covariance.
+    Shapes: log_std `[B, D]` -> `[B]`, in nats. Unlike the entropy of discrete actions it may be below 0.
 
     >>> gaussian_entropy(torch.zeros(1, 1)).item()
     1.41893...
@@ -308,15 +399,18 @@ def gaussian_entropy(log_std):
     return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
 
 
-def gaussian_kl(old_mean, old_log_std, mean, log_std):
+def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """KL(π_old || π) of independent normals: Σ_d [ ln σ/σ_old + (σ_old^2 + (μ_old - μ)^2) / 2σ^2 - ½ ].
 
-    All `[B, D]` -> `[B]`, at least 0.
+    Source: Duchi 2007, section 9, for diagonal covariances.
+    Shapes: all four `[B, D]`, where leading axes may be missing -> `[B]`, in nats, at least 0.
+    Raises: ValueError if the last axes differ.
 
     >>> zero = torch.zeros(1, 1)
     >>> gaussian_kl(zero, zero, zero + 2.0, zero).item()   # same width, means 2 apart: 2^2 / 2
     2.0
     """
+    same_shape(old_mean=old_mean, old_log_std=old_log_std, mean=mean, log_std=log_std, leading=True)
     distance = (old_log_std.mul(2).exp() + (old_mean - mean) ** 2) / (2 * log_std.mul(2).exp())
     return (log_std - old_log_std + distance - 0.5).sum(-1)
 
@@ -324,29 +418,43 @@ def gaussian_kl(old_mean, old_log_std, mean, log_std):
 # Policy gradients ---------------------------------------------------------------------------------------------------
 
 
-def policy_gradient(log_probs, advantages):
+def policy_gradient(log_probs: Numbers, advantages: Numbers) -> Numbers:
     """REINFORCE's objective, whose gradient is the policy gradient: (G_t - b) ln π(a_t|s_t; θ).
 
-    Williams 1992; Sutton & Barto, section 13.4, without the factor γ^t of its box, as in practice. Both `[B]`;
-    advantages G - b are constants -> `[B]`, to be maximised.
+    Source: Williams 1992; Sutton & Barto, section 13.4, without the factor γ^t in its box, as is usual in practice.
+    Shapes: log_probs and advantages G - b, which are constants, `[B]` -> `[B]`, to be maximised.
+    Raises: ValueError if the shapes differ.
 
     >>> policy_gradient(torch.tensor([-1.0, -2.0]), torch.tensor([3.0, -1.0])).tolist()
     [-3.0, 2.0]
     """
+    same_shape(log_probs=log_probs, advantages=advantages)
     return advantages * log_probs
 
 
-def gae(rewards, values, next_values, terminated, truncated, gamma, gae_lambda):
+def gae(
+    rewards: np.ndarray,
+    values: np.ndarray,
+    next_values: np.ndarray,
+    terminated: np.ndarray,
+    truncated: np.ndarray,
+    gamma: float,
+    gae_lambda: float,
+) -> np.ndarray:
     """Generalized advantage estimation: A_t = δ_t + γλ (1 - ended_t) A_{t+1}, δ_t = r_t + γ V(s_{t+1}) - V(s_t).
 
-    GAE 2016, eq. 16; PPO 2017, eqs. 11 and 12. A terminated step has no V(s_{t+1}); a truncated one keeps it, but the
-    sum stops there too. All `[T, N]`; `next_values` are those of the true next states -> `[T, N]`.
+    A terminated step has no V(s_{t+1}). A truncated step keeps it, but the sum over time stops there too.
+
+    Source: GAE 2016, eq. 16; PPO 2017, eqs. 11 and 12.
+    Shapes: the first five `[T, N]`; next_values are those of the true next states -> `[T, N]`, in units of reward.
+    Raises: ValueError if the shapes differ.
 
     >>> no, yes = np.zeros((2, 1), bool), np.array([[False], [True]])
     >>> ones = np.ones((2, 1))
     >>> gae(ones, 0 * ones, 4 * ones, yes & no, yes, 0.5, 1.0).T.tolist()   # 1 + ½ (1 + ½ 4) + ½ 4 - ½ 4, 1 + ½ 4
     [[4.5, 3.0]]
     """
+    same_shape(rewards=rewards, values=values, next_values=next_values, terminated=terminated, truncated=truncated)
     deltas = td_target(rewards, next_values, terminated, gamma) - values
     carry_on = gamma * gae_lambda * ~(terminated | truncated).astype(bool)
     advantages = np.empty_like(deltas)
@@ -356,76 +464,122 @@ def gae(rewards, values, next_values, terminated, truncated, gamma, gae_lambda):
     return advantages
 
 
-def normalize(advantages):
-    """Advantages with mean 0 and standard deviation 1, as almost every implementation of PPO has them.
+def normalize(advantages: Tensor) -> Tensor:
+    """Advantages, shifted and scaled to mean 0 and standard deviation 1: (A - mean A) / (std A + 10^-8).
 
-    `[B]` -> `[B]`. Equal advantages, or a single one, become 0.
+    Equal advantages become 0, and so does a single one. The paper of PPO does not mention this step, but almost every
+    implementation takes it. Andrychowicz 2021 measured it, once per minibatch, and found that it changes little.
+
+    Source: Baselines, `ppo2/model.py`; Andrychowicz 2021, appendix B.9, choice C67.
+    Shapes: `[B]` -> `[B]`, without a unit.
 
     >>> normalize(torch.tensor([1.0, 3.0])).tolist(), normalize(torch.tensor([7.0])).tolist()
     ([-1.0, 1.0], [0.0])
     """
-    exact = advantages.double()  # in single precision the rounding of equal advantages would be blown up
+    exact = advantages.double()  # in single precision, dividing by 10^-8 would magnify the rounding of equal advantages
     return ((exact - exact.mean()) / (exact.std(correction=0) + 1e-8)).to(advantages.dtype)
 
 
-def value_loss(values, returns):
+def value_loss(values: Array, returns: Array) -> Array:
     """Squared error of the critic: L^VF = (V(s_t; w) - V_t^target)^2.
 
-    PPO 2017, below eq. 9. Both `[B]` -> `[B]`.
+    Source: PPO 2017, below eq. 9.
+    Shapes: values and returns `[B]` -> `[B]`, in units of reward squared.
+    Raises: ValueError if the shapes differ.
 
     >>> value_loss(torch.tensor([1.0]), torch.tensor([3.0])).tolist()
     [4.0]
     """
+    same_shape(values=values, returns=returns)
     return (values - returns) ** 2
 
 
-def actor_critic_loss(log_probs, advantages, value_errors, entropy, value_coef, entropy_coef):
+def explained_variance(values: Array, returns: Array) -> Numbers:
+    """How much of the spread of the returns the critic explains: 1 - Var[V^target - V] / Var[V^target].
+
+    1 is a perfect critic. 0 is one that says the same in every state. Below 0 it is worse than that. If all returns
+    are equal the result is nan, because there is no spread to explain.
+
+    Source: Baselines, `common/math_util.py`; PPO logs it under this name in Stable-Baselines3.
+    Shapes: values and returns `[B]` or `[T, N]` -> a number without a unit, at most 1.
+    Raises: ValueError if the shapes differ.
+
+    >>> returns = np.array([0.0, 2.0, 4.0])
+    >>> [float(explained_variance(values, returns)) for values in (returns, 0 * returns, returns / 2, -returns)]
+    [1.0, 0.0, 0.75, -3.0]
+    """
+    same_shape(values=values, returns=returns)
+    if returns.min() == returns.max():
+        return math.nan * returns.sum()  # nan of the kind that was given
+    return 1 - (returns - values).var() / returns.var()
+
+
+def actor_critic_loss(
+    log_probs: Numbers,
+    advantages: Numbers,
+    value_errors: Numbers,
+    entropy: Numbers,
+    value_coef: float,
+    entropy_coef: float,
+) -> Numbers:
     """Total loss of an actor-critic with an entropy bonus: L = -A ln π(a|s) + λ L_V - β H(π).
 
-    A3C 2016, algorithm S3 and section 4; the lecture's L. All `[B]`; advantages A are constants, value_errors L_V as of
-    `value_loss`, λ and β numbers -> `[B]`, to be minimised.
+    Source: A3C 2016, algorithm S3 and section 4; the lecture's L.
+    Shapes: log_probs, advantages A, which are constants, value_errors L_V, as of `value_loss`, and entropy H `[B]`;
+        value_coef λ and entropy_coef β numbers -> `[B]`, to be minimised.
+    Raises: ValueError if the shapes differ.
 
     >>> actor_critic_loss(torch.tensor([-1.0]), 3.0, torch.tensor([4.0]), torch.tensor([0.5]), 0.5, 0.1).item()
     4.94999...
     """
+    same_shape(log_probs=log_probs, advantages=advantages, value_errors=value_errors, entropy=entropy)
     return -policy_gradient(log_probs, advantages) + value_coef * value_errors - entropy_coef * entropy
 
 
-def human_normalized(score, random, human):
-    """Score in percent of a human's, above random play: 100 (score - random) / (human - random).
+def human_normalized(score: Numbers, random: Numbers, human: Numbers) -> Numbers:
+    """Score between random play and a human's: 100 (score - random) / (human - random).
 
-    DQN 2015, figure 3. Numbers or arrays.
+    Source: DQN 2015, figure 3.
+    Shapes: numbers, or arrays of one shape -> the same, in percent.
+    Raises: ValueError if the shapes differ.
 
     >>> human_normalized(15.0, random=10.0, human=20.0)
     50.0
     """
+    same_shape(score=score, random=random, human=human)
     return 100 * (score - random) / (human - random)
 
 
-def perturbation_saliency(outputs, perturbed):
+def perturbation_saliency(outputs: Array, perturbed: Array) -> Array:
     """Saliency of a spot: S = ½ ||f(φ) - f(φ')||^2, where φ' is the observation φ with the spot blurred.
 
-    Greydanus 2018, eq. 2 with the logits for f, eq. 3 with V. outputs f(φ) `[K]`, perturbed f(φ') `[..., K]` ->
-    `[...]`, at least 0.
+    Source: Greydanus 2018, eq. 2 with the logits for f, eq. 3 with V.
+    Shapes: outputs f(φ) `[K]`, perturbed f(φ') `[..., K]`, one row for each spot -> `[...]`, at least 0.
+    Raises: ValueError if the last axes differ.
 
     >>> perturbation_saliency(np.array([1.0, 0.0]), np.array([[1.0, 0.0], [1.0, 3.0], [-1.0, 0.0]])).tolist()
     [0.0, 4.5, 2.0]
     """
+    same_shape(outputs=outputs, perturbed=perturbed, leading=True)
     return 0.5 * ((outputs - perturbed) ** 2).sum(-1)
 
 
 # Size and speed -------------------------------------------------------------------------------------------------------
 
 
-def filter_normalized(direction, weights):
+def filter_normalized(direction: Tensor, weights: Tensor) -> Tensor:
     """A direction in weight space whose every filter is as long as the network's own: d_i ||w_i|| / ||d_i||.
 
-    Li 2018, section 4. A filter i is a row of a linear layer, an output channel of a convolution; biases do not move.
-    Both `[out, ...]` -> `[out, ...]`.
+    A filter i is a row of a linear layer or an output channel of a convolution. Biases do not move.
+
+    Source: Li 2018, section 4.
+    Shapes: direction and weights `[out, ...]` -> `[out, ...]`.
+    Raises: ValueError if the shapes differ.
 
     >>> filter_normalized(torch.tensor([[0.0, 2.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]])).tolist()
     [[0.0, 5.0], [0.6..., 0.8...]]
     """
+    same_shape(direction=direction, weights=weights)
     if direction.dim() < 2:
         return torch.zeros_like(direction)
     filters = tuple(range(1, direction.dim()))
@@ -436,42 +590,55 @@ def filter_normalized(direction, weights):
     )
 
 
-def amdahl(share, factor):
-    """How much faster the whole is when a `share` of its time becomes `factor` times faster: 1 / (1 - p + p/k).
+def amdahl(share: Numbers, factor: Numbers) -> Numbers:
+    """How many times faster the whole is when a `share` p of its time becomes k times faster: 1 / (1 - p + p/k).
 
-    Amdahl 1967, Validity of the single processor approach to achieving large scale computing capabilities. Numbers or
-    arrays; factor may be inf.
+    Source: Amdahl 1967.
+    Shapes: share p between 0 and 1 and factor k, which may be inf: numbers, or arrays of one shape -> the same.
+    Raises: ValueError if the shapes differ.
 
     >>> amdahl(0.5, 2.0), amdahl(0.75, float("inf"))
     (1.3333333333333333, 4.0)
     """
+    same_shape(share=share, factor=factor)
     return 1 / (1 - share + share / factor)
 
 
 # Optimisers -----------------------------------------------------------------------------------------------------------
 
 
-def rmsprop(gradient, square, decay, eps):
+def rmsprop(gradient: Tensor, square: Tensor, decay: float, eps: float) -> tuple[Tensor, Tensor]:
     """RMSProp: g ← α g + (1 - α) Δθ^2, and the step Δθ / √(g + ε), to be multiplied by the learning rate.
 
-    A3C 2016, section 4 (its ε is inside the root). gradient Δθ and square g `[D]` -> step `[D]`, the next g `[D]`.
+    Source: A3C 2016, section 4. Its ε is inside the root.
+    Shapes: gradient Δθ and square g `[D]`; decay α and eps ε numbers -> the step `[D]`, the next g `[D]`.
+    Raises: ValueError if the shapes differ.
 
     >>> [x.item() for x in rmsprop(torch.tensor([2.0]), torch.tensor([0.0]), decay=0.75, eps=0.0)]
     [2.0, 1.0]
     """
+    same_shape(gradient=gradient, square=square)
     square = decay * square + (1 - decay) * gradient**2
     return gradient / (square + eps).sqrt(), square
 
 
-def adam(gradient, mean, square, count, betas, eps):
-    """Adam: m ← β_1 m + (1 - β_1) g, v ← β_2 v + (1 - β_2) g^2, and the step m^ / (√v^ + ε), m^ = m / (1 - β_1^t), ....
+def adam(
+    gradient: Tensor, mean: Tensor, square: Tensor, count: int, betas: tuple[float, float], eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Adam: m ← β_1 m + (1 - β_1) g, v ← β_2 v + (1 - β_2) g^2, and the step m^ / (√v^ + ε).
 
-    Kingma & Ba 2015, algorithm 1. gradient g, mean m, square v `[D]`, count t = 1 for the first step -> step `[D]`, the
-    next m and v `[D]`.
+    Both averages begin at 0 and are corrected for it: m^ = m / (1 - β_1^t), v^ = v / (1 - β_2^t). The step is still to
+    be multiplied by the learning rate.
+
+    Source: Kingma & Ba 2015, algorithm 1.
+    Shapes: gradient g, mean m, square v `[D]`; count t a number, 1 in the first step -> the step `[D]`, the next m and
+        v `[D]`.
+    Raises: ValueError if the shapes differ.
 
     >>> [round(x.item(), 4) for x in adam(torch.tensor([2.0]), *torch.zeros(2, 1), 1, betas=(0.9, 0.99), eps=0.0)]
     [1.0, 0.2, 0.04]
     """
+    same_shape(gradient=gradient, mean=mean, square=square)
     mean = betas[0] * mean + (1 - betas[0]) * gradient
     square = betas[1] * square + (1 - betas[1]) * gradient**2
     unbiased_mean, unbiased_square = mean / (1 - betas[0] ** count), square / (1 - betas[1] ** count)
@@ -480,24 +647,28 @@ def adam(gradient, mean, square, count, betas, eps):
 
 # Importance sampling ------------------------------------------------------------------------------------------------
 
-LARGEST_LOG_RATIO = 20.0  # e^20 is 5e8: a ratio beyond it means nothing, but as infinity it would end the run
+LARGEST_LOG_RATIO = 20.0  # e^20 is 5e8: a larger ratio says nothing more, and an infinite one would end the run
 
 
-def ratio(log_probs, old_log_probs):
+def ratio(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:
     """Importance weight of a sample: p(x) / q(x); in PPO r_t(θ) = π(a|s; θ) / π(a|s; θ').
 
-    PPO 2017, below eq. 5. Both `[B]` -> `[B]`, above 0; held at e^20 so that it stays finite.
+    Source: PPO 2017, below eq. 5.
+    Shapes: both `[B]`, where leading axes may be missing -> `[B]`, above 0, and at most e^20 so that it stays finite.
+    Raises: ValueError if the last axes differ.
 
     >>> ratio(torch.tensor([math.log(0.5)]), torch.tensor([math.log(0.25)])).tolist()
     [2.0]
     """
+    same_shape(log_probs=log_probs, old_log_probs=old_log_probs, leading=True)
     return (log_probs - old_log_probs).clip(max=LARGEST_LOG_RATIO).exp()
 
 
-def effective_sample_size(weights):
+def effective_sample_size(weights: Array) -> Numbers:
     """How many samples from p itself would be as good as these weighted ones: (Σ w_i)^2 / Σ w_i^2.
 
-    Kong 1992, for weights that are normalised. `[..., n]` -> `[...]`, between 1 and n.
+    Source: Kong 1992, for weights that are normalised.
+    Shapes: weights `[..., n]` -> `[...]`, in samples, between 1 and n.
 
     >>> effective_sample_size(np.array([1.0, 1.0, 1.0, 1.0])), effective_sample_size(np.array([1.0, 0.0, 0.0, 0.0]))
     (np.float64(4.0), np.float64(1.0))
@@ -508,44 +679,59 @@ def effective_sample_size(weights):
 # Trust regions and PPO ----------------------------------------------------------------------------------------------
 
 
-def surrogate(ratio, advantages):
+def surrogate(ratio: Numbers, advantages: Numbers) -> Numbers:
     """The surrogate J^{θ'}(θ), per sample: r_t(θ) A_t. Its gradient at θ = θ' is the policy gradient.
 
-    TRPO 2015, eq. 14, with Q there; PPO 2017, eq. 6 (L^CPI). Both `[B]` -> `[B]`.
+    Source: TRPO 2015, eq. 14, which has Q for A; PPO 2017, eq. 6 (L^CPI).
+    Shapes: both `[B]`, where leading axes may be missing -> `[B]`, to be maximised.
+    Raises: ValueError if the last axes differ.
 
     >>> surrogate(torch.tensor([1.5]), torch.tensor([-2.0])).tolist()
     [-3.0]
     """
+    same_shape(ratio=ratio, advantages=advantages, leading=True)
     return ratio * advantages
 
 
-def clipped_surrogate(ratio, advantages, clip_coef):
+def clipped_surrogate(ratio: Tensor, advantages: Numbers, clip_coef: float) -> Tensor:
     """PPO2's pessimistic surrogate: min( r A, clip(r, 1 - ε, 1 + ε) A ).
 
-    PPO 2017, eq. 7. Both `[B]` -> `[B]`. Its gradient is 0 where r > 1 + ε and A > 0, and where r < 1 - ε and A < 0.
+    Its gradient is 0 where r > 1 + ε and A > 0, and where r < 1 - ε and A < 0.
+
+    Source: PPO 2017, eq. 7.
+    Shapes: ratio r and advantages A `[B]`, clip_coef ε a number -> `[B]`, to be maximised. A grid of ratios `[K, B]`
+        may also come with a column of advantages `[K, 1]`, one for each row.
+    Raises: ValueError if the shapes differ otherwise.
 
     >>> clipped_surrogate(torch.tensor([1.5, 1.5]), torch.tensor([2.0, -2.0]), 0.2).tolist()
     [2.4000000953674316, -3.0]
     """
+    if np.shape(advantages) != (*ratio.shape[:-1], 1):  # not a column
+        same_shape(ratio=ratio, advantages=advantages)
     clipped = ratio.clip(1 - clip_coef, 1 + clip_coef)
     return torch.minimum(ratio * advantages, clipped * advantages)
 
 
-def kl_penalized_surrogate(ratio, advantages, kl, kl_coef):
+def kl_penalized_surrogate(ratio: Numbers, advantages: Numbers, kl: Numbers, kl_coef: Numbers) -> Numbers:
     """PPO's penalised surrogate: r A - β KL(π_old || π).
 
-    PPO 2017, eq. 8; the lecture's J_PPO. All `[B]`, kl_coef β a number -> `[B]`.
+    Source: PPO 2017, eq. 8; the lecture's J_PPO.
+    Shapes: ratio r, advantages A and kl `[B]`; kl_coef β a number, or `[K, 1]` for K of them at once -> `[B]` or
+        `[K, B]`, to be maximised.
+    Raises: ValueError if the shapes of the first three differ.
 
     >>> kl_penalized_surrogate(torch.tensor([1.5]), torch.tensor([2.0]), torch.tensor([0.1]), 10.0).tolist()
     [2.0]
     """
+    same_shape(ratio=ratio, advantages=advantages, kl=kl)
     return ratio * advantages - kl_coef * kl
 
 
-def adapt_kl_coef(kl_coef, kl, kl_min, kl_max, factor=2.0):
+def adapt_kl_coef(kl_coef: float, kl: float, kl_min: float, kl_max: float, factor: float = 2.0) -> float:
     """The next β: times `factor` if the last update went too far, kl > KL_max; divided by it if kl < KL_min.
 
-    The lecture's rule. PPO 2017, section 4, is the case KL_min = d/1.5, KL_max = 1.5 d. All numbers.
+    Source: the lecture's rule. PPO 2017, section 4, is the case KL_min = d/1.5, KL_max = 1.5 d.
+    Shapes: numbers -> a number. The three KLs are in nats.
 
     >>> [adapt_kl_coef(1.0, kl, kl_min=0.01, kl_max=0.03) for kl in (0.001, 0.02, 0.1)]
     [0.5, 1.0, 2.0]
@@ -557,11 +743,14 @@ def adapt_kl_coef(kl_coef, kl, kl_min, kl_max, factor=2.0):
     return kl_coef
 
 
-def conjugate_gradient(matvec, b, iterations=10):
-    """Solve H x = b for a symmetric positive definite H of which only products `matvec(v)` = H v are known.
+def conjugate_gradient(matvec: Callable[[Tensor], Tensor], b: Tensor, iterations: int = 10) -> Tensor:
+    """Conjugate gradients: x = H^-1 b for a symmetric positive definite H, from products `matvec(v)` = H v alone.
 
-    Hestenes & Stiefel 1952; TRPO 2015, appendix C. b `[D]` (torch) -> x `[D]`. Exact after D iterations but for
-    rounding; stops as soon as nothing is left to solve.
+    After D iterations x is exact, up to rounding. The loop stops as soon as nothing is left to solve.
+
+    Source: Hestenes & Stiefel 1952; TRPO 2015, appendix C.
+    Shapes: b `[D]`, matvec `[D]` -> `[D]` -> x `[D]`.
+    Raises: ValueError if matvec returns another shape than it is given.
 
     >>> H = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
     >>> conjugate_gradient(lambda v: H @ v, torch.tensor([2.0, 8.0])).tolist()
@@ -573,6 +762,7 @@ def conjugate_gradient(matvec, b, iterations=10):
         if remaining <= 1e-10 * start:
             break
         product = matvec(direction)
+        same_shape(**{"matvec(b)": product, "b": b.shape})
         length = remaining / (direction @ product)
         x = x + length * direction
         residual = residual - length * product
@@ -581,13 +771,61 @@ def conjugate_gradient(matvec, b, iterations=10):
     return x
 
 
-def trust_region_step(direction, fisher_direction, max_kl):
+def trust_region_step(direction: Tensor, fisher_direction: Tensor, max_kl: float) -> Tensor:
     """How far to go along x until the quadratic model of the KL is δ: sqrt( 2δ / x^T H x ).
 
-    TRPO 2015, appendix C. direction x and H x `[D]`, max_kl δ a number -> a number; 0 where x is 0.
+    Source: TRPO 2015, appendix C.
+    Shapes: direction x and fisher_direction H x `[D]`, max_kl δ a number, in nats -> a number; 0 where x is 0.
+    Raises: ValueError if the shapes differ.
 
     >>> float(trust_region_step(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0]), 0.01))
     0.1...
     """
+    same_shape(direction=direction, fisher_direction=fisher_direction)
     curvature = direction @ fisher_direction
     return (2 * max_kl / curvature).sqrt() if curvature > 0 else torch.zeros(())
+
+
+# Shapes -------------------------------------------------------------------------------------------------------------
+
+
+def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) -> None:
+    """Refuse arrays whose shapes differ, because a `[B]` and a `[B, 1]` would be combined to a `[B, B]`.
+
+    A plain number goes with every shape. A tuple is not an array but the shape that the others must have.
+
+    Shapes: any. With `leading`, only the last axes must agree: `[B]` goes with `[K, B]`, where it stands for all K.
+    Raises: ValueError, in one sentence that names the arrays, their shapes and the cure.
+
+    >>> same_shape(values=torch.zeros(3), returns=torch.zeros(3, 1))
+    Traceback (most recent call last):
+        ...
+    ValueError: values [3] and returns [3, 1] must have the same shape; drop the last axis of returns with .squeeze(-1).
+    """
+    every = [getattr(array, "shape", array) for array in arrays.values()]
+    if every.count(every[0]) == len(every):
+        return
+
+    def fit(one, other):
+        return one == other or leading and (one[-len(other) :] == other or other[-len(one) :] == one)
+
+    def misfits(right):
+        return [name for name, shape in shapes.items() if not fit(shape, right)]
+
+    shapes = {name: shape for name, shape in zip(arrays, every) if isinstance(shape, tuple) and shape}  # no numbers
+    longest = max(shapes.values(), key=len, default=())
+    if not misfits(longest):
+        return
+
+    asked = [shape for name, shape in shapes.items() if isinstance(arrays[name], tuple)]
+    usual = max(shapes.values(), key=lambda shape: (every.count(shape), shape[-1] != 1, -len(shape)))
+    right = next(right for right in (*asked, usual, longest) if misfits(right))
+    name, axes = misfits(right)[0], "last axes" if leading else "shape"
+    if shapes[name][-1] == 1 and fit(shapes[name][:-1], right):
+        cure = f"drop the last axis of {name} with .squeeze(-1)"
+    elif fit((*shapes[name], 1), right):
+        cure = f"give {name} a last axis with [..., None]"
+    else:
+        cure = f"give {name} the {axes} {list(right)}"
+    *names, last = [f"{name} {list(shape)}" for name, shape in shapes.items()]
+    raise ValueError(f"{', '.join(names)} and {last} must have the same {axes}; {cure}.")

@@ -1,8 +1,15 @@
-"""Every equation against an oracle that is not itself: hand numbers, limits, slow literal twins, autograd."""
+"""Every equation against an oracle that is not itself: hand numbers, limits, slow literal twins, autograd.
+
+And what holds for all of them: hints, docstrings of one form, and wrong shapes refused in one clear sentence.
+"""
 
 import doctest
 import inspect
 import math
+import re
+from pathlib import Path
+from types import UnionType
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -24,11 +31,278 @@ def mdp(rng):
     return {"policy": policy, "transition": transition, "reward": rng.normal(size=(4, 3))}
 
 
-def test_every_function_has_a_doctest_and_all_pass():
-    functions = [f for name, f in inspect.getmembers(F, inspect.isfunction) if f.__module__ == F.__name__]
-    assert len(functions) >= 17
-    assert [f.__name__ for f in functions if ">>>" not in (f.__doc__ or "")] == []
-    assert doctest.testmod(F, optionflags=doctest.ELLIPSIS).failed == 0
+# What holds for all -----------------------------------------------------------------------------------------
+
+FUNCTIONS = {name: f for name, f in inspect.getmembers(F, inspect.isfunction) if f.__module__ == F.__name__}
+EQUATIONS = [name for name in FUNCTIONS if name != "same_shape"]
+
+
+def line(name, label):
+    """What the docstring says behind "Shapes:" and its like, its indented lines joined; empty if there is none."""
+    found = re.search(rf"^    {label}: (.*(?:\n        .+)*)$", FUNCTIONS[name].__doc__, re.MULTILINE)
+    return re.sub(r"\s+", " ", found[1]) if found else ""
+
+
+def test_there_are_functions_and_all_doctests_pass():
+    assert len(EQUATIONS) >= 43
+    result = doctest.testmod(F, optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0 and result.attempted >= len(FUNCTIONS)
+
+
+def test_every_equation_is_tested_in_this_file():
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in EQUATIONS if f"F.{name}(" not in text] == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_hints_are_complete(name):
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    assert set(get_type_hints(FUNCTIONS[name])) == {*parameters, "return"}
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_a_docstring_has_its_equation_source_shapes_errors_and_doctest(name):
+    doc, code = FUNCTIONS[name].__doc__, inspect.getsource(FUNCTIONS[name])
+    summary = doc.split("\n")[0]
+    assert summary.endswith(".") and (": " in summary or name == "linear_schedule")
+    assert doc.count(">>>") >= 1 and "->" in line(name, "Shapes")
+    known = re.findall(r"^    (\S.*?\S)  ", F.__doc__, re.MULTILINE)
+    assert any(source in line(name, "Source") for source in [*known, "the lecture"])
+    assert ("ValueError" in line(name, "Raises")) == ("same_shape(" in code)
+
+
+def test_every_source_of_the_list_is_cited_by_an_equation():
+    known = re.findall(r"^    (\S.*?\S)  ", F.__doc__, re.MULTILINE)
+    assert len(known) > 20
+    cited = " ".join(line(name, "Source") for name in EQUATIONS)
+    assert [source for source in known if source not in cited] == []
+
+
+# Shapes -----------------------------------------------------------------------------------------------------
+
+SIZES = dict(T=6, N=4, B=5, D=3, S=4, A=2, K=7, one=1)
+
+# The shapes of a right call of each function that combines at least two arrays. A function that is not here must not
+# combine any, so whoever adds an equation adds a line.
+SHAPES = dict(
+    bellman_expectation=dict(values="S", policy="S A", transition="S A S", reward="S A"),
+    action_values=dict(values="S", transition="S A S", reward="S A"),
+    policy_values=dict(policy="S A", transition="S A S", reward="S A"),
+    bellman_optimality=dict(q="S A", transition="S A S", reward="S A"),
+    value_error=dict(true_values="S", values="B S", state_weights="S"),
+    n_step_returns=dict(rewards="T N", ended="T N", bootstrap="N"),
+    semi_gradient=dict(td_error="B one", gradient="B D"),
+    residual_gradient=dict(td_error="B one", gradient="B D", next_gradient="B D"),
+    double_q=dict(q_online="B A", q_target="B A"),
+    td_target=dict(rewards="B", next_q="B", terminated="B", gamma="B"),
+    dueling=dict(value="B one", advantages="B A"),
+    log_prob=dict(logits="B A", actions="B"),
+    kl_divergence=dict(old_logits="B A", logits="B A"),
+    gaussian_log_prob=dict(mean="B D", log_std="B D", actions="B D"),
+    gaussian_kl=dict(old_mean="B D", old_log_std="B D", mean="B D", log_std="B D"),
+    policy_gradient=dict(log_probs="B", advantages="B"),
+    gae=dict(rewards="T N", values="T N", next_values="T N", terminated="T N", truncated="T N"),
+    value_loss=dict(values="B", returns="B"),
+    explained_variance=dict(values="B", returns="B"),
+    actor_critic_loss=dict(log_probs="B", advantages="B", value_errors="B", entropy="B"),
+    human_normalized=dict(score="B", random="B", human="B"),
+    perturbation_saliency=dict(outputs="D", perturbed="B D"),
+    filter_normalized=dict(direction="B D", weights="B D"),
+    amdahl=dict(share="B", factor="B"),
+    rmsprop=dict(gradient="D", square="D"),
+    adam=dict(gradient="D", mean="D", square="D"),
+    ratio=dict(log_probs="B", old_log_probs="B"),
+    surrogate=dict(ratio="B", advantages="B"),
+    clipped_surrogate=dict(ratio="B", advantages="B"),
+    kl_penalized_surrogate=dict(ratio="B", advantages="B", kl="B"),
+    trust_region_step=dict(direction="D", fisher_direction="D"),
+)
+NUMBERS = dict(
+    gamma=0.9, gae_lambda=0.8, value_coef=0.5, entropy_coef=0.1, clip_coef=0.2, kl_coef=2.0, decay=0.9, eps=1e-8,
+    count=1, betas=(0.9, 0.99), max_kl=0.01,
+)  # fmt: skip
+MASKS = {"ended", "terminated", "truncated"}
+BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # arrays that an equation stretches on purpose, as it documents
+FREE_ROWS = {("value_error", "values"), ("perturbation_saliency", "perturbed")}  # of which there may be any number
+
+
+def kinds(hint):
+    """Which of NumPy's and torch's arrays a hint admits."""
+    admitted = get_args(hint) if isinstance(hint, UnionType) else [hint]
+    return [kind for kind in (np.ndarray, torch.Tensor) if kind in admitted]
+
+
+def array_parameters(name):
+    hints = get_type_hints(FUNCTIONS[name])
+    return {p: kinds(hint) for p, hint in hints.items() if p != "return" and kinds(hint)}
+
+
+COMBINING = [name for name in EQUATIONS if len(array_parameters(name)) >= 2]
+WRONG = [
+    (name, parameter, kind)
+    for name in COMBINING
+    for parameter in array_parameters(name)
+    if (name, parameter) not in BROADCASTS
+    for kind in (np.ndarray, torch.Tensor)
+    if all(kind in kinds for kinds in array_parameters(name).values())
+]
+
+
+def right_call(name, kind):
+    """Arguments of the right shapes, all different numbers between 0 and 1."""
+    rng, arguments = np.random.default_rng(0), {}
+    for parameter in inspect.signature(FUNCTIONS[name]).parameters:
+        if parameter in SHAPES[name]:
+            shape = [SIZES[letter] for letter in SHAPES[name][parameter].split()]
+            array = rng.random(shape)
+            whole = parameter in MASKS or (name, parameter) == ("log_prob", "actions")
+            array = np.zeros(shape, bool if parameter in MASKS else int) if whole else array
+            arguments[parameter] = array if kind is np.ndarray else torch.tensor(array)
+        elif parameter in NUMBERS:
+            arguments[parameter] = NUMBERS[parameter]
+    return arguments
+
+
+def refusal(name, arguments):
+    """The message of the ValueError that a call raises; empty if it raises none, or another error."""
+    try:
+        FUNCTIONS[name](**arguments)
+    except ValueError as error:
+        return str(error)
+    except Exception:
+        return ""
+    return ""
+
+
+def is_our_sentence(message):
+    cure = r"(drop the last axis of .+ with \.squeeze\(-1\)|give .+ a last axis with \[\.\.\., None\]|give .+ \[.*\])"
+    return re.fullmatch(rf"[^;\n]+ must have the same (shape|last axes); {cure}\.", message) is not None
+
+
+def test_every_function_that_combines_arrays_has_its_shapes_above():
+    assert set(COMBINING) == set(SHAPES)
+
+
+@pytest.mark.parametrize("name, kind", sorted({(name, kind) for name, _, kind in WRONG}, key=str))
+def test_right_shapes_are_not_refused(name, kind):
+    FUNCTIONS[name](**right_call(name, kind))
+
+
+@pytest.mark.parametrize("name, parameter, kind", WRONG)
+def test_a_wrong_shape_is_refused_in_one_sentence(name, parameter, kind):
+    arguments = right_call(name, kind)
+    right = arguments[parameter]
+    wrong = [right[..., None]] if (name, parameter) in FREE_ROWS else [right[..., None], right[:-1]]
+    for arguments[parameter] in wrong:
+        message = refusal(name, arguments)
+        assert is_our_sentence(message), message or "nothing was refused"
+        assert re.search(rf"\b{parameter}\b", message)
+
+
+@pytest.mark.parametrize(
+    "name, parameter", [("dueling", "value"), *[(f"{x}_gradient", "td_error") for x in ("semi", "residual")]]
+)
+def test_a_column_is_asked_for_where_a_row_would_be_stretched(name, parameter):
+    arguments = {name: np.ones((3, 3)) for name in SHAPES[name]} | {parameter: np.ones(3)}  # 3 x 3: NumPy would comply
+    if name == "residual_gradient":
+        arguments["gamma"] = 0.9
+    message = refusal(name, arguments)
+    assert message.startswith(f"{parameter} [3] and ") and f"give {parameter} a last axis" in message
+
+
+@pytest.mark.parametrize("name, parameter, kind", WRONG)
+def test_without_the_check_no_such_sentence_is_said(name, parameter, kind, monkeypatch):
+    monkeypatch.setattr(F, "same_shape", lambda **arrays: None)
+    arguments = right_call(name, kind)
+    arguments[parameter] = arguments[parameter][..., None]
+    assert not is_our_sentence(refusal(name, arguments))
+
+
+def test_the_bug_of_the_museum_is_refused_and_was_silent(monkeypatch):
+    values, returns = torch.zeros(32), torch.ones(32, 1)
+    with pytest.raises(
+        ValueError, match=r"^values \[32\] and returns \[32, 1\] must .* returns with \.squeeze\(-1\)\.$"
+    ):
+        F.value_loss(values, returns)
+    monkeypatch.setattr(F, "same_shape", lambda **arrays: None)
+    assert F.value_loss(values, returns).shape == (32, 32)
+
+
+@pytest.mark.parametrize("kind", [np.ones, torch.ones])
+@pytest.mark.parametrize(
+    "shapes, cure",
+    [
+        (dict(a=(3, 1), b=(3,)), "drop the last axis of a with .squeeze(-1)"),
+        (dict(a=(3,), b=(3, 1), c=(3, 1)), "give a a last axis with [..., None]"),  # two against one
+        (dict(a=(2, 3), b=(3,)), "give a the shape [3]"),
+        (dict(a=(3,), b=(4,), c=(3,)), "give b the shape [3]"),
+        (dict(a=(1,), b=(3,)), "give a the shape [3]"),
+        (dict(a=(1,), b=(1, 1)), "drop the last axis of b with .squeeze(-1)"),
+        (dict(a=(0,), b=(3,)), "give b the shape [0]"),
+    ],
+)
+def test_the_refusal_names_arrays_shapes_and_cure(kind, shapes, cure):
+    named = [f"{name} {list(shape)}" for name, shape in shapes.items()]
+    with pytest.raises(ValueError) as refused:
+        F.same_shape(**{name: kind(shape) for name, shape in shapes.items()})
+    assert str(refused.value) == f"{', '.join(named[:-1])} and {named[-1]} must have the same shape; {cure}."
+
+
+@pytest.mark.parametrize(
+    "shapes, cure",
+    [
+        (dict(a=(7, 3), b=(3, 1)), "drop the last axis of b with .squeeze(-1)"),
+        (dict(a=(7, 3, 1), b=(3,)), "drop the last axis of a with .squeeze(-1)"),
+        (dict(a=(3, 1), b=(3, 1), c=(3,)), "give c a last axis with [..., None]"),
+        (dict(a=(3,), b=(7, 3), c=(8, 3)), "give c the last axes [7, 3]"),
+        (dict(a=(3,), b=(7, 4)), "give b the last axes [3]"),
+    ],
+)
+def test_leading_axes_may_be_missing_and_last_ones_not(shapes, cure):
+    with pytest.raises(ValueError, match=re.escape(f"must have the same last axes; {cure}.")):
+        F.same_shape(leading=True, **{name: torch.ones(shape) for name, shape in shapes.items()})
+
+
+def test_what_is_no_mistake_passes():
+    three, row = torch.ones(3), np.ones((7, 3))
+    F.same_shape(a=three, b=np.ones(3), c=2.0, d=1, e=torch.tensor(5.0), f=np.float32(1), g=True)
+    F.same_shape(a=1.0, b=2.0)
+    F.same_shape(leading=True, a=three, b=row, c=np.ones((2, 7, 3)), d=0.5)
+    F.same_shape(a=three, b=(3,))
+    with pytest.raises(ValueError, match="give a the shape"):
+        F.same_shape(a=three, b=np.ones(3), c=(4,))
+    with pytest.raises(ValueError, match="the same shape"):
+        F.same_shape(a=three, b=row)  # leading axes are free only where an equation says so
+
+
+def test_the_broadcasts_that_are_documented_work():
+    """A plain number for an array, leading axes of one argument, a column for a grid."""
+    values, rewards = np.array([0.0, 1.0, 4.0]), np.ones((2, 3))
+    assert F.td_target(0.0, values, values > 3, 0.5).tolist() == [0.0, 0.5, 0.0]
+    assert F.td_target(1.0, 2.0, False, 0.5) == 2.0
+    assert F.n_step_returns(rewards, 0 * rewards, 0.0, 0.5).tolist() == [[1.5] * 3, [1.0] * 3]
+    assert F.semi_gradient(2.0, 3.0) == 6.0 and F.residual_gradient(2.0, 3.0, 1.0, 1.0) == 4.0
+    assert F.semi_gradient(torch.tensor(2.0), torch.ones(3)).tolist() == [2.0] * 3
+    assert F.semi_gradient(np.ones((2, 3, 1)), np.ones((3, 5))).shape == (2, 3, 5)
+    ratios = torch.tensor([[0.5, 1.0, 1.5], [0.5, 1.0, 1.5]])
+    assert F.clipped_surrogate(ratios, 1.0, 0.25).tolist() == [[0.5, 1.0, 1.25]] * 2
+    column = torch.tensor([[1.0], [-1.0]])
+    assert F.clipped_surrogate(ratios, column, 0.25).tolist() == [[0.5, 1.0, 1.25], [-0.75, -1.0, -1.5]]
+    assert F.surrogate(ratios, torch.tensor([1.0, 2.0, 3.0])).tolist() == [[0.5, 2.0, 4.5]] * 2
+    J, kl, betas = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]), torch.tensor([[1.0], [3.0]])
+    assert F.kl_penalized_surrogate(1.0, J, kl, betas).tolist() == [[1.0, 1.0], [1.0, -1.0]]
+    assert F.actor_critic_loss(J, 3.0, kl, 0.0, 0.5, 0.1).tolist() == [-3.0, -5.5]
+    one, many = normal(4), normal(2, 7, 4)
+    pairs = [(F.kl_divergence(one, many), [[F.kl_divergence(one, row) for row in rows] for rows in many])]
+    pairs += [(F.kl_divergence(many, one), [[F.kl_divergence(row, one) for row in rows] for rows in many])]
+    pairs += [(F.ratio(many, one), [[F.ratio(row, one).tolist() for row in rows] for rows in many])]
+    spread, mean = one[:1], one[1:2]
+    log_prob = lambda x: F.gaussian_log_prob(mean, spread, x)
+    pairs += [(log_prob(many[..., :1]), [[log_prob(row[:1]) for row in rows] for rows in many])]
+    kl = lambda mean: F.gaussian_kl(spread, spread, mean, spread)
+    pairs += [(kl(many[..., :1]), [[kl(row[:1]) for row in rows] for rows in many])]
+    for got, expected in pairs:
+        torch.testing.assert_close(got, torch.tensor(expected))
 
 
 # Exact values -----------------------------------------------------------------------------------------------
@@ -366,6 +640,43 @@ def test_equal_advantages_say_nothing(value, size):
     assert F.normalize(torch.full((size,), value)).abs().max() < 1e-2  # their mean rounds, but no sign may come of it
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("shape", [(40,), (8, 5)])
+def test_explained_variance_is_its_literal_sums(rng, kind, shape):
+    values, returns = rng.normal(3.0, 2.0, shape), rng.normal(-1.0, 5.0, shape)
+    spread = lambda xs: sum((x - sum(xs) / len(xs)) ** 2 for x in xs)
+    errors = [y - v for v, y in zip(values.ravel().tolist(), returns.ravel().tolist())]
+    expected = 1 - spread(errors) / spread(returns.ravel().tolist())
+    got = F.explained_variance(kind(values), kind(returns))
+    assert got.shape == () and isinstance(got, np.floating if kind is np.asarray else torch.Tensor)
+    assert float(got) == pytest.approx(expected) and expected < 0.5
+
+
+def test_the_explained_variance_of_a_least_squares_line_is_the_squared_correlation(rng):
+    x = rng.normal(size=200)
+    returns = 3 * x + rng.normal(size=200)
+    line = np.polyval(np.polyfit(x, returns, 1), x)
+    assert F.explained_variance(line, returns) == pytest.approx(np.corrcoef(x, returns)[0, 1] ** 2)
+
+
+def test_explained_variance_tells_returns_apart_and_does_not_see_an_offset():
+    returns = torch.tensor([1.0, 4.0, -2.0, 0.5])
+    assert F.explained_variance(returns, returns) == 1 == F.explained_variance(returns + 7, returns)
+    assert F.explained_variance(torch.full((4,), 9.0), returns) == 0 == F.explained_variance(9.0, returns)
+    assert F.explained_variance(2 * returns, returns).item() == pytest.approx(0)
+    assert F.explained_variance(3 * returns, returns).item() == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("kind", [np.full, torch.full])
+@pytest.mark.parametrize("size, value", [(1, 2.0), (5, 0.0), (7, 0.1), (1000, 7.3), (30, 1e6)])
+def test_explained_variance_is_nan_where_there_is_nothing_to_explain(kind, size, value, recwarn):
+    returns = kind((size,), value)
+    for values in (returns, 0 * returns, returns + kind((size,), 1.0)):
+        got = F.explained_variance(values, returns)
+        assert math.isnan(got) and isinstance(got, np.floating | torch.Tensor)
+    assert not recwarn.list
+
+
 def test_value_loss_pulls_each_value_to_its_return():
     values = torch.tensor([1.0, 3.0, -2.0], requires_grad=True)
     loss = F.value_loss(values, torch.tensor([4.0, 3.0, 1.0]))
@@ -381,6 +692,50 @@ def test_the_loss_of_an_actor_critic_by_hand():
     np.testing.assert_allclose(loss.detach(), [3 + 2 - 0.05, -2 + 0.5 - 0.025], rtol=1e-6)
     slopes = torch.autograd.grad(loss.sum(), (log_probs, errors, entropy))
     np.testing.assert_allclose(torch.stack(slopes), [[-3, 1], [0.5, 0.5], [-0.1, -0.1]], rtol=1e-6)
+
+
+def test_a_human_scores_100_and_random_play_0(rng):
+    random, human = rng.normal(size=9), rng.normal(size=9)
+    np.testing.assert_allclose(F.human_normalized(random, random, human), 0)
+    np.testing.assert_allclose(F.human_normalized(human, random, human), 100)
+    assert F.human_normalized(-20.7, random=-20.7, human=9.3) == 0  # Pong
+    assert F.human_normalized(18.9, random=-20.7, human=9.3) == pytest.approx(132)
+    assert F.human_normalized(0.0, random=4.0, human=2.0) == 200  # where less is better, too
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_saliency_is_half_the_squared_distance_of_each_row(rng, kind):
+    outputs, perturbed = rng.normal(size=3), rng.normal(size=(2, 5, 3))
+    expected = [[sum((f - g) ** 2 for f, g in zip(outputs, row)) / 2 for row in rows] for rows in perturbed]
+    np.testing.assert_allclose(F.perturbation_saliency(kind(outputs), kind(perturbed)), expected)
+
+
+# Size and speed ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (5, 2, 3, 3)])  # a linear layer, a convolution
+def test_each_filter_gets_the_length_of_the_networks_and_keeps_its_direction(shape):
+    direction, weights = normal(*shape), normal(*shape, seed=1)
+    got = F.filter_normalized(direction, weights)
+    for d, w, g in zip(direction, weights, got):
+        assert math.sqrt(sum(x * x for x in g.flatten().tolist())) == pytest.approx(
+            math.sqrt(sum(x * x for x in w.flatten().tolist())), rel=1e-5
+        )
+        assert torch.nn.functional.cosine_similarity(d.flatten(), g.flatten(), 0).item() == pytest.approx(1)
+    assert F.filter_normalized(normal(4), normal(4)).tolist() == [0.0] * 4  # a bias
+
+
+@pytest.mark.parametrize("share, factor", [(0.0, 9.0), (1.0, 9.0), (0.3, 2.0), (0.9, 0.5)])
+def test_amdahls_law_is_the_time_before_over_the_time_after(share, factor):
+    before = 80.0
+    after = (before - share * before) + share * before / factor
+    assert F.amdahl(share, factor) == pytest.approx(before / after)
+
+
+def test_the_part_that_stays_slow_bounds_the_speed_up():
+    shares = np.array([0.0, 0.5, 0.9])
+    np.testing.assert_allclose(F.amdahl(shares, math.inf), [1, 2, 10])
+    assert (F.amdahl(shares, 1e6) <= F.amdahl(shares, math.inf)).all()
 
 
 # Optimisers -------------------------------------------------------------------------------------------------
@@ -530,6 +885,12 @@ def test_conjugate_gradient_stops_where_nothing_is_left_to_solve():
     assert len(calls) == 1
     assert F.conjugate_gradient(matvec, torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
     assert len(calls) == 1
+
+
+def test_conjugate_gradient_refuses_a_product_of_another_shape():
+    message = re.escape("matvec(b) [3, 1] and b [3] must have the same shape; drop the last axis of matvec(b)")
+    with pytest.raises(ValueError, match=message):
+        F.conjugate_gradient(lambda v: 2 * v[:, None], torch.ones(3))
 
 
 def test_conjugate_gradients_first_step_is_the_best_along_b():

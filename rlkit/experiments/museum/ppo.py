@@ -116,10 +116,17 @@ BUGS["KL reversed"] = Bug(
 
 
 class Broadcast(PPO):
-    """Values `[B]` minus returns `[B, 1]` give `[B, B]`: each value is compared with every return."""
+    """Values `[B]` minus returns `[B, 1]` give `[B, B]`: each value is compared with every return.
+
+    `F.value_loss` refuses these shapes, so the wrong line is written out.
+    """
 
     def objective(self, batch, clip_coef):
-        return super().objective(batch._replace(returns=batch.returns[:, None]), clip_coef)
+        params, values = self.network(batch.obs)
+        ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
+        surrogate = F.clipped_surrogate(ratio, batch.advantages, clip_coef)
+        value_errors = (values - batch.returns[:, None]) ** 2
+        return self.value_coef * value_errors.mean() - surrogate.mean()
 
 
 def explained_variance(agent):
