@@ -12,7 +12,7 @@ There are two masks, and they are never the same one. `terminated` says that the
 so the target has no bootstrap. `ended = terminated | truncated` says that the data stops here: a sum over time must
 not run on into the next episode.
 
-NumPy and torch combine a `[B]` and a `[B, 1]` to a `[B, B]` without a word. Where an equation works element by element,
+NumPy and torch turn a `[B]` and a `[B, 1]` into a `[B, B]` without a word. Where an equation works element by element,
 `same_shape` (the last function of this file) refuses that. A plain number may always stand in for an array.
 
 Sources, by the names used below:
@@ -790,7 +790,7 @@ def trust_region_step(direction: Tensor, fisher_direction: Tensor, max_kl: float
 
 
 def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) -> None:
-    """Refuse arrays whose shapes differ, because a `[B]` and a `[B, 1]` would be combined to a `[B, B]`.
+    """Refuse arrays whose shapes differ, because a `[B]` and a `[B, 1]` would become a `[B, B]`.
 
     A plain number goes with every shape. A tuple is not an array but the shape that the others must have.
 

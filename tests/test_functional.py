@@ -80,10 +80,9 @@ def test_every_source_of_the_list_is_cited_by_an_equation():
 
 # Shapes -----------------------------------------------------------------------------------------------------
 
-SIZES = dict(T=6, N=4, B=5, D=3, S=4, A=2, K=7, one=1)
+SIZES = dict(T=6, N=4, B=5, D=3, S=4, A=2, one=1)
 
-# The shapes of a right call of each function that combines at least two arrays. A function that is not here must not
-# combine any, so whoever adds an equation adds a line.
+# The shapes of a right call of each function that takes at least two arrays. A new equation that does so needs a line.
 SHAPES = dict(
     bellman_expectation=dict(values="S", policy="S A", transition="S A S", reward="S A"),
     action_values=dict(values="S", transition="S A S", reward="S A"),
@@ -122,8 +121,12 @@ NUMBERS = dict(
     count=1, betas=(0.9, 0.99), max_kl=0.01,
 )  # fmt: skip
 MASKS = {"ended", "terminated", "truncated"}
-BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # arrays that an equation stretches on purpose, as it documents
+BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # an array that is stretched on purpose, as its docstring says
 FREE_ROWS = {("value_error", "values"), ("perturbation_saliency", "perturbed")}  # of which there may be any number
+LEADING = {  # whose arrays may lack leading axes, as their docstrings say
+    "value_error", "semi_gradient", "kl_divergence", "gaussian_log_prob", "gaussian_kl", "perturbation_saliency",
+    "ratio", "surrogate",
+}  # fmt: skip
 
 
 def kinds(hint):
@@ -149,7 +152,7 @@ WRONG = [
 
 
 def right_call(name, kind):
-    """Arguments of the right shapes, all different numbers between 0 and 1."""
+    """Arguments of the right shapes: numbers between 0 and 1, masks that are never true, and action 0."""
     rng, arguments = np.random.default_rng(0), {}
     for parameter in inspect.signature(FUNCTIONS[name]).parameters:
         if parameter in SHAPES[name]:
@@ -164,7 +167,7 @@ def right_call(name, kind):
 
 
 def refusal(name, arguments):
-    """The message of the ValueError that a call raises; empty if it raises none, or another error."""
+    """The message of the ValueError that a call raises, or an empty one if it raises none."""
     try:
         FUNCTIONS[name](**arguments)
     except ValueError as error:
@@ -179,7 +182,7 @@ def is_our_sentence(message):
     return re.fullmatch(rf"[^;\n]+ must have the same (shape|last axes); {cure}\.", message) is not None
 
 
-def test_every_function_that_combines_arrays_has_its_shapes_above():
+def test_every_function_of_two_arrays_has_its_shapes_above():
     assert set(COMBINING) == set(SHAPES)
 
 
@@ -192,7 +195,11 @@ def test_right_shapes_are_not_refused(name, kind):
 def test_a_wrong_shape_is_refused_in_one_sentence(name, parameter, kind):
     arguments = right_call(name, kind)
     right = arguments[parameter]
-    wrong = [right[..., None]] if (name, parameter) in FREE_ROWS else [right[..., None], right[:-1]]
+    wrong = [right[..., None]]
+    if (name, parameter) not in FREE_ROWS:
+        wrong += [right[:-1]]
+    if name not in LEADING and (name, parameter) != ("residual_gradient", "td_error"):
+        wrong += [right[None].repeat(2, *[1] * right.ndim) if kind is torch.Tensor else np.stack([right, right])]
     for arguments[parameter] in wrong:
         message = refusal(name, arguments)
         assert is_our_sentence(message), message or "nothing was refused"
