@@ -101,9 +101,40 @@ def test_lanes_are_the_last_milliseconds_of_each_phase():
     assert {rank for rank, _, _ in bars["gradient"]} == {0, 1}
 
 
-def test_the_figures_are_drawn():
-    for figure in (plotting.updates(stored("updates")[0]), plotting.by_clock(stored("wall_clock")[0], ylabel="score")):
-        assert figure.png().startswith(b"\x89PNG")
+def points(line):
+    return sorted(zip(line.get_xdata(), np.round(line.get_ydata()).tolist()))
+
+
+def test_the_picture_of_updates_has_a_point_for_each_run():
+    runs = {
+        "sound": [dict(solved=3.0, total_steps=5_000, largest_weight=2.0)] * 2,
+        "wild": [dict(solved=4.0, total_steps=6_000, largest_weight=3.0),
+                 dict(solved=None, total_steps=9_000, largest_weight=300.0)],
+    }  # fmt: skip
+    figure = plotting.updates(runs)
+    left, right = figure.axes
+    assert [name.get_text() for name in left.get_yticklabels()] == list(runs)
+    assert [points(line) for line in left.lines] == [[(5.0, 0), (5.0, 0), (6.0, 1)], [(9.0, 1)]]
+    assert [points(line) for line in right.lines] == [[(2.0, 0), (2.0, 0), (3.0, 1)], [(300.0, 1)]]
+    assert "sound: 2 of 2, 2.0" in figure.alt and "wild: 1 of 2, 300.0" in figure.alt
+
+
+def test_the_picture_by_clock_shows_each_seed_and_their_median():
+    """Returns are means of five games, over the seconds that all seeds have."""
+    runs = {
+        "DQN": [dict(seconds=[2.0, 10.0], returns=[0.0, 4.0]), dict(seconds=[0.0, 8.0], returns=[0.0, 8.0])],
+        "A2C": [dict(seconds=list(range(10)), returns=[1.0] * 5 + [6.0] * 5)],
+    }
+    replay, no_replay = plotting.by_clock(runs, ylabel="score").axes
+    seconds, *curves = replay.lines[0].get_xdata(), *(line.get_ydata() for line in replay.lines)
+    assert (seconds[0], seconds[-1]) == (2.0, 8.0) and len(curves) == 3
+    np.testing.assert_allclose(curves[0], (seconds - 2) / 8 * 2)  # the second point is the mean of 0 and 4
+    np.testing.assert_allclose(curves[1], seconds / 8 * 4)
+    np.testing.assert_allclose(curves[2], (curves[0] + curves[1]) / 2)
+    assert [line.get_ydata()[-1] for line in no_replay.lines] == [6.0, 6.0]
+    for name, methods in (("replay", ["DQN"]), ("no replay", ["A2C"])):
+        ax = {"replay": replay, "no replay": no_replay}[name]
+        assert ax.get_title() == name and [text.get_text() for text in ax.get_legend().get_texts()] == methods
 
 
 def test_real_workers_under_the_explorer():

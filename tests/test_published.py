@@ -1,5 +1,7 @@
 """rlkit.experiments.published: the lecture's table follows from the raw scores, and so does the PPO paper's count."""
 
+import doctest
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,10 @@ def test_statistics_by_hand():
     row = published.summaries(dict(zip("abcdefgh", (-40.0, 0.0, 50.0, 100.0, 110.0, 120.0, 200.0, 2_000.0))))
     assert row["mean"] == 317.5 and row["median"] == 105 and row["interquartile mean"] == 95
     assert row["mean, capped at 100"] == (-40 + 0 + 50 + 5 * 100) / 8 and row["games above the human"] == 50
+
+
+def test_doctests():
+    assert doctest.testmod(published).failed == 0
 
 
 def test_largest_games_are_the_same_for_every_method():
