@@ -9,7 +9,8 @@ from rlkit import functional as F
 from rlkit.explore.panel import Explorer, choice, slider, steps, still_legend
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, RED, Picture
 
-REPEATS, SHOWN, LONGEST = 500, 16, 2000
+REPEATS, SHOWN, LONGEST = 500, 16, 2000  # runs of which the last estimate is shown, or the way to it; samples
+BINS = np.linspace(-3, 2, 51)  # of the last estimates
 FUNCTIONS = {
     "tanh(2x), a soft step": lambda x: (2 * x).tanh(),
     "x": lambda x: x,
@@ -17,20 +18,23 @@ FUNCTIONS = {
 }
 
 
+# Model ----------------------------------------------------------------------------------------------------------------
+
+
 def log_density(x, mu, sigma=1.0):
-    """ln N(x; μ, σ): any shape, torch."""
+    """ln N(x; μ, σ) of a tensor x of any shape."""
     return F.gaussian_log_prob(torch.tensor([mu]), torch.tensor([sigma]).log(), x[..., None])
 
 
 def exact_mean(f, mu_p):
-    """E_{x~p}[f(x)] by summing over a fine grid."""
+    """E_{x~p}[f(x)], summed over a fine grid -> a number."""
     x = torch.linspace(mu_p - 8, mu_p + 8, 4001, dtype=torch.float64)
     return float((log_density(x, mu_p).exp() * f(x)).sum() * (x[1] - x[0]))
 
 
 @lru_cache(maxsize=2)
 def normals(n, seed):
-    """Standard normal draws, one column a repeat `[n, REPEATS]`: a longer run begins as a shorter one does."""
+    """Standard normal draws, a column for each repeat `[n, REPEATS]`. A longer run begins with the shorter one's."""
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, REPEATS), dtype=np.float32))
 
 
@@ -43,72 +47,117 @@ def weighted_samples(mu_p, mu_q, sigma_q, z):
 def final_estimates(f, mu_p, mu_q, sigma_q, n, seed):
     """Estimates of E_p[f] from n samples of q, one for each repeat `[REPEATS]`."""
     total = torch.zeros(REPEATS)
-    for z in normals(n, seed).split(150):  # parts that fit a processor's cache: twice as fast
+    for z in normals(n, seed).split(150):  # in parts that fit a processor's cache, which is twice as fast
         x, weights = weighted_samples(mu_p, mu_q, sigma_q, z)
         total += (weights * f(x)).sum(0)
     return (total / n).numpy()
 
 
+def running_means(terms, seen):
+    """The means of the first n terms, for each n in `seen`: `[runs, N]`, `[K]` -> `[runs, K]`."""
+    return terms.cumsum(1)[:, seen - 1] / seen
+
+
+# Picture --------------------------------------------------------------------------------------------------------------
+
+
+class ImportancePicture:
+    """The densities with one run's samples; running estimates of 16 runs; the last estimates of 500 repeats."""
+
+    def __init__(self):
+        self.figure = Picture(figsize=(10, 6.4), layout="constrained")
+        axes = self.figure.subplot_mosaic([["x", "x"], ["run", "end"]], height_ratios=[1, 1.15], width_ratios=[1.8, 1])
+        self.add_densities(axes["x"])
+        for ax in (axes["run"], axes["end"]):
+            ax.axhline(0, color=GREY, linewidth=1)
+            ax.set_ylim(-3, 2)
+        self.truths = []
+        self.add_runs(axes["run"])
+        self.add_repeats(axes["end"])
+
+    def add_densities(self, ax):
+        """p, q and f over x, the samples of q as ticks, and a ring around the heaviest one."""
+        self.grid = torch.linspace(-5, 5, 201)
+        (self.p,) = ax.plot(self.grid, self.grid, color=BLUE, label="p")
+        (self.q,) = ax.plot(self.grid, self.grid, "--", color=RED, label="q")
+        (self.f,) = ax.plot(self.grid, self.grid, "-.", color=GREEN, label="f")
+        (self.ticks,) = ax.plot([], [], "|", color=RED, markersize=12, markeredgewidth=1, label="samples of q")
+        (self.heaviest,) = ax.plot([0], [0], "o", color=BLACK, fillstyle="none", markersize=13, label="the heaviest")
+        ax.axhline(0, color=GREY, linewidth=1, zorder=0)
+        ax.set(xlabel="x", xlim=(-5, 5), ylim=(-1.6, 1.15), yticks=[-1, 0, 1])
+        still_legend(ax, loc="lower right", ncols=5)
+
+    def add_truth(self, ax):
+        self.truths.append(ax.axhline(0, color=BLUE, linestyle="--", label="E_p[f], exact"))
+
+    def add_runs(self, ax):
+        """Running estimates: this run thick, 15 other ones thin."""
+        self.others = [ax.plot([], [], color=RED, linewidth=0.8, alpha=0.5)[0] for _ in range(SHOWN - 1)]
+        (self.run,) = ax.plot([], [], color=RED, linewidth=3, label="this run")
+        self.add_truth(ax)
+        ax.set(xlabel="samples", ylabel="estimate of E_p[f]", xscale="log", xlim=(1, LONGEST))
+        still_legend(ax, loc="upper right")
+
+    def add_repeats(self, ax):
+        """A histogram of the last estimates, those with the wrong sign hatched."""
+        self.add_truth(ax)
+        self.right, self.wrong = (
+            ax.stairs(
+                np.zeros(50), BINS, orientation="horizontal", fill=True, facecolor=colour, hatch=hatch, label=label
+            )
+            for colour, hatch, label in ((GREY, "", "right sign"), (RED, "////", "wrong sign"))
+        )
+        ax.set(xlabel="share of 500 repeats", xlim=(0, 0.6), yticklabels=[])
+        still_legend(ax, loc="upper right")
+
+    def draw_densities(self, mu_p, mu_q, sigma_q, f):
+        """The curves of p, q and f."""
+        self.p.set_ydata(log_density(self.grid, mu_p).exp().numpy())
+        self.q.set_ydata(log_density(self.grid, mu_q, sigma_q).exp().numpy())
+        self.f.set_ydata(f(self.grid).numpy())
+
+    def draw_runs(self, x, top, terms, truth):
+        """This run's samples `[n]`, the `top` of them being the heaviest; all runs' terms `[SHOWN, n]`; the exact mean."""
+        n = len(x)
+        self.ticks.set_data(x.numpy(), np.zeros(n))
+        self.heaviest.set_data([x[top].item()], [0])
+        seen = np.unique(np.geomspace(1, n, 150).astype(int))
+        for line, estimate in zip((self.run, *self.others), running_means(terms, seen)):
+            line.set_data(seen, estimate)
+        for line in self.truths:
+            line.set_ydata([truth, truth])
+
+    def draw_repeats(self, estimates, wrong):
+        """The histogram of estimates `[REPEATS]`, of which some have the `wrong` sign."""
+        for stairs, chosen in ((self.right, ~wrong), (self.wrong, wrong)):
+            counts = np.histogram(estimates[chosen].clip(-2.99, 1.99), BINS)[0]
+            stairs.set_data(counts / REPEATS)
+
+
+# Explorer -------------------------------------------------------------------------------------------------------------
+
+
 def importance_sampling():
-    """The densities and one run's samples, running estimates of E_p[f], and 500 repeats, by p, q, f and n."""
-    figure = Picture(figsize=(10, 6.4), layout="constrained")
-    axes = figure.subplot_mosaic([["x", "x"], ["run", "end"]], height_ratios=[1, 1.15], width_ratios=[1.8, 1])
-    ax, run, end = axes.values()
-    grid = torch.linspace(-5, 5, 201)
-    (of_p,) = ax.plot(grid, grid, color=BLUE, label="p")
-    (of_q,) = ax.plot(grid, grid, "--", color=RED, label="q")
-    (of_f,) = ax.plot(grid, grid, "-.", color=GREEN, label="f")
-    (ticks,) = ax.plot([], [], "|", color=RED, markersize=12, markeredgewidth=1, label="samples of q")
-    (heaviest,) = ax.plot([0], [0], "o", color=BLACK, fillstyle="none", markersize=13, label="the heaviest")
-    ax.axhline(0, color=GREY, linewidth=1, zorder=0)
-    ax.set(xlabel="x", xlim=(-5, 5), ylim=(-1.6, 1.15), yticks=[-1, 0, 1])
-    still_legend(ax, loc="lower right", ncols=5)
-    for axes in (run, end):
-        axes.axhline(0, color=GREY, linewidth=1)
-        axes.set_ylim(-3, 2)
-    thin = [run.plot([], [], color=RED, linewidth=0.8, alpha=0.5)[0] for _ in range(SHOWN - 1)]
-    (thick,) = run.plot([], [], color=RED, linewidth=3, label="this run")
-    truths = [axes.axhline(0, color=BLUE, linestyle="--", label="E_p[f], exact") for axes in (run, end)]
-    run.set(xlabel="samples", ylabel="estimate of E_p[f]", xscale="log", xlim=(1, LONGEST))
-    still_legend(run, loc="upper right")
-    bins = np.linspace(-3, 2, 51)
-    right, wrong = (
-        end.stairs(np.zeros(50), bins, orientation="horizontal", fill=True, facecolor=colour, hatch=hatch, label=label)
-        for colour, hatch, label in ((GREY, "", "right sign"), (RED, "////", "wrong sign"))
-    )
-    end.set(xlabel="share of 500 repeats", xlim=(0, 0.6), yticklabels=[])
-    still_legend(end, loc="upper right")
+    """What samples of q say about E_p[f]: one run, 16 running estimates, 500 repeats -> Explorer.
+
+    Its controls are the means of p and q, the width of q, f, the number of samples and the seed.
+    """
+    picture = ImportancePicture()
 
     def draw(mu_p, mu_q, sigma_q, f, n, seed):
         function = FUNCTIONS[f]
-        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(n, seed)[:, :SHOWN].T)
-        terms = (weights * function(x)).numpy()
-        of_p.set_ydata(log_density(grid, mu_p).exp().numpy())
-        of_q.set_ydata(log_density(grid, mu_q, sigma_q).exp().numpy())
-        of_f.set_ydata(function(grid).numpy())
-        ticks.set_data(x[0].numpy(), np.zeros(n))
-        top = int(weights[0].argmax())
-        heaviest.set_data([x[0, top].item()], [0])
-        seen = np.unique(np.geomspace(1, n, 150).astype(int))
-        for line, estimate in zip((thick, *thin), terms.cumsum(1)[:, seen - 1] / seen):
-            line.set_data(seen, estimate)
+        x, weights = weighted_samples(mu_p, mu_q, sigma_q, normals(n, seed)[:, :SHOWN].T)  # [SHOWN, n]
+        terms, top = (weights * function(x)).numpy(), int(weights[0].argmax())
         truth = exact_mean(function, mu_p)
-        for line in truths:
-            line.set_ydata([truth, truth])
         estimates = final_estimates(function, mu_p, mu_q, sigma_q, n, seed)
-        is_wrong = estimates * truth < 0
-        for stairs, chosen in ((right, ~is_wrong), (wrong, is_wrong)):
-            counts = np.histogram(estimates[chosen].clip(-2.99, 1.99), bins)[0]
-            stairs.set_data(counts / REPEATS)
-        share = float(weights[0, top] / weights[0].sum())
-        return (
-            f"E_p[f] = {truth:+.2f}; this run's {n} samples say {terms[0].mean():+.2f}. Their effective sample size is "
-            f"{F.effective_sample_size(weights[0]):.1f} of {n}. The heaviest has {share:.0%} of all weight; without it "
-            f"they say {np.delete(terms[0], top).mean():+.2f}. Wrong sign: {is_wrong.mean():.0%} of 500 repeats."
-        )
+        wrong = estimates * truth < 0
+        picture.draw_densities(mu_p, mu_q, sigma_q, function)
+        picture.draw_runs(x[0], top, terms, truth)
+        picture.draw_repeats(estimates, wrong)
+        return words(truth, terms[0], weights[0], top, wrong)
 
     return Explorer(
-        figure,
+        picture.figure,
         draw,
         mu_p=slider("μ_p, mean of p", -1.0, -2.5, -0.5, 0.25),
         mu_q=slider("μ_q, mean of q", 1.5, -2.5, 2.5, 0.25),
@@ -116,4 +165,14 @@ def importance_sampling():
         f=choice("f(x), function", "tanh(2x), a soft step", list(FUNCTIONS)),
         n=steps("n, samples", 10, [5, 10, 20, 50, 100, 300, 1000, 2000]),
         seed=slider("seed", 1, 0, 20, 1),
+    )
+
+
+def words(truth, terms, weights, top, wrong):
+    """The line of text: what this run's terms and weights `[n]` say, without the `top` one too; how often it is wrong."""
+    n, share = len(terms), float(weights[top] / weights.sum())
+    return (
+        f"E_p[f] = {truth:+.2f}; this run's {n} samples say {terms.mean():+.2f}. Their effective sample size is "
+        f"{F.effective_sample_size(weights):.1f} of {n}. The heaviest has {share:.0%} of all weight; without it "
+        f"they say {np.delete(terms, top).mean():+.2f}. Wrong sign: {wrong.mean():.0%} of 500 repeats."
     )
