@@ -117,7 +117,7 @@ class ImportancePicture:
         self.f.set_ydata(f(self.grid).numpy())
 
     def draw_runs(self, x, top, terms, truth):
-        """This run's samples `[n]`, the `top` of them being the heaviest; all runs' terms `[SHOWN, n]`; the exact mean."""
+        """This run's samples `[n]`, number `top` the heaviest; all runs' terms `[SHOWN, n]`; the exact mean."""
         n = len(x)
         self.ticks.set_data(x.numpy(), np.zeros(n))
         self.heaviest.set_data([x[top].item()], [0])
@@ -169,7 +169,7 @@ def importance_sampling():
 
 
 def words(truth, terms, weights, top, wrong):
-    """The line of text: what this run's terms and weights `[n]` say, without the `top` one too; how often it is wrong."""
+    """The line of text: what this run's terms and weights `[n]` say, all and without number `top`; the wrong signs."""
     n, share = len(terms), float(weights[top] / weights.sum())
     return (
         f"E_p[f] = {truth:+.2f}; this run's {n} samples say {terms.mean():+.2f}. Their effective sample size is "
