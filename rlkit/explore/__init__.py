@@ -1,6 +1,7 @@
-"""The explorers: one function each, returning a widget.
+"""The explorers: one function each, which returns a widget with `controls`, `refresh()` and `reset()`.
 
-Inside a file: the model (numbers, no widgets), then the picture (artists that move) and its controls.
+A file holds first the model (numbers, no widgets), then the picture (a figure whose artists move), then the explorer
+(the controls, and the numbers in words). The explorers that train an agent return a run in the background instead.
 """
 
 from rlkit.explore.atari49 import atari49

@@ -1,4 +1,4 @@
-"""The PPO paper's table of 49 games: A2C, ACER and PPO, and a winner for each statistic."""
+"""The PPO paper's table of 49 games: A2C, ACER and PPO, and which one wins by each statistic."""
 
 from rlkit.experiments import published
 from rlkit.experiments.published import PINBALL, PPO_COLUMNS, STATISTICS
@@ -10,7 +10,11 @@ LOOKS = {"A2C": (*METHODS["A2C"], "s"), "ACER": (ORANGE, "--", "v"), "PPO": (*ME
 
 
 def standings(pinball="random = 0", left_out=0, margin=0.0):
-    """method -> {statistic: number}, "games won" among them; the games won and tied; and the games left out."""
+    """The three methods in numbers -> {method: {statistic: number}}, {method or "tie": games won}, [games left out].
+
+    `pinball` is a treatment of VideoPinball, whose random player beats the human: a key of PINBALL. `left_out` games
+    are left out, those with the largest scores. A lead of `margin` percent or less is a tie.
+    """
     rows = published.ppo49()
     scores = {name: published.human_normalized(rows, column, pinball) for name, column in PPO_COLUMNS.items()}
     without = published.largest(scores, left_out)
@@ -21,7 +25,10 @@ def standings(pinball="random = 0", left_out=0, margin=0.0):
 
 
 def atari49():
-    """Three policy gradient methods on 49 Atari games: who wins by the statistic and the treatment that are chosen."""
+    """Three policy gradient methods on 49 Atari games: who wins by the statistic that is chosen -> Explorer.
+
+    Its controls are the statistic, the treatment of VideoPinball, the games left out, and what counts as a tie.
+    """
     ranking = Ranking(LOOKS, ["games won", *STATISTICS])
 
     def draw(statistic, pinball, left_out, margin):

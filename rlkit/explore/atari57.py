@@ -29,7 +29,7 @@ HEADS = {  # what stands above a column
     "games won": "games\nwon",
 }
 ALL, BOTH = "all that were reported, 49 or 57", "the 49 that all eight methods have"
-PER = {  # what a number is divided by: how that is said, (days, devices) -> a number
+PER = {  # what a number is divided by: in words, and as a function of (days, devices)
     "nothing": ("", lambda days, devices: 1),
     "days of training": (" a day", lambda days, devices: days),
     "days x devices": (" a day and device", lambda days, devices: days * devices),
@@ -37,14 +37,15 @@ PER = {  # what a number is divided by: how that is said, (days, devices) -> a n
 
 
 def several(symbol_and_word, value, options, rows):
-    """A list of which some or none are chosen, with Ctrl and Shift."""
+    """A list of which the reader chooses some or none, with Ctrl and Shift; `value` is a tuple."""
     return widgets.SelectMultiple(value=value, options=options, rows=rows, **labelled(symbol_and_word, width=440))
 
 
 def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, per="nothing"):
-    """What the statistics say: method -> {statistic: number}, method -> number of games, and the games left out.
+    """Methods in numbers -> {method: {statistic: number}}, {method: number of games}, [games left out].
 
-    Left out are as many games as `left_out` says, those with the largest scores of any method, the same for all.
+    `games` is ALL or BOTH, and `only` a few of them, or none for all. `pinball` is a treatment of VideoPinball,
+    `per` a key of PER. `left_out` games are left out for every method: those with the largest scores of any method.
     """
     rows = published.atari57()
     if games == BOTH:
@@ -64,11 +65,12 @@ def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, 
 
 
 def short(value):
+    """A number as the table prints it -> str: a count in full, another with one digit behind the point if below 100."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
 
 
 class Print:
-    """Words and numbers drawn as markers: what is text is laid out for every picture, and there are eighty of them."""
+    """Words and numbers, drawn as markers of lines. Matplotlib lays text out again for every picture, which is slow."""
 
     SIZE = 11
 
@@ -80,20 +82,20 @@ class Print:
         self.glyphs = {glyph: (self.marker(glyph), self.SIZE * wide) for glyph, wide in advances.items()}
 
     def marker(self, words, centre=False):
-        """A line without points yet, whose markers are these words; they stand right of each point, or around it."""
+        """A line whose markers are these words, to the right of each point or around it. It has no points yet."""
         paths = [TextPath((0, 0), line, self.SIZE) for line in words.split("\n")]
         shifts = [
             (-path.get_extents().x1 / 2 if centre else 0, self.SIZE * (1.25 * (len(paths) - 1 - i) - 0.36))
             for i, path in enumerate(paths)
         ]
-        lean = [[1.0, 0.0], [0.01, 1.0]]  # not to be seen, but upright edges would be moved to whole pixels
+        lean = [[1.0, 0.0], [0.01, 1.0]]  # too little to be seen; without it, upright edges would snap to whole pixels
         path = Path.make_compound_path(*(Path((p.vertices + by) @ lean, p.codes) for p, by in zip(paths, shifts)))
         (line,) = self.ax.plot([], [], color="black", linestyle="none", marker=path, markeredgewidth=0)
-        line.set_markersize(2 * np.abs(path.vertices).max())  # matplotlib scales a path to one half, this undoes it
+        line.set_markersize(2 * np.abs(path.vertices).max())  # undoes matplotlib's scaling of the path to one half
         return line
 
     def numbers(self, cells):
-        """Each cell is (x of its right end, y, digits)."""
+        """Print all cells: (x of the right end, y, digits)."""
         places = {glyph: [] for glyph in self.glyphs}
         for x, y, digits in cells:
             for glyph in reversed(digits):
@@ -104,8 +106,11 @@ class Print:
 
 
 class Ranking:
-    """A table whose rows move: in each column the methods by their numbers, joined from column to column; the chosen
-    column is the last one, its numbers are bars too. Lines stay between the columns, so that none crosses a number."""
+    """A table whose rows move. Each column ranks the methods by one statistic, and lines join a method's places.
+
+    The chosen statistic is the last column, where bars show the numbers as well. `looks` maps a method to its colour,
+    line style and marker.
+    """
 
     def __init__(self, looks, statistics):
         self.figure, ax = picture(width=10, height=1.2 + 0.42 * len(looks))
@@ -127,9 +132,10 @@ class Ranking:
             self.rows[name] = (bar, line, dots, self.print.marker(name))
 
     def show(self, numbers, notes, chosen, unit, human):
-        """The `chosen` statistic goes last and is drawn as bars in this `unit`; `human` is the human's number, or None.
+        """Draw the table: `numbers` maps a method to {statistic: number}.
 
-        `numbers` maps a method to {statistic: number}, `notes` some of them to what is put behind the name.
+        The `chosen` statistic goes last, with bars in this `unit` and a line at the `human` number unless it is None.
+        `notes` maps some methods to what is printed behind their names.
         """
         columns = [statistic for statistic in self.heads if statistic != chosen] + [chosen]
         ranks = [published.places({name: row[column] for name, row in numbers.items()}) for column in columns]
@@ -167,14 +173,18 @@ class Ranking:
 
 
 def joined(rank):
-    """A line from behind the number of each column to the marker of the next, broken in between."""
+    """Points of a line from the number in each column to the marker in the next -> x, y, with NaN at the numbers."""
     x = [x for i in range(len(rank) - 1) for x in (i + 0.35, i + 0.7, np.nan)]
     y = [y for before, after in zip(rank, rank[1:]) for y in (before, after, np.nan)]
     return x, y
 
 
 def atari57():
-    """Eight methods on 57 Atari games, ranked by the statistic, the games and the treatment that are chosen."""
+    """Eight methods on 57 Atari games, ranked by the statistic that is chosen -> Explorer.
+
+    Other controls choose the treatment of VideoPinball, the games left out, a division by time or devices, the games
+    and the methods.
+    """
     ranking = Ranking(LOOKS, STATISTICS)
 
     def draw(statistic, pinball, left_out, per, games, only, methods):
@@ -205,7 +215,7 @@ def atari57():
 
 
 def in_order(numbers, statistic, unit):
-    """All methods by one statistic, and the places of the first one by the others."""
+    """In words: all methods in the order of one statistic, and the places of the first one by the others."""
     order = list(published.places({name: row[statistic] for name, row in numbers.items()}))
     line = "; ".join(f"{name} {short(numbers[name][statistic])}" for name in order)
     first = numbers[order[0]]
@@ -218,6 +228,7 @@ def in_order(numbers, statistic, unit):
 
 
 def words(numbers, statistic, unit, counts, without, few, pinball, per):
+    """The lines of text: the order, what it was computed from, and what cannot be compared. `few` have fewer games."""
     if not numbers:
         return "No score is left: choose a method, and games that it was reported on."
     said = f"{max(counts.values())} games; VideoPinball: {pinball}"

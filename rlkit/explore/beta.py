@@ -1,4 +1,4 @@
-"""The penalised objective along a line: what a batch estimates, what is true, and where the price of KL stops it."""
+"""The objective with a KL penalty, along a line: what a batch estimates, what is true, where the penalty stops it."""
 
 from functools import lru_cache
 
@@ -17,11 +17,11 @@ KL_MIN, KL_MAX = 0.02 / 1.5, 0.02 * 1.5
 
 @lru_cache(maxsize=30)
 def along_the_line(samples, noise, seed):
-    """J and KL on LINE, from `samples` noisy advantages, and the true J -> three tensors `[81]`.
+    """J estimated from `samples` noisy advantages, the KL and the true J, at the steps of LINE -> three tensors `[81]`.
 
-    A Gaussian policy with σ = 1 and one mean for each of 40 states, all visited alike; the true advantage of an action
-    falls with its squared distance from a target near the mean. A sample's has `noise` on top, in units of the true
-    advantages' deviation. The line goes along the gradient of the estimated J.
+    The policy is Gaussian with σ = 1. It has one mean for each of 40 states, which are visited equally often. The true
+    advantage of an action falls with its squared distance from a target near the mean. A sample's advantage has `noise`
+    on top, in units of the true advantages' standard deviation. The line goes along the gradient of the estimated J.
     """
     rng = torch.Generator().manual_seed(seed)
     target = torch.randn(STATES, generator=rng)  # the means are at 0
@@ -45,7 +45,10 @@ def along_the_line(samples, noise, seed):
 
 
 def beta():
-    """J, -β KL and their sum along a step, and the KL at the maximiser for all β, by β, samples, noise and seed."""
+    """J, -β KL and their sum along a step, and the KL at the maximiser for every β -> Explorer.
+
+    Its controls are β, the number of samples, their noise and the seed.
+    """
     figure, (ax, aim) = picture(2, width=11, height=4.6, width_ratios=[1.4, 1])
     (estimate,) = ax.plot(LINE, LINE, "-.", color=ORANGE, label="J, estimated")
     (truth,) = ax.plot(LINE, LINE, "--", color=BLACK, label="J, the truth")
@@ -62,7 +65,7 @@ def beta():
 
     def draw(kl_coef, samples, noise, seed):
         J, kl, true_J = along_the_line(samples, noise, seed)
-        penalised = F.kl_penalized_surrogate(1.0, J, kl, kl_coef)  # it is linear: of means as of samples
+        penalised = F.kl_penalized_surrogate(1.0, J, kl, kl_coef)  # the penalty is linear, so the means give the mean
         top = int(penalised.argmax())
         for line, values in ((estimate, J), (truth, true_J), (price, -kl_coef * kl), (total, penalised)):
             line.set_ydata(values.numpy())

@@ -7,7 +7,11 @@ from rlkit.presets import preset
 
 
 def clip_live(total_steps=1_000_000, **changes):
-    """PPO2 on CartPole-v1 under a slider for ε; below the curve, the ratios outside 1 ± ε and the KL of iterations."""
+    """PPO with clipping on CartPole-v1 under a slider for ε, learning in the background for `total_steps` -> TracedRun.
+
+    Below the curve: the share of ratios outside 1 ± ε and the KL, of each iteration. `changes` are fields of the preset
+    "ppo-cartpole".
+    """
     agent = preset("ppo-cartpole", **changes)
     figure, (left, right) = picture(2, width=9, height=2.6)
     left.set(xlabel="agent steps", ylabel="ratios outside 1 ± ε", ylim=(0, 1))
@@ -25,7 +29,7 @@ def clip_live(total_steps=1_000_000, **changes):
     run = TracedRun(agent, total_steps, figure, lines, read, tell, [clip])
 
     def move(change):
-        agent.clip_coef = clip.value  # acts at once: the agent reads ε at every update
+        agent.clip_coef = clip.value  # it acts at once, because the agent reads ε at every update
         run.draw()
 
     clip.observe(move, "value")

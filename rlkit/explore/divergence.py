@@ -1,4 +1,4 @@
-"""Two states, one weight, no noise, true values 0: and a semi-gradient that runs away."""
+"""Two states, one weight, no noise, true values of 0, and yet the semi-gradient diverges."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ PHI, PHI_NEXT = 1.0, 2.0  # v(s1) = w, v(s2) = 2w, and every sample is s1 -> s2 
 
 
 def semi_gradient_run(gamma, learning_rate, updates):
-    """w after each update when the target is held constant in the derivative, but moves with w -> `[updates + 1]`."""
+    """w after each update if the derivative holds the target constant, though it moves with w: `[updates + 1]`."""
     return run(lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * w - PHI * w, PHI), learning_rate, updates, 1)
 
 
 def residual_run(gamma, learning_rate, updates):
-    """w when the whole square is differentiated."""
+    """w after each update if the whole squared error is differentiated: `[updates + 1]`."""
     return run(
         lambda w, frozen: F.residual_gradient(gamma * PHI_NEXT * w - PHI * w, PHI, PHI_NEXT, gamma),
         learning_rate,
@@ -25,13 +25,14 @@ def residual_run(gamma, learning_rate, updates):
 
 
 def target_network_run(gamma, learning_rate, updates, period):
-    """w when the target is computed from a copy w_T, renewed every `period` updates."""
+    """w after each update if the target comes from a copy w_T, renewed every `period` updates: `[updates + 1]`."""
     return run(
         lambda w, frozen: F.semi_gradient(gamma * PHI_NEXT * frozen - PHI * w, PHI), learning_rate, updates, period
     )
 
 
 def run(direction, learning_rate, updates, period):
+    """w after each update along `direction(w, w_T)`, from w = 1: `[updates + 1]`."""
     history = np.empty(updates + 1)
     history[0] = w = frozen = 1.0
     for k in range(1, updates + 1):

@@ -1,4 +1,4 @@
-"""How much too high is the maximum of noisy estimates, and who is told?"""
+"""How much too high is the maximum of noisy estimates, and how much does a second opinion help?"""
 
 import numpy as np
 
@@ -11,10 +11,11 @@ COLOURS = [BLUE, SKY, RED, GREEN]
 
 
 def biases(actions, noise, correlation, seed, worlds=4_000):
-    """Mean of the value seen minus the true value (0 for every action), for four ways of estimating -> `[4]`, `[4]`.
+    """The bias of four ways to estimate the value of the best action, and its standard error -> `[4]`, `[4]`.
 
-    Single: the same estimates select and evaluate. Lagged copy: an older network does both. Double: a second opinion,
-    whose errors have `correlation` with the first's. The second array is the standard error of each.
+    Every action's true value is 0, and estimates have errors of standard deviation `noise`. Single: the same estimates
+    select and evaluate. Lagged copy: an older network does both. Double: the second opinion evaluates, and its errors
+    have this `correlation` with the first one's. Independent: the same with correlation 0.
     """
     rng = np.random.default_rng(seed)
     online, lagged, fresh = rng.standard_normal((3, worlds, actions), dtype=np.float32) * noise
@@ -25,7 +26,10 @@ def biases(actions, noise, correlation, seed, worlds=4_000):
 
 
 def max_bias():
-    """The bias of a maximum, by the number of actions, the noise and the correlation of the second opinion."""
+    """The bias of a maximum of noisy estimates, with and without a second opinion -> Explorer.
+
+    Its controls are the number of actions, the noise, the correlation of the second opinion and the seed.
+    """
     figure, (ax, curve) = picture(2, width=10)
     bars = ax.bar(NAMES, np.zeros(4), color=COLOURS)
     ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 3.6))

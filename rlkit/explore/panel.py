@@ -1,4 +1,4 @@
-"""What every explorer is made of: controls, one picture whose artists move, the numbers in words."""
+"""What every explorer is made of: controls, a picture whose artists move, and the numbers in words."""
 
 import ipywidgets as widgets
 from matplotlib.legend import Legend
@@ -8,7 +8,7 @@ from rlkit.plotting.live import Panel
 
 
 def labelled(symbol_and_word, width=560, label_width="34%"):
-    """What all controls have: a label, also as the tooltip (it would be "null"); a width that shrinks."""
+    """Options of every control: a label, also as the tooltip (it would say "null"), and a width that can shrink."""
     return {
         "description": symbol_and_word,
         "tooltip": symbol_and_word,
@@ -18,7 +18,7 @@ def labelled(symbol_and_word, width=560, label_width="34%"):
 
 
 def slider(symbol_and_word, value, low, high, step, readout=None):
-    """A slider for a whole or a real number."""
+    """A slider from `low` to `high`, for whole numbers if `step` is one, otherwise for real ones."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
     form = {"readout_format": readout} if readout else {}
     return kind(value=value, min=low, max=high, step=step, **form, **labelled(symbol_and_word))
@@ -31,34 +31,37 @@ def log_slider(symbol_and_word, value, low, high, step=0.25):
 
 
 def steps(symbol_and_word, value, options):
-    """A slider over a few given values."""
+    """A slider over a list of values."""
     return widgets.SelectionSlider(value=value, options=options, **labelled(symbol_and_word))
 
 
 def switch(symbol_and_word, value=False):
+    """A box to tick."""
     return widgets.Checkbox(value=value, **labelled(symbol_and_word, label_width="initial"))
 
 
 def choice(symbol_and_word, value, options):
+    """A list from which one entry is chosen."""
     return widgets.Dropdown(value=value, options=options, **labelled(symbol_and_word, width=440))
 
 
 def still_legend(ax, **options):
-    """A legend that is drawn once, beneath the data: text is what costs time, so it needs a free place."""
+    """A legend drawn once, beneath the data, because text costs time. It needs a place that no data crosses."""
     ax.add_artist(Legend(ax, *ax.get_legend_handles_labels(), **options))
 
 
 class Explorer(Panel):
-    """Controls that redraw one figure.
+    """Controls that redraw one figure, and a button that resets them.
 
-    `draw(**values)` gets one value for each control, moves the figure's artists and returns the numbers in words.
+    `controls` are widgets by name. `draw(**values)` gets the value of each under its name, moves the artists of `figure`
+    and returns the numbers in words, as HTML.
     """
 
     def __init__(self, figure, draw, **controls):
         self.figure, self.draw, self.controls = figure, draw, controls
         self.initial = {name: control.value for name, control in controls.items()}
         self.resetting = False
-        self.reset_button = widgets.Button(description="Reset", tooltip="All controls as they were at first")
+        self.reset_button = widgets.Button(description="Reset", tooltip="Put all controls back")
         self.reset_button.on_click(lambda _: self.reset())
         text = self.draw(**self.initial)
         self.moving = Moving(figure)
@@ -67,6 +70,7 @@ class Explorer(Panel):
             control.observe(lambda change: self.refresh(), "value")
 
     def refresh(self):
+        """Draw the figure and the words for the present values of the controls."""
         values = {name: control.value for name, control in self.controls.items()}
         if self.resetting:
             return
@@ -75,20 +79,24 @@ class Explorer(Panel):
         self.say(text)
 
     def reset(self):
-        self.resetting = True  # one redraw, not one for each control
+        """Put all controls back to where they were at first, and redraw once."""
+        self.resetting = True
         for name, value in self.initial.items():
             self.controls[name].value = value
         self.resetting = False
         self.refresh()
 
     def lock(self, locked):
-        """Controls stay shut until a prediction is made or skipped."""
+        """Disable all controls, or enable them."""
         for control in (*self.controls.values(), self.reset_button):
             control.disabled = locked
 
 
 class Prediction(widgets.VBox):
-    """A choice the reader makes before the answer is shown, and before `then` unlocks."""
+    """A question with `options` as buttons. The answer, and the explorer `then`, wait until one is chosen or skipped.
+
+    `answer` is the index of the right option, `because` a sentence that explains it.
+    """
 
     def __init__(self, options, answer, because, then=None):
         self.options, self.answer, self.because, self.then = options, answer, because, then
@@ -103,6 +111,7 @@ class Prediction(widgets.VBox):
         super().__init__([row, self.reply, *([then] if then is not None else [])])
 
     def reveal(self, chosen):
+        """Show the answer to a reader who has chosen an option, or "Skip", and unlock the explorer."""
         right = self.options[self.answer]
         verdict = "" if chosen == "Skip" else "Yes. " if chosen == right else f"You said: {chosen}. "
         self.reply.value = f'<div role="status" style="font-size:15px">{verdict}<b>{right}.</b> {self.because}</div>'
@@ -119,5 +128,9 @@ class Prediction(widgets.VBox):
 
 
 def predict(*options, answer, because="", then=None):
-    """Ask before showing: options as buttons; `answer` is the index of the right one, `because` one sentence on why."""
+    """A question that is asked before the answer is shown -> Prediction.
+
+    `options` become buttons, `answer` is the index of the right one, `because` is a sentence that explains it, and
+    `then` an explorer that stays locked until the reader has chosen or skipped.
+    """
     return Prediction(options, answer, because, then)

@@ -1,4 +1,4 @@
-"""What prioritized replay draws, and what its importance weights put right."""
+"""What prioritized replay draws, and what its importance weights correct."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ SIZE, BATCH = 100, 32
 
 
 def td_errors(seed):
-    """A replay memory's TD errors, sorted by size: most are small, a few are large `[SIZE]`."""
+    """The TD errors in a replay memory, sorted by size, the largest first `[SIZE]`: most are small, a few are large."""
     rng = np.random.default_rng(seed)
     errors = rng.standard_t(df=2, size=SIZE) + 0.3
     return errors[np.argsort(-np.abs(errors))]
@@ -19,7 +19,7 @@ def td_errors(seed):
 def weighted_means(errors, alpha, beta, seed, batches=3_000):
     """Estimates of the mean TD error from prioritized minibatches, each with its own importance weights `[batches]`.
 
-    The weights are not divided by their maximum here: that only rescales the learning rate.
+    The weights are not divided by their maximum here, which would only rescale the learning rate.
     """
     probabilities = F.priority_probabilities(np.abs(errors) + 1e-6, alpha)
     rng = np.random.default_rng(seed + 1)
@@ -28,7 +28,10 @@ def weighted_means(errors, alpha, beta, seed, batches=3_000):
 
 
 def priority():
-    """Probabilities and weights over a memory, and the bias of what is estimated, by α and β."""
+    """Probabilities and weights over a replay memory, and the bias of what batches estimate -> Explorer.
+
+    Its controls are α, β and the seed.
+    """
     figure, (ax, estimates) = picture(2, width=10)
     rank = np.arange(SIZE)
     (drawn,) = ax.plot(rank, rank, color=PINK, label="P(i), drawn")

@@ -1,4 +1,4 @@
-"""How alike are two samples of a minibatch? Consecutive steps, against replays of different sizes."""
+"""How similar are two samples of a minibatch? Consecutive steps, against replay buffers of different sizes."""
 
 from functools import cache
 
@@ -13,9 +13,10 @@ LENGTH = 20_000
 
 @cache
 def stream():
-    """What CartPole shows to a policy that balances it loosely: the pole's angle over 20 000 steps, `[LENGTH]`.
+    """The pole's angle over 20 000 steps of CartPole, standardised: `[LENGTH]`.
 
-    Pushes to the side the pole leans and falls to, with one random action in five; standardised.
+    The policy balances the pole roughly: it pushes to the side that the pole leans and falls to, but one action in five
+    is random.
     """
     env = gymnasium.make("CartPole-v1")
     obs, _ = env.reset(seed=0)
@@ -36,24 +37,30 @@ def autocorrelation(values, lags):
 
 
 def minibatches(values, buffer_size, batch_size, count, rng):
-    """Minibatches as replay makes them `[count, batch_size]`: the buffer's newest entry anywhere in the stream."""
+    """Minibatches of a replay buffer `[count, batch_size]`, each at a random moment of the stream."""
     newest = rng.integers(buffer_size, len(values) + 1, size=(count, 1))
     return values[newest - rng.integers(1, buffer_size + 1, size=(count, batch_size))]
 
 
 def consecutive(values, batch_size, count, rng):
-    """Minibatches of the last `batch_size` steps, as learning online sees them `[count, batch_size]`."""
+    """Minibatches of the last `batch_size` steps, as online learning has them `[count, batch_size]`."""
     newest = rng.integers(batch_size, len(values) + 1, size=(count, 1))
     return values[newest - np.arange(1, batch_size + 1)]
 
 
 def effective_size(batches):
-    """How many independent samples a minibatch is worth: Var(x) / Var(mean of the batch), here with Var(x) = 1."""
+    """How many independent samples a minibatch is worth: Var(x) / Var(mean of a batch), where Var(x) is 1 here.
+
+    `[count, batch_size]` -> a number.
+    """
     return 1.0 / (batches.mean(1) ** 2).mean()
 
 
 def replay():
-    """Autocorrelation in the order of learning, and the worth of a minibatch, by buffer size."""
+    """The correlation of samples in the order of learning, and what a minibatch is worth -> Explorer.
+
+    Its controls are the size of the buffer, the size of a batch and the seed.
+    """
     figure, (ax, worth) = picture(2, width=10)
     lags, sizes = 60, np.unique(np.geomspace(32, LENGTH, 8).astype(int))
     (online,) = ax.plot(np.zeros(lags), color=ORANGE, label="as they happen")

@@ -1,4 +1,4 @@
-"""How often to renew the target network, from runs that were made before; and one that is made now."""
+"""How often to renew the target network: stored runs, and one that the reader can start."""
 
 import ipywidgets as widgets
 import numpy as np
@@ -9,11 +9,11 @@ from rlkit.experiments.target_network import PERIODS, target_run
 from rlkit.explore.panel import Explorer, steps, switch
 from rlkit.plotting import BLUE, GREY, RED, picture
 
-CEILING = 100  # a reward of 1 a step for ever, at γ = 0.99: no CartPole value can be higher
+CEILING = 100  # the value of a reward of 1 a step for ever, at γ = 0.99; no value in CartPole is higher
 
 
 class TargetNetworkExplorer(Explorer):
-    """The stored runs under the sliders, and a button that makes one more with the same settings."""
+    """The stored runs under the sliders, and a button that trains one more agent with the same settings."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -25,7 +25,7 @@ class TargetNetworkExplorer(Explorer):
         self.fresh = None
 
     def run_now(self, total_steps=30_000):
-        """Train one agent as the stored ones were, with a seed of its own, and draw it over them."""
+        """Train one agent as the stored ones were trained, with a seed of its own, and draw its run over theirs."""
         self.run_button.disabled = True
         self.say("training ...")
         period, aliased = self.controls["period"].value, self.controls["aliased"].value
@@ -38,7 +38,10 @@ class TargetNetworkExplorer(Explorer):
 
 
 def target_network():
-    """Returns and Q-values of DQN on CartPole-v1 by the period C, with the aliased network as a switch."""
+    """Returns and Q-values of DQN on CartPole-v1 by the period C of the target network -> TargetNetworkExplorer.
+
+    Its controls are C and a switch for a bug: the target network is the online network. A button trains one run more.
+    """
     runs, how = stored("target_network")
     figure, (ax, values) = picture(2, width=10)
     lines = {}

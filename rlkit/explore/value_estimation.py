@@ -6,7 +6,7 @@ from rlkit import functional as F
 from rlkit.explore.panel import Explorer, choice, log_slider, slider
 from rlkit.plotting import GREY, look, picture, thin
 
-STATES = 5  # interior states of the walk; it starts in the middle, the right end pays 1, γ = 1
+STATES = 5  # of the walk, without its ends. It starts in the middle; only the right end pays, 1; γ = 1
 FEATURES = {
     "one for each state": np.eye(STATES),
     "left, middle, right": np.eye(3)[[0, 0, 1, 2, 2]],
@@ -15,21 +15,21 @@ FEATURES = {
 
 
 def true_values():
-    """V(s) is the probability of leaving on the right: 1/6, 2/6, ... 5/6."""
+    """V(s), the probability of leaving on the right: 1/6, 2/6, ... 5/6. `[STATES]`"""
     return np.arange(1, STATES + 1) / (STATES + 1)
 
 
 def state_weights():
-    """μ(s), the share of time the walk spends in s: expected visits (I - P^T)^-1 e_start, made to sum to 1."""
+    """μ(s), the share of time the walk spends in s: the expected visits (I - P^T)^-1 e_start over their sum `[STATES]`."""
     walk = 0.5 * (np.eye(STATES, k=1) + np.eye(STATES, k=-1))
     visits = np.linalg.solve(np.eye(STATES) - walk.T, np.eye(STATES)[STATES // 2])
     return visits / visits.sum()
 
 
 def walks(episodes, seeds, seed, longest=150):
-    """Random walks `[episodes, seeds, longest + 1]`: states 0 ... STATES - 1; -1 and STATES are outside.
+    """Random walks `[episodes, seeds, longest + 1]` over the states 0 ... STATES - 1; -1 and STATES are outside.
 
-    Fewer than one in 10^9 walks is longer than `longest`; it is cut there, as if it had ended on the left.
+    A walk longer than `longest` is cut there, as if it had ended on the left. Fewer than one in 10^9 are.
     """
     rng = np.random.default_rng(seed)
     moves = rng.choice([-1, 1], size=(episodes, seeds, longest))
@@ -40,7 +40,8 @@ def walks(episodes, seeds, seed, longest=150):
 def learn(features, episodes, learning_rate):
     """Linear value estimation, w <- w + α (target - v(s,w)) ∇v(s,w), for two targets on the same walks.
 
-    MC: the return of the episode. TD(0): r + v(s',w). -> weights after each episode `[E + 1, 2, seeds, D]`, MC first.
+    The targets are the return of the episode (MC) and r + v(s',w) (TD(0)). `features` is `[STATES, D]`, `episodes` are
+    walks `[E, seeds, T]` -> the weights after each episode `[E + 1, 2, seeds, D]`, MC first.
     """
     seeds = episodes.shape[1]
     weights = np.zeros((2, seeds, features.shape[1]))
@@ -50,7 +51,7 @@ def learn(features, episodes, learning_rate):
     for walk in episodes:
         outside = (walk < 0) | (walk >= STATES)
         length = outside.argmax(-1)  # steps until each seed's walk is over
-        returned = walk[np.arange(seeds), length] == STATES  # γ = 1: all steps of an episode have the same return
+        returned = walk[np.arange(seeds), length] == STATES  # with γ = 1 all steps of an episode have this return
         seen = features[walk[:, : length.max() + 1].clip(-1, STATES) + 1].swapaxes(0, 1)  # x(s_t), [t, seeds, D]
         target = np.empty((2, seeds))
         target[0] = returned
@@ -65,7 +66,7 @@ def learn(features, episodes, learning_rate):
 
 
 def best_fit(features):
-    """The least J(w) that these features allow: weighted least squares against the true values."""
+    """The values v(s,w) with the least J(w) that these features allow, by weighted least squares: `[STATES]`."""
     root = np.sqrt(state_weights())[:, None]
     return features @ np.linalg.lstsq(root * features, root[:, 0] * true_values(), rcond=None)[0]
 
@@ -76,7 +77,10 @@ def errors(history, features):
 
 
 def value_estimation():
-    """J(w) over episodes and the values at the end, for MC and TD(0), by learning rate and features; ten seeds."""
+    """J(w) over episodes and the values at the end, for MC and TD(0) with ten seeds -> Explorer.
+
+    Its controls are the learning rate, the features and the seed.
+    """
     figure, (ax, chain) = picture(2, width=10)
     episodes, seeds = 40, 10
     x = np.arange(episodes + 1)

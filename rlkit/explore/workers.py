@@ -100,7 +100,7 @@ class Workers(BackgroundPanel):
         self.count = slider("W, workers", 2, 1, 16, 1)
         self.picture = WorkersPicture()
         self.figure = self.picture.figure
-        go = widgets.Button(description="Start", tooltip="Run A3C with so many worker processes")
+        go = widgets.Button(description="Start", tooltip="Train A3C with this number of worker processes")
         stop = widgets.Button(description="Stop")
         controls = [self.task, self.count, widgets.HBox([go, stop])]
         super().__init__(go, stop, self.picture.moving.png(), controls, "Choose a number of workers and press Start.")

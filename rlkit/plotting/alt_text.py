@@ -1,4 +1,7 @@
-"""A picture in words, for those who do not see it. The words are read from what is drawn, so they say what it shows."""
+"""A figure in words, for readers who do not see it. The words are read from what is drawn, so they cannot be wrong.
+
+The file goes from the whole to its parts: a figure, its axes, what is drawn in one axes, each kind of thing drawn.
+"""
 
 import html
 import re
@@ -6,16 +9,17 @@ import textwrap
 
 import numpy as np
 
-LONGEST = 800  # characters, for many panels; more than that nobody wants to hear at once
-MANY_BARS = 9  # beyond that not each is said
-EXTREMES, ENDS, END = "extremes", "ends", "end"  # what is said of a line: less and less
+LONGEST = 800  # characters: as much as one can listen to at once
+MANY_BARS = 9  # of more bars, only the lowest and the highest are named
+EXTREMES, ENDS, END = "extremes", "ends", "end"  # what is said of a line, from most to least
 
 
 def alt_text(figure):
-    """What a matplotlib figure shows -> str: its `alt` if it has one, else its axes and the numbers drawn in them.
+    """What a matplotlib figure shows -> str of at most LONGEST characters.
 
-    Of a line: where it starts and ends, and its lowest and highest point if they lie elsewhere; the more there is, the
-    less is said of it. Lines without a label are counted, lines of reference without one left out.
+    It is the figure's `alt`, if that is set; otherwise its axes and the numbers drawn in them. Of a line it says where
+    it starts and ends, and its lowest and highest point if they lie elsewhere. If that gets too long, it says less.
+    Lines without a label are counted; a line of reference without a label is left out.
     """
     if getattr(figure, "alt", None):
         return plain(figure.alt)
@@ -27,7 +31,7 @@ def alt_text(figure):
 
 
 def axes_in_words(figure):
-    """Only the titles and labels of its axes -> str; the numbers stand elsewhere."""
+    """The titles and labels of a figure's axes -> str, for figures whose numbers are said elsewhere."""
     heads = [": ".join(filter(None, (title(ax), headline(ax)))) for ax in panels(figure)]
     heads = list(filter(None, heads))
     number_of = f"{len(heads)} panels: " if len(heads) > 1 else ""
@@ -35,7 +39,7 @@ def axes_in_words(figure):
 
 
 def plain(text):
-    """HTML or TeX as it is read: no tags, no dollars and backslashes, one line."""
+    """HTML or TeX as it is read out -> str: no tags, no dollars and backslashes, one line."""
     text = re.sub(r"</?(b|code|i|em|strong)>", "", str(text))  # within a word or before a full stop
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     if "$" in text:
@@ -45,9 +49,12 @@ def plain(text):
 
 
 def number(value):
-    """A whole number in full, another with three significant digits; a true minus, for a hyphen is not read aloud."""
-    value = float(value) + 0.0  # -0 becomes 0
-    if value % 1:  # also of inf and nan
+    """A number as it is read out -> str: a whole one in full, another with three significant digits.
+
+    It has a true minus, because screen readers skip a hyphen.
+    """
+    value = float(value) + 0.0  # turns -0 into 0
+    if value % 1:  # true of inf and nan as well
         value = float(f"{value:.3g}")
     text = f"{value:,.0f}" if value % 1 == 0 and abs(value) < 1e9 else f"{value:.3g}"
     return text.replace("e-0", "e-").replace("-", "−")
@@ -57,7 +64,7 @@ def number(value):
 
 
 def in_words(figure, detail):
-    """Panel by panel. Labels that are those of the panel before are not said again."""
+    """All panels in words -> str. Labels that are the same as in the panel before are not repeated."""
     shown, x, y, before, texts = panels(figure), None, None, "", []
     for i, ax in enumerate(shown, start=1):
         called, head = [f"panel {i}" * (len(shown) > 1), title(ax)], []
@@ -74,15 +81,17 @@ def in_words(figure, detail):
 
 
 def panels(figure):
+    """The axes in which something is drawn."""
     return [ax for ax in figure.axes if ax.get_visible() and ax.has_data()]
 
 
 def title(ax):
+    """The title of an axes, in the middle or on the left."""
     return plain(ax.get_title() or ax.get_title("left"))
 
 
 def headline(ax):
-    """What is drawn over what, as far as the labels say it."""
+    """What is drawn over what, as far as the labels say it: "return over steps"."""
     x, y = plain(ax.get_xlabel()), plain(ax.get_ylabel())
     if any(bars.orientation == "horizontal" for bars in bars_of(ax)):
         x, y = y, x
@@ -90,24 +99,25 @@ def headline(ax):
 
 
 def pause(text):
-    """With a comma behind it, if there is one in it."""
+    """A text with a comma behind it, if there is one in it: "return, mean of 20," before "over steps"."""
     return text + "," * ("," in text)
 
 
 def span(ax):
-    """`from a to b`, where the drawn lines begin and end, if the x axis says what that is."""
+    """Where the lines of an axes begin and end, if the x axis has a label: "from 0 to 100"."""
     if not lines(ax) or not ax.get_xlabel():
         return ""
     return f"from {' to '.join(name(ax.xaxis, end) for end in ends(ax))}"
 
 
 def ends(ax):
+    """The smallest and the largest x of all lines."""
     x = np.concatenate([points(line)[0] for line in lines(ax)])
     return x.min(), x.max()
 
 
 def capital(text):
-    """A word begins a sentence with a capital letter, a symbol stays as it is."""
+    """A text as a sentence begins: a word with a capital letter, a symbol such as `y` as it is."""
     word = re.match(r"[a-z]{2,}", text)
     return text[0].upper() + text[1:] if word else text
 
@@ -116,7 +126,7 @@ def capital(text):
 
 
 def contents(ax, detail):
-    """What is drawn -> a text for each series with a name; then one for the lines and one for the points without."""
+    """What is drawn in an axes -> texts: one for each series with a name, then one for all lines and points without."""
     named = [line for line in lines(ax) if label(line)]
     nameless = [line for line in lines(ax) if not label(line)]
     texts = [bars_in_words(ax, bars) for bars in bars_of(ax)]
@@ -127,7 +137,7 @@ def contents(ax, detail):
     joined = [line for line in nameless if is_joined(line)]
     thick = max((line.get_linewidth() for line in joined), default=0)
     thickest = [line for line in joined if line.get_linewidth() == thick]
-    if not named and len(thickest) == 1:  # it is the one that matters
+    if not named and len(thickest) == 1:  # a single thick line is what the picture is about
         nameless.remove(thickest[0])
         texts.append(line_in_words(ax, thickest[0], "the line" if len(joined) == 1 else "the thick line", detail))
     texts += [*references(ax), *table(ax)]
@@ -137,11 +147,12 @@ def contents(ax, detail):
 
 
 def bars_of(ax):
-    return [bars for bars in ax.containers if len(getattr(bars, "patches", ()))]  # no error bars
+    """The groups of bars in an axes, without error bars."""
+    return [bars for bars in ax.containers if len(getattr(bars, "patches", ()))]
 
 
 def lines(ax):
-    """The lines and points of an axes that have a place in sight; not those of reference, which cross all of it."""
+    """The lines and points of an axes that are in sight, without lines of reference, which cross the whole axes."""
     return [
         line
         for line in ax.lines
@@ -161,17 +172,18 @@ def points(line):
 
 
 def is_joined(line):
+    """Are its points joined by a line?"""
     return line.get_linestyle() != "None"
 
 
 def label(artist):
-    """Its name in the legend, or nothing."""
+    """The name of an artist in the legend, or ''."""
     text = str(artist.get_label())
     return "" if text.startswith("_") else plain(text)
 
 
 def name(axis, value, within=1e-6):
-    """What is written at this place of an axis: a label, if labels were set by hand, else the number."""
+    """What stands at this value of an axis: a label, if labels were set by hand, or the number."""
     formatter, ticks = axis.get_major_formatter(), axis.get_majorticklocs()
     if type(formatter).__name__ in ("FuncFormatter", "FixedFormatter", "StrCategoryFormatter"):
         for tick, text in zip(ticks, formatter.format_ticks(ticks)):
@@ -184,6 +196,7 @@ def name(axis, value, within=1e-6):
 
 
 def line_in_words(ax, line, called, detail):
+    """One line, or points in no order, under the name `called`."""
     x, y = points(line)
     if not is_joined(line) and np.any(np.diff(x) <= 0):  # in no order
         return f"{called}: {cloud_in_words(ax, x, y)}"
@@ -199,7 +212,7 @@ def line_in_words(ax, line, called, detail):
 
 
 def across(ax, x):
-    """Where on the x axis, unless it is from end to end."""
+    """Where on the x axis something lies, or '' if it goes from end to end."""
     low, high = ends(ax)
     if max(x.min() - low, high - x.max()) <= 0.02 * (high - low):
         return ""
@@ -207,16 +220,18 @@ def across(ax, x):
 
 
 def cloud_in_words(ax, x, y):
+    """Points in no order: how many, and how far they spread."""
     return f"{len(x):,} points, {extent(y)}" + across(ax, x)
 
 
 def extent(values):
+    """The smallest and the largest value: "from 1 to 5"."""
     low, high = number(values.min()), number(values.max())
     return f"from {low} to {high}" if low != high else f"at {low}"
 
 
 def together(ax, nameless):
-    """Lines and points without a name, counted: a text for each kind that there is."""
+    """The lines and points without a name, counted: a text for the points and one for the lines."""
     joined = [line for line in nameless if is_joined(line)]
     dots = [points(line) for line in nameless if not is_joined(line)]
     if dots:
@@ -227,7 +242,7 @@ def together(ax, nameless):
 
 
 def references(ax):
-    """The lines and bands across all of an axes that have a label, and where they are."""
+    """The lines and bands across the whole axes that have a label: a text for each, with its place."""
     for line in ax.lines:
         if label(line) and line.get_transform() != ax.transData:
             x, y = line.get_data(orig=False)
@@ -238,6 +253,7 @@ def references(ax):
 
 
 def bars_in_words(ax, bars):
+    """A group of bars: the number and the name of each, or of many only the lowest and the highest."""
     upright = bars.orientation == "vertical"
     boxes = [patch.get_bbox() for patch in bars.patches]
     places = [(b.x0 + b.x1) / 2 if upright else (b.y0 + b.y1) / 2 for b in boxes]
@@ -255,7 +271,7 @@ def bars_in_words(ax, bars):
 
 
 def table(ax):
-    """The numbers in the cells of an image, as `plotting.heatmap` writes them: row by row."""
+    """The numbers that `plotting.heatmap` writes into the cells of an image, row by row: a text for each image."""
     for image in ax.images:
         rows, columns = image.get_size()
         if len(ax.texts) == rows * columns:

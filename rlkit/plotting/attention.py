@@ -1,4 +1,4 @@
-"""What a pixel agent attends to (`rlkit.experiments.saliency`), its filters and its layers, as figures."""
+"""What an agent that sees pixels attends to, its filters and its layers, as figures of `rlkit.experiments.saliency`."""
 
 import numpy as np
 from PIL import Image  # comes with matplotlib
@@ -6,14 +6,15 @@ from PIL import Image  # comes with matplotlib
 from rlkit.experiments.saliency import BOTTOM, TOP, middles
 from rlkit.plotting.figures import BLACK, SKY, YELLOW, picture
 
-DIM, BRIGHT = 0.5, 1.5  # light where the agent does not look, and where it does
-ATTENTION = {"policy": YELLOW, "V": SKY}  # of the line around what is attended to
+DIM, BRIGHT = 0.5, 1.5  # factors of brightness where S is 0 and where it is largest
+ATTENTION = {"policy": YELLOW, "V": SKY}  # the colour of the line around what is attended to
 
 
 def lit(screen, scores):
-    """The screen as the agent attends to it: dim where S is 0, bright where S is largest.
+    """The screen as the agent attends to it, dim where S is 0 and bright where S is largest -> image, light.
 
-    screen `[H, W, 3]` uint8, scores S of the spots in its field `[11, 14]` -> `[H, W, 3]` uint8, light `[field, W]`.
+    `screen` is `[H, W, 3]` uint8, `scores` are S of the spots in its field `[11, 14]`. The image is like the screen; the
+    light `[rows of the field, W]` is S over its largest value, from 0 to 1.
     """
     spots = Image.fromarray((scores / max(scores.max(), 1e-12)).astype(np.float32))
     light = np.asarray(spots.resize((screen.shape[1], BOTTOM - TOP), Image.Resampling.BICUBIC)).clip(0, 1)
@@ -23,21 +24,24 @@ def lit(screen, scores):
 
 
 def outline(ax, light, of):
-    """A line around what has half the light or more."""
-    lines = ((5, BLACK), (2.2, ATTENTION[of]))  # seen on every ground
+    """Draw a line around what has half of the light or more -> its two contours. `of` is "policy" or "V"."""
+    lines = ((5, BLACK), (2.2, ATTENTION[of]))  # a black edge, so that it is seen on every background
     extent = (-0.5, light.shape[1] - 0.5, TOP - 0.5, BOTTOM - 0.5)
     return [ax.contour(light, [0.5], colors=ink, linewidths=width, extent=extent) for width, ink in lines]
 
 
 def spot(scores, width):
-    """Where S is largest on a screen of this width, in words."""
+    """Where the scores `[11, 14]` are largest on a screen of this width, in words -> str."""
     down, across = middles(width)
     row, column = np.unravel_index(scores.argmax(), scores.shape)
     return f"column {across[column]:.0f}, row {down[row]:.0f}"
 
 
 def attention(recording, moments, maps):
-    """What the policy and V attend to at some moments of a recording; `maps` as `saliency` gives them, one a moment."""
+    """What the policy and V attend to at some moments of a Recording -> Picture, a column for each moment.
+
+    `moments` are steps of the recording. `maps` has for each what `saliency` gives: {"policy": S, "V": S}.
+    """
     figure, axes = picture(len(moments), 2, width=9, height=6.3, squeeze=False)
     height, screen_width = recording.frames.shape[1:3]
     figure.alt = (
@@ -65,9 +69,10 @@ def attention(recording, moments, maps):
 
 
 def filters(weights, count=6):
-    """The filters of a first convolution that change most over the frames: `[out, stack, k, k]`, oldest frame first.
+    """The `count` filters of a first convolution that change most from frame to frame -> Picture.
 
-    The rule: the largest ||w - mean of w over the frames||. A filter that compares frames changes sign between them.
+    `weights` are `[out, stack, k, k]`, the oldest frame first. Those with the largest ||w - mean of w over the frames||
+    are shown. A filter that compares frames changes its sign between them.
     """
     change = ((weights - weights.mean(1, keepdims=True)) ** 2).sum((1, 2, 3))
     chosen = np.argsort(-change)[:count]
@@ -93,9 +98,9 @@ def filters(weights, count=6):
 
 
 def tiles(maps):
-    """Maps side by side on white, at most 16 in a row: `[K, h, w]` -> `[H, W]` in 0 to 1.
+    """Maps side by side on white, at most 16 in a row: `[K, h, w]` -> `[H, W]`, from 0 to 1.
 
-    The largest 3 % of the numbers are white alike, or an edge that many maps answer to would hide the rest.
+    The largest 3 % of the numbers are all white. Otherwise one edge that many maps respond to would make the rest dark.
     """
     columns = len(maps) if len(maps) <= 4 else 8 if len(maps) <= 16 else 16
     gap = max(1, maps.shape[1] // 12)
@@ -106,7 +111,10 @@ def tiles(maps):
 
 
 def feature_maps(obs, seen):
-    """What each layer sees at one moment: the frames `[stack, H, W]`, then the maps that `saliency.layers` gives."""
+    """What each layer makes of the frames at one moment -> Picture, a row for each layer.
+
+    `obs` are the frames `[stack, H, W]`, `seen` the maps of each layer as `saliency.layers` gives them, `[K, h, w]`.
+    """
     images = {"frames, newest right": obs} | {name: maps for name, maps in seen.items() if maps.ndim == 3}
     pictures = {name: tiles(maps) for name, maps in images.items()}
     shapes = [image.shape[0] / image.shape[1] for image in pictures.values()]
