@@ -53,8 +53,8 @@ def still_legend(ax, **options):
 class Explorer(Panel):
     """Controls that redraw one figure, and a button that resets them.
 
-    `controls` are widgets by name. `draw(**values)` gets the value of each under its name, moves the artists of `figure`
-    and returns the numbers in words, as HTML.
+    `controls` are widgets by name. `draw(**values)` gets the value of each under its name, moves the artists of
+    `figure` and returns the numbers in words, as HTML.
     """
 
     def __init__(self, figure, draw, **controls):

@@ -20,7 +20,10 @@ def true_values():
 
 
 def state_weights():
-    """μ(s), the share of time the walk spends in s: the expected visits (I - P^T)^-1 e_start over their sum `[STATES]`."""
+    """μ(s), the share of time that the walk spends in s: `[STATES]`, with the sum 1.
+
+    The expected visits of a state are (I - P^T)^-1 e_start.
+    """
     walk = 0.5 * (np.eye(STATES, k=1) + np.eye(STATES, k=-1))
     visits = np.linalg.solve(np.eye(STATES) - walk.T, np.eye(STATES)[STATES // 2])
     return visits / visits.sum()

@@ -13,8 +13,8 @@ ATTENTION = {"policy": YELLOW, "V": SKY}  # the colour of the line around what i
 def lit(screen, scores):
     """The screen as the agent attends to it, dim where S is 0 and bright where S is largest -> image, light.
 
-    `screen` is `[H, W, 3]` uint8, `scores` are S of the spots in its field `[11, 14]`. The image is like the screen; the
-    light `[rows of the field, W]` is S over its largest value, from 0 to 1.
+    `screen` is `[H, W, 3]` uint8, `scores` are S of the spots in its field `[11, 14]`. The image is like the screen.
+    The light `[rows of the field, W]` is S over its largest value, from 0 to 1.
     """
     spots = Image.fromarray((scores / max(scores.max(), 1e-12)).astype(np.float32))
     light = np.asarray(spots.resize((screen.shape[1], BOTTOM - TOP), Image.Resampling.BICUBIC)).clip(0, 1)
