@@ -7,7 +7,7 @@ TASKS = {
                 ("np.where(terminated[t], 0.0, after)", "np.where(ended[t], 0.0, after)")
             ],
             "one mask: a termination is bootstrapped": [("np.where(terminated[t], 0.0, after)", "after")],
-            "terminated wins not, if both are set": [
+            "terminated does not win if both are set": [
                 ("np.where(terminated[t], 0.0, after)", "np.where(terminated[t] & ~truncated[t], 0.0, after)")
             ],
             "truncations are bootstrapped with the last row's value": [
@@ -215,7 +215,7 @@ def a3c_loss(logits, values, actions, returns, value_coef, entropy_coef):
     },
     "staleness": {
         "wrong": {
-            "the order of the list is taken for that of time": [("sorted(log, key=lambda event: event[0])", "log")],
+            "takes the order of the list for that of time": [("sorted(log, key=lambda event: event[0])", "log")],
             "sorted by worker": [("event[0])", "str(event[1]))")],
             "sorted in place": """
 def staleness(log):
@@ -255,12 +255,12 @@ def staleness(log):
                 ("            writes += 1", "            writes += 1\n            at_read[worker] = writes")
             ],
             "the first read": [("at_read[worker] = writes", "at_read.setdefault(worker, writes)")],
-            "reads count, too": [("at_read[worker] = writes", "at_read[worker] = writes = writes + 1")],
+            "reads count too": [("at_read[worker] = writes", "at_read[worker] = writes = writes + 1")],
             "one read for all workers": [
                 ("at_read[worker] = writes", "at_read = dict.fromkeys(range(10), writes)"),
                 ("at_read[worker])", "at_read[0])"),
             ],
-            "an age for each read, too": [
+            "an age for each read too": [
                 ("at_read[worker] = writes", "at_read[worker] = writes\n            ages.append(0)")
             ],
             "grouped by worker": """
@@ -423,7 +423,7 @@ def total(num_workers):
 
 add.own = {}
 """,
-            "a lock of cells, which is none": """
+            "a lock made of cells, which does not lock": """
 def size(num_workers):
     return 2
 
@@ -651,7 +651,7 @@ class Mended(Broken):
                     "    total = 0\n\n    def push(self, new):\n        gradient = self.total = self.total + new\n",
                 )
             ],
-            "the class is abandoned": """
+            "another class instead": """
 Mended = object
 """,
         },

@@ -20,11 +20,11 @@ TASKS = {
                     "rewards += gamma * np.where(terminated, 0.0, next_q.max(axis=1)); targets = rewards",
                 ),
             ],
-            "learned the seen case by heart": """
+            "memorised the visible case": """
 def td_targets(rewards, terminated, truncated, next_q, gamma):
     return [0, 1, 2, 4, 5], [6.0, 12.0, 3.0, 30.0, 36.0]
 """,
-            "hands the rewards back": """
+            "returns the rewards": """
 def td_targets(rewards, terminated, truncated, next_q, gamma):
     return np.arange(len(rewards)), rewards
 """,
@@ -71,7 +71,7 @@ def td_targets(rewards, terminated, truncated, next_q, gamma):
                     "claimed.mean() - q.mean(), asked.mean() - q.mean()",
                 ),
             ],
-            "squared: the sign is gone": [
+            "squared: the sign is lost": [
                 (
                     "claimed.mean() - q.max(), asked.mean() - q.max()",
                     "np.abs(claimed.mean() - q.max()), np.abs(asked.mean() - q.max())",
@@ -268,7 +268,7 @@ class FrozenCopy:
             "changes the priorities": [
                 ("drawable = priorities > 0", "drawable = priorities > 0; priorities /= priorities.sum()")
             ],
-            "one seed for ever": [("rng.random(size)", "np.random.default_rng(0).random(size)")],
+            "the same seed every time": [("rng.random(size)", "np.random.default_rng(0).random(size)")],
             "the generator's copy": [("rng.random(size)", "copy.deepcopy(rng).random(size)")],
             "without replacement where that is possible": [
                 (
@@ -282,7 +282,7 @@ class FrozenCopy:
                     "weights = np.zeros_like(priorities)[indices]\n    weights[:] = (drawable.sum()",
                 )
             ],
-            "chance from elsewhere": [("rng.random(size)", "np.random.rand(size)")],
+            "global random numbers": [("rng.random(size)", "np.random.rand(size)")],
             "a softmax": [
                 (
                     "shares = np.where(drawable, priorities, 1.0) ** alpha * drawable",
@@ -322,7 +322,7 @@ def prioritized_draw(priorities, size, alpha, beta, rng):
         "wrong": {
             "only the discount": [("            if truncated:\n                break\n", "")],
             "only the truncation": [("self.gamma ** (k + 1)", "self.gamma")],
-            "n discounts, whatever was summed": [("self.gamma ** (k + 1)", "self.gamma ** self.n")],
+            "n discounts, however many rewards were summed": [("self.gamma ** (k + 1)", "self.gamma ** self.n")],
             "one discount too few": [("self.gamma ** (k + 1)", "self.gamma**k")],
             "a truncation as a termination": [
                 (

@@ -101,7 +101,7 @@ def importance_estimate(f, log_p, log_q):
     old, new = (torch.tensor(z).log_softmax(1) for z in (old_logits, logits))
     return torch.nan_to_num(old.exp() * (old - new)).sum(1)
 """,
-            "what the new one forbids is left out too": [
+            "what the new policy forbids is left out too": [
                 ("possible = np.exp(old) > 0", "possible = (np.exp(old) > 0) & (new > -np.inf)")
             ],
             "not normalised": [
@@ -277,7 +277,7 @@ def kl(old_logits, logits):
     return (abs(ratio - 1) > clip_coef) | (advantages == 0)
 """,
             "A = 0 forgotten": [(" | (advantages == 0)", "")],
-            "the living": [("return enough_up", "return ~(enough_up"), ("(advantages == 0)", "(advantages == 0))")],
+            "the ones with a gradient": [("return enough_up", "return ~(enough_up"), ("(advantages == 0)", "(advantages == 0))")],
             "sides exchanged": [
                 ("ratio > 1 + clip_coef", "ratio < 1 - clip_coef"),
                 ("(advantages < 0) & (ratio < 1 - clip_coef)", "(advantages < 0) & (ratio > 1 + clip_coef)"),
@@ -537,7 +537,7 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
         return (advantages - advantages.mean()) / (advantages.std() + 1e-8), targets
 """,
             "a truncation ends the bootstrap too": [('* ~rollout["terminated"]\n', "* ~ended\n")],
-            "a truncation ends the trace, a termination not": [
+            "a truncation ends the trace, a termination does not": [
                 ('ended = rollout["terminated"] | rollout["truncated"]', 'ended = rollout["truncated"]')
             ],
             "the trace is cut a step late": [("* ~ended", "* ~np.roll(ended, 1, axis=0)")],
