@@ -12,11 +12,11 @@ from rlkit.a2c import A2C
 from rlkit.dqn import DQN
 from rlkit.reinforce import REINFORCE
 
-torch.set_num_threads(1)  # the same numbers on every machine, and no fight over its cores
+torch.set_num_threads(1)  # for the same numbers on every machine, and free cores for other tests
 
 
 class Counting(gymnasium.Env):
-    """Shows (episode, time), pays 10 episode + time; episodes end by termination and truncation in turn."""
+    """Shows (episode, time) and pays 10 episode + time. Episodes terminate and are truncated in turn."""
 
     def __init__(self, lengths=(3,)):
         self.observation_space = Box(-np.inf, np.inf, (2,), np.float32)
@@ -38,7 +38,7 @@ class Counting(gymnasium.Env):
 
 
 class Frames(gymnasium.Env):
-    """Stacks of four 16 x 16 byte frames, 0 before the first, as AtariVectorEnv's; all differ."""
+    """Stacks of four 16 x 16 byte frames, 0 before the first, like those of AtariVectorEnv. All frames differ."""
 
     def __init__(self, lengths=(1, 2, 7, 3, 5)):
         self.observation_space = Box(0, 255, (4, 16, 16), np.uint8)
@@ -63,7 +63,7 @@ class Frames(gymnasium.Env):
 
 
 class Chain(gymnasium.Env):
-    """Five states in a row: left or right, 1 for leaving it on the right. Truncated after six steps."""
+    """Five states in a row. Actions: left, right. Reward 1 for leaving on the right. Truncated after six steps."""
 
     def __init__(self):
         self.observation_space = Box(0, 1, (5,), np.float32)
@@ -82,7 +82,7 @@ class Chain(gymnasium.Env):
 
 
 class Steering(gymnasium.Env):
-    """Shows the action that it received, within ± 0.5 each way, and pays most for (0.3, -0.2). Truncated after five."""
+    """Shows the last action, two numbers within ± 0.5, and pays most for (0.3, -0.2). Truncated after five steps."""
 
     def __init__(self):
         self.observation_space = Box(-1, 1, (2,), np.float64)
@@ -100,7 +100,7 @@ class Steering(gymnasium.Env):
 
 
 class Row(NamedTuple):
-    """What `Envs` showed before a step, and what came of it."""
+    """What `Envs` showed before a step, and the result of the step."""
 
     obs: np.ndarray
     actions: np.ndarray
@@ -111,7 +111,7 @@ class Row(NamedTuple):
 
 
 def play(envs, steps, seed=0, right=0.5):
-    """Random actions -> rows, copied out of the environment's reach."""
+    """Take random actions -> rows, as copies that the environment cannot change."""
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         obs = envs.obs.copy()
@@ -134,12 +134,12 @@ def literal_transition(rows, t, i, n_step, gamma):
 
 
 def assert_as_literal(replay, batch, rows):
-    """Every transition of `batch` is the one that the rows tell of."""
+    """Check that every transition of `batch` is the one in the rows."""
     wanted = []
     for slot in batch.slots.tolist():
         row, i = divmod(slot, replay.num_envs)
-        t = len(rows) - 1 - (len(rows) - 1 - row) % replay.rows  # the last time that it was written
-        assert rows[t].valid[i], f"slot {slot} holds a mere reset"
+        t = len(rows) - 1 - (len(rows) - 1 - row) % replay.rows  # the step that last wrote this slot
+        assert rows[t].valid[i], f"slot {slot} holds an autoreset row"
         wanted.append(literal_transition(rows, t, i, replay.n_step, replay.gamma))
     for name, want in zip(("obs", "actions", "rewards", "next_obs", "terminated", "discounts"), zip(*wanted)):
         got, want = getattr(batch, name).numpy(), np.stack(want)
@@ -147,7 +147,7 @@ def assert_as_literal(replay, batch, rows):
 
 
 def complete_slots(replay):
-    """The slots that may be sampled: valid, with all of their past and future still here."""
+    """The slots that may be sampled: valid ones whose past and future are both stored."""
     first, last = replay.complete_rows()
     rows = np.arange(first, last) % replay.rows
     slots = rows[:, None] * replay.num_envs + np.arange(replay.num_envs)
@@ -155,27 +155,27 @@ def complete_slots(replay):
 
 
 def surprise(counts, expected):
-    """By how many standard deviations chi-square exceeds its mean: below 5 if the frequencies fit."""
+    """How many standard deviations chi-square is above its mean: below 5 if the frequencies fit."""
     freedom = len(counts) - 1
     return (((counts - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
 
 
 def tiny(env="CartPole-v1", **changes):
-    """A DQN that starts to learn at once and costs little."""
+    """A DQN that is fast and starts to learn at once."""
     settings = {"learning_starts": 50, "replay_size": 400, "batch_size": 16, "target_period": 20}
     settings |= {"hidden": (16,), "epsilon_steps": 500, "learning_rate": 1e-3}
     return DQN(env, **{**settings, **changes})
 
 
 def small(algorithm, env="CartPole-v1", **changes):
-    """A policy gradient agent that costs little: REINFORCE with two episodes, others with 64 steps for each update."""
+    """A fast policy gradient agent: REINFORCE with two episodes for each update, others with 64 steps."""
     sizes = {REINFORCE: {"episodes": 2}, A2C: {"num_envs": 4, "t_max": 16}}
     size = sizes.get(algorithm, {"num_envs": 4, "num_steps": 16, "minibatch_size": 16})
     return algorithm(env, **{"hidden": (16,), **size, **changes})
 
 
 def record(agent):
-    """A list into which the agent's rollouts will come."""
+    """A list that fills with the rollouts of the agent."""
     rollouts = []
     for name in ("collect", "collect_episodes"):
         collect = getattr(agent.collector, name)
@@ -184,7 +184,7 @@ def record(agent):
 
 
 def distribution(params, discrete):
-    """torch's own distribution with these parameters, logits or means and log deviations."""
+    """torch's own distribution with these parameters: logits, or means and log deviations."""
     if discrete:
         return torch.distributions.Categorical(logits=params)
     mean, log_std = params.chunk(2, -1)
@@ -192,7 +192,7 @@ def distribution(params, discrete):
 
 
 def disturb(network, seed=0, size=1.0):
-    """Other weights: add noise to each."""
+    """Add noise to every weight."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in network.parameters():
@@ -209,7 +209,7 @@ def weights(network):
 
 
 def one_line(error):
-    """The message of a caught exception, which must be one line and no mere name."""
+    """The message of a caught exception. It must be one line and more than a name."""
     message = str(error.value)
     assert "\n" not in message and len(message.split()) >= 5 and message.endswith("."), message
     return message
@@ -217,7 +217,7 @@ def one_line(error):
 
 @pytest.fixture
 def short_cartpole():
-    """A maker of ids: CartPole, native vector version and all, truncated after so many steps."""
+    """`make(n)` -> the id of a CartPole, with its native vector version, that is truncated after n steps."""
     made = []
 
     def make(steps):

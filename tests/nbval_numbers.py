@@ -1,8 +1,8 @@
-"""Stored outputs of notebooks are compared as a reader compares them: words and integers exactly, other numbers nearly.
+"""Compare stored outputs of notebooks as a reader does: words and integers exactly, other numbers approximately.
 
 A pytest plugin, which pyproject.toml loads. nbval (0.11) passes every text through `IPyNbCell.sanitize` and then asks
-whether the stored and the new one are unequal; so `sanitize` returns a `Text` here, which has its own idea of unequal.
-A number that moved within its tolerance is printed, and `pytest -rP` shows it.
+whether the stored and the new one are unequal. So here `sanitize` returns a `Text`, which decides that itself.
+A number that moved within its tolerance is printed; `pytest -rP` shows it.
 """
 
 import re
@@ -33,16 +33,16 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 
-FRACTIONAL = re.compile(r"[-+−]?[\d,]+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")  # with a point or an exponent
+FRACTIONAL = re.compile(r"[-+−]?[\d,]+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")  # numbers with a point or an exponent
 
 
 class Difference(NamedTuple):
-    """What is not literally as stored: in which line, and whether a reader would let it pass."""
+    """A place where the new text differs from the stored one, and whether a reader would accept it."""
 
     line: int
     stored: str
     new: str
-    within: bool  # the tolerance
+    within: bool  # is it within the tolerance?
 
     def __str__(self):
         return f"line {self.line}: {self.new} instead of the stored {self.stored}"
@@ -57,7 +57,7 @@ def differences(stored, new):
 def in_line(number, stored, new):
     """The differences of two lines: single numbers if everything else is equal, otherwise the whole lines."""
     olds, news = TOKEN.split(stored or ""), TOKEN.split(new or "")
-    if None in (stored, new) or olds[::2] != news[::2]:  # what stands between the numbers
+    if None in (stored, new) or olds[::2] != news[::2]:  # the text between the numbers
         return [Difference(number, *("no line" if line is None else repr(line) for line in (stored, new)), False)]
     pairs = zip(olds[1::2], news[1::2])
     return [Difference(number, old, new, close(old, new)) for old, new in pairs if old != new]
@@ -69,14 +69,14 @@ def close(stored, new):
     The unit is the coarser of the two; between exponents the finer, because 1e-04 is not nearly 1e-05.
     """
     if not (FRACTIONAL.fullmatch(stored) and FRACTIONAL.fullmatch(new)):
-        return False  # an integer, nan, inf, the name of something
+        return False  # an integer, nan, inf, or part of a name
     (a, unit_a), (b, unit_b) = parse(stored), parse(new)
     unit = (min if "e" in stored.lower() and "e" in new.lower() else max)(unit_a, unit_b)
     return abs(a - b) <= unit + (RELATIVE * max(abs(a), abs(b)) if unit else 0)
 
 
 def parse(number):
-    """-> the value and the unit of the last digit, which is 0 for NumPy's `1.`: that one is exact."""
+    """-> the value, and the unit of its last digit: 0 for NumPy's `1.`, which is exact."""
     value = Decimal(number.replace(",", "").replace("−", "-"))
     return value, 0 if number.endswith(".") else Decimal(1).scaleb(value.as_tuple().exponent)
 
@@ -103,7 +103,7 @@ exact = IPyNbCell.sanitize
 
 
 def sanitize(cell, text):
-    """nbval's own `sanitize`, whose result is compared by numbers."""
+    """nbval's own `sanitize`, but its result compares numbers approximately."""
     text = exact(cell, text)
     return Text(text) if isinstance(text, str) else text
 
@@ -118,7 +118,7 @@ def pytest_configure(config):
 
 
 def in_force():
-    """Try nbval's comparison: a number that is only aligned differently must pass, another number must not."""
+    """Try nbval's comparison: a number that is only aligned differently must pass, a different number must not."""
     parent = SimpleNamespace(sanitize_patterns={}, skip_compare=())
     cell = SimpleNamespace(parent=parent, colors=None, format_output_compare=lambda *mismatch: None)
     cell.sanitize = partial(IPyNbCell.sanitize, cell)
@@ -129,11 +129,11 @@ def in_force():
 
     try:
         return passes("loss  0.92") and not passes("loss 0.95")
-    except Exception:  # whatever it is, nbval is not the one that this file was written for
+    except Exception:  # any error means that this file does not fit this nbval
         return False
 
 
 def pytest_assertrepr_compare(left, right):
-    """What nbval prints below the cell: each number or line that a reader would call different."""
+    """The lines that nbval prints below the cell: each number or line that a reader would call different."""
     if isinstance(left, Text):
         return [str(difference) for difference in differences(left, right) if not difference.within]

@@ -33,7 +33,7 @@ def lstm(network, features, memory):
 
 
 def literal_outputs(agent, segment, i):
-    """Params and V of environment i's rows, one after the other; an episode begins with an empty memory."""
+    """Params and V of environment i, row by row; each episode begins with the initial state, zeros."""
     network, outputs = agent.network, []
     memory = None if segment.lstm_state is None else tuple(segment.lstm_state[:, i])
     for t in range(len(segment.obs)):
@@ -54,7 +54,7 @@ def literal_outputs(agent, segment, i):
 
 
 def algorithm_s3(agent, segment):
-    """dθ and dθ_v of each environment, backwards through its episodes; then their mean, flat."""
+    """dθ and dθ_v of each environment, backwards through its episodes; then their mean, as a flat tensor."""
     steps, num_envs = segment.rewards.shape
     total, parameters = torch.zeros(()), list(agent.network.parameters())
     for i in range(num_envs):
@@ -64,7 +64,7 @@ def algorithm_s3(agent, segment):
             if segment.terminated[t, i]:
                 R = 0.0
             elif segment.truncated[t, i]:
-                R = outputs[t + 1][1].item()  # of the true last observation
+                R = outputs[t + 1][1].item()  # V of the true last observation
             R = segment.rewards[t, i].item() + agent.gamma * R
             if not segment.valid[t, i]:
                 continue
@@ -97,14 +97,14 @@ def made(case, **changes):
     env, more = CASES[case]
     settings = {"entropy_coef": 0.3, "value_coef": 0.2, "gamma": 0.9, "max_grad_norm": math.inf} | more | changes
     agent = counting(3, 1, 5, **settings) if env == "counting" else small(A2C, env, num_envs=3, t_max=7, **settings)
-    disturb(agent.network, size=0.1)  # for at first the policy is nearly uniform, whatever it sees
+    disturb(agent.network, size=0.1)  # because at first the policy is nearly uniform, whatever it sees
     return agent
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradient_is_that_of_algorithm_s3_written_as_loops(case):
     agent, endings = made(case), np.zeros(4, int)
-    for _ in range(4):  # segments that begin with an episode, within one, and with a mere reset
+    for _ in range(4):  # segments that begin with an episode, within one, and with an autoreset row
         segment = agent.player.play(7)
         expected = algorithm_s3(agent, segment)
         gradient, metrics = agent.gradient(segment)
@@ -120,7 +120,7 @@ def test_the_gradient_is_that_of_algorithm_s3_written_as_loops(case):
 
 
 def test_the_gradient_by_hand():
-    """One step, no hidden difference: π is uniform, V = 0, R = r = 1, so only the biases of the heads feel anything."""
+    """One step, no hidden difference: π is uniform, V = 0, R = r = 1, so only the heads' biases have a gradient."""
     agent = counting(1, t_max=1, value_coef=0.25, entropy_coef=0.0)
     for p in agent.network.parameters():
         p.data.zero_()
@@ -139,12 +139,12 @@ def pieces(agent, segment):
 
 
 def test_the_loss_is_the_sum_over_time_and_the_mean_over_environments():
-    """Equal environments: as many as one likes have the gradient of one. A longer segment has a larger one."""
+    """Any number of equal environments has the gradient of one. A longer segment has a larger gradient."""
     one, many = (counting(*[100] * n, t_max=6) for n in (1, 5))
     segment = one.player.play(6)
     copies = [None if x is None else np.repeat(x, 5, axis=1) for x in segment]
     torch.testing.assert_close(many.gradient(type(segment)(*copies))[0], one.gradient(segment)[0], rtol=1e-4, atol=1e-6)
-    one.gamma = 0.0  # then each step's share depends on that step alone
+    one.gamma = 0.0  # then the share of each step depends only on that step
     rows = [type(segment)(segment.obs[t : t + 2], *(x[t : t + 1] for x in segment[1:-1]), None) for t in range(6)]
     total = sum(one.gradient(row)[0] for row in rows)
     torch.testing.assert_close(one.gradient(segment)[0], total, rtol=1e-4, atol=1e-5)
@@ -156,11 +156,11 @@ def test_lambda_0_looks_one_step_ahead():
     parts = []
     for t in range(7):
         part = type(segment)(segment.obs[t : t + 2], *(x[t : t + 1] for x in segment[1:-1]), None)
-        parts.append(algorithm_s3(agent, part))  # a segment of one step bootstraps after it
+        parts.append(algorithm_s3(agent, part))  # a segment of one step bootstraps after that step
     torch.testing.assert_close(agent.gradient(segment)[0], sum(parts), rtol=1e-3, atol=1e-5)
 
 
-def test_a_gradient_is_clipped_to_its_largest_norm_and_a_shorter_one_left_alone():
+def test_a_gradient_is_clipped_to_the_largest_norm_and_a_shorter_one_is_left_alone():
     agent = counting(3, 5)
     segment = agent.player.play(7)
     whole, metrics = agent.gradient(segment)
@@ -170,10 +170,10 @@ def test_a_gradient_is_clipped_to_its_largest_norm_and_a_shorter_one_left_alone(
         agent.max_grad_norm = limit
         clipped, metrics = agent.gradient(segment)
         torch.testing.assert_close(clipped, factor * whole, rtol=1e-4, atol=1e-7)
-        assert metrics["grad_norm"].item() == pytest.approx(norm)  # as it was
+        assert metrics["grad_norm"].item() == pytest.approx(norm)  # the norm before clipping
 
 
-def test_no_reward_and_nothing_to_expect_is_no_gradient():
+def test_without_reward_and_value_there_is_no_gradient():
     agent = small(A2C, Chain, entropy_coef=0.0, num_envs=1, t_max=1)
     agent.network.value_head.weight.data.zero_()
     segment = agent.player.play(1)._replace(rewards=np.zeros((1, 1), np.float32))
@@ -182,7 +182,7 @@ def test_no_reward_and_nothing_to_expect_is_no_gradient():
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_gradient_that_is_no_number_stops_the_run_with_one_sentence_and_whole_weights(bad):
+def test_a_gradient_of_nan_stops_the_run_with_one_sentence_and_leaves_finite_weights(bad):
     agent = small(A2C)
     learn(agent, 128)
     segment = agent.player.play(16)
@@ -242,7 +242,7 @@ def test_the_metrics_are_means_over_the_segment():
 # Segments ---------------------------------------------------------------------------------------------------
 
 
-def test_every_row_of_a_segment_tells_of_one_transition():
+def test_every_row_of_a_segment_is_one_transition():
     agent = counting(3, 1, 5)
     segment = agent.player.play(40)
     assert segment.obs.shape == (41, 3, 2) and segment.rewards.shape == (40, 3) and segment.lstm_state is None
@@ -252,7 +252,7 @@ def test_every_row_of_a_segment_tells_of_one_transition():
             if not segment.valid[t, i]:
                 assert time == length and segment.obs[t + 1, i].tolist() == [episode + 1, 0]
                 continue
-            assert segment.obs[t + 1, i].tolist() == [episode, time + 1]  # the true next one, also at an end
+            assert segment.obs[t + 1, i].tolist() == [episode, time + 1]  # the true next one, also at an ending
             assert segment.rewards[t, i] == 10 * episode + time + 1
             over = time + 1 == length
             ends = segment.terminated[t, i], segment.truncated[t, i]
@@ -261,19 +261,19 @@ def test_every_row_of_a_segment_tells_of_one_transition():
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
-def test_one_segment_begins_where_the_last_ended(recurrent):
+def test_a_segment_begins_where_the_last_one_ended(recurrent):
     parts, whole = counting(3, 5, recurrent=recurrent), counting(3, 5, recurrent=recurrent)
     segments = [parts.player.play(3) for _ in range(5)]
     together = whole.player.play(15)
     for name in ("actions", "rewards", "terminated", "truncated", "valid"):
         joined = np.concatenate([getattr(segment, name) for segment in segments])
         np.testing.assert_array_equal(joined, getattr(together, name))
-    assert not segments[1].valid[0].all()  # an ending at the edge: the reset is the next segment's
+    assert not segments[1].valid[0].all()  # an ending in the last row: the autoreset row is in the next segment
     for segment, after in zip(segments, segments[1:]):
         np.testing.assert_array_equal(segment.obs[-1], after.obs[0])
 
 
-def test_rewards_are_clipped_for_learning_and_not_in_the_score():
+def test_rewards_are_clipped_for_learning_but_not_in_the_score():
     agent = counting(3, t_max=8, reward_clip=2.0)
     assert agent.player.play(8).rewards[:, 0].tolist() == [1, 2, 2, 0, 2, 2, 2, 0]
     assert [episode.total_reward for episode in agent.envs.pop_finished()] == [6.0, 36.0]
@@ -283,10 +283,10 @@ def test_the_actions_of_a_segment_are_drawn_from_the_policy():
     agent = counting(1000, t_max=4000)
     agent.network.policy_head.weight.data.zero_()
     agent.network.policy_head.bias.data.copy_(torch.tensor([0.0, math.log(3.0)]))  # π = (1/4, 3/4)
-    assert agent.player.play(4000).actions.mean() == pytest.approx(0.75, abs=0.03)  # four deviations
+    assert agent.player.play(4000).actions.mean() == pytest.approx(0.75, abs=0.03)  # ± 4 standard deviations
 
 
-def test_normalize_scales_by_all_that_was_seen_before():
+def test_normalize_scales_by_everything_seen_before():
     agent = counting(3, 5, normalize=True, gamma=0.9)
     plain = counting(3, 5, gamma=0.9)
     running, returns, obs = np.zeros(2), [], []
@@ -313,7 +313,7 @@ def test_normalize_scales_by_all_that_was_seen_before():
 
 
 @pytest.mark.parametrize("env", ["counting", Steering, Frames])
-def test_unrolling_a_segment_gives_what_acting_gave_step_by_step(env):
+def test_unrolling_a_segment_gives_the_same_as_acting_step_by_step(env):
     settings = {"recurrent": True}
     agent = counting(3, 1, 5, **settings) if env == "counting" else small(A2C, env, num_envs=3, **settings)
     disturb(agent.network, size=0.1)
@@ -334,8 +334,8 @@ def test_unrolling_a_segment_gives_what_acting_gave_step_by_step(env):
         assert values.shape == (8, 3)
 
 
-def test_an_episode_knows_nothing_of_the_one_before_but_of_its_own_beginning():
-    """Unmoved, Counting shows the same in all its episodes of a kind, so each must give the same params."""
+def test_an_episode_remembers_its_own_beginning_and_nothing_of_the_one_before():
+    """All episodes of `Same` show the same, so each must give the same params."""
 
     class Same(Counting):
         def look(self):
@@ -367,16 +367,16 @@ def test_acting_remembers_until_it_is_told_to_forget():
         agent.act(obs)
     agent.forget()
     agent.act(obs)
-    agent.act(obs[:2])  # another number of environments: other ones
+    agent.act(obs[:2])  # another number of environments: these are new ones
     first, second, again, fewer = (x[0] for x in seen)
     assert abs(second - first).max() > 1e-3
     np.testing.assert_array_equal(again, first)
     np.testing.assert_allclose(fewer, first[:2], rtol=1e-4, atol=1e-5)
-    assert agent.player.lstm_state is played  # that of playing is another
+    assert agent.player.lstm_state is played  # the memory of playing is another one
 
 
-def test_what_only_memory_can_tell_is_learned_with_it_alone():
-    """The sign is shown in the first row and asked for in the third."""
+def test_only_a_recurrent_agent_learns_what_needs_memory():
+    """The first row shows the sign, the third one asks for it."""
     scores = {}
     for recurrent in (True, False):
         agent = small(

@@ -1,4 +1,4 @@
-"""A3C: with one worker A2C number for number, with two nothing lost, and what happens when a worker fails."""
+"""A3C: one worker equals A2C number for number, several lose nothing, and what happens when a worker fails."""
 
 import dataclasses
 import math
@@ -38,7 +38,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"
 
 @pytest.fixture(autouse=True, scope="module")
 def patience():
-    """A busy machine may take minutes to start a worker."""
+    """Allow a busy machine minutes to start a worker."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules["rlkit.running.workers"], "STARTUP", 600.0)
         yield
@@ -55,7 +55,7 @@ def small(**changes):
 
 
 def report_of(messages, rank):
-    """All reports of one worker as a single one."""
+    """All reports of one worker, merged into one."""
     reports = [m for m in messages if m.rank == rank]
     laps = Lap(*np.concatenate([r.laps for r in reports]).T)  # each field an array
     finished = [episode for r in reports for episode in r.finished]
@@ -63,19 +63,19 @@ def report_of(messages, rank):
 
 
 def check_laps(laps):
-    """In order, one after the other, and no gradient older or younger than it can be. Each field is an array."""
+    """Laps follow each other, and no gradient is older or newer than it can be. Each field is an array."""
     *times, read, written = laps
     assert (np.diff(times, axis=0) >= 0).all() and (laps.pull[1:] >= laps.end[:-1]).all()
     assert (written >= read).all() and (np.diff(read) >= 1).all() and (np.diff(written) >= 1).all()
-    assert (read[1:] > written[:-1]).all()  # its own last update is in the θ that it reads
+    assert (read[1:] > written[:-1]).all()  # the θ that it reads contains its own last update
 
 
-# One worker, in a process of its own -------------------------------------------------------------------------
+# One worker in its own process -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def one_worker():
-    """An agent after two calls of `learn`; what each showed; a checkpoint in between."""
+    """An agent after two calls of `learn`, what each of them yielded, and what was there in between."""
     agent = small(num_workers=1, anneal_steps=2_000, gae_lambda=0.9)
     first = [*agent.learn(1_000)]
     laps, theta, square = [*agent.laps], agent.shared.theta.clone(), agent.shared.optimizer.square.clone()
@@ -89,7 +89,7 @@ def finished(progress):
     return [episode for p in progress for episode in p.finished]
 
 
-def test_one_worker_in_a_process_of_its_own_is_a2c_number_for_number(one_worker):
+def test_one_worker_in_its_own_process_is_a2c_number_for_number(one_worker):
     twin = A2C(hidden=(8,), learning_rate=1e-2, num_envs=1, anneal_steps=2_000, gae_lambda=0.9)
     returns = learn(twin, 1_000)
     assert [episode.total_reward for episode in finished(one_worker["first"])] == returns and len(returns) > 10
@@ -101,7 +101,7 @@ def test_its_laps_are_numbered_and_timed(one_worker):
     ranks, laps = zip(*one_worker["laps"])
     assert len(laps) == 200 and set(ranks) == {0} and {type(lap) for lap in laps} == {Lap}
     assert [lap.version_read for lap in laps] == [lap.version_written for lap in laps] == list(range(200))
-    assert {lap.staleness for lap in laps} == {0}  # nobody came between
+    assert {lap.staleness for lap in laps} == {0}  # nobody else updated in between
     laps = Lap(*map(np.array, zip(*laps)))
     check_laps(laps)
     startup, cpu = one_worker["times"]
@@ -110,7 +110,7 @@ def test_its_laps_are_numbered_and_timed(one_worker):
 
 
 def test_a_report_with_no_new_update_repeats_the_metrics_of_the_last():
-    """The last one, where the tenth of a second ended together with the last update."""
+    """This is the last report, if the tenth of a second ended together with the last update."""
     reports = []
     link = Link(small(num_workers=1).shared, 0, reports.append)
     link.laps.append(Lap(0.0, 0.1, 0.2, 0.3, 0.4, version_read=5, version_written=7))
@@ -121,7 +121,7 @@ def test_a_report_with_no_new_update_repeats_the_metrics_of_the_last():
     assert ready == {} and last == again == {"entropy": 0.5, "staleness": 2.0}
 
 
-def test_learning_again_goes_on_with_other_games(one_worker):
+def test_learning_again_continues_with_other_games(one_worker):
     agent, first, second = (one_worker[name] for name in ("agent", "first", "second"))
     assert first[-1].step == 1_000 and second[-1].step == agent.step == 1_500
     assert [p.step for p in first + second] == sorted(p.step for p in first + second)
@@ -133,7 +133,7 @@ def test_learning_again_goes_on_with_other_games(one_worker):
     assert list(agent.learn(agent.step)) == []  # nothing left to do: no worker starts
 
 
-def test_the_parent_acts_by_what_was_learned(one_worker):
+def test_the_parent_acts_with_what_was_learned(one_worker):
     agent = one_worker["agent"]
     assert weights(agent.network).equal(agent.shared.theta)
     twin = A2C(hidden=(8,))
@@ -143,7 +143,7 @@ def test_the_parent_acts_by_what_was_learned(one_worker):
     assert evaluate(agent, 3).tolist() == evaluate(twin, 3).tolist()
 
 
-def test_a_checkpoint_is_the_agent_and_goes_on_from_where_it_was(one_worker, tmp_path):
+def test_a_checkpoint_is_the_agent_and_continues_from_where_it_was(one_worker, tmp_path):
     agent = one_worker["agent"]
     loaded = load(save(agent, tmp_path / "agent.pt"), num_workers=3)
     assert (loaded.step, loaded.num_workers) == (1_500, 3) and loaded.shared.steps.tolist() == [1_500, 0, 0]
@@ -159,7 +159,7 @@ def test_a_checkpoint_is_the_agent_and_goes_on_from_where_it_was(one_worker, tmp
 
 
 def play(agent, total_steps, rank=0, shared=None, lock=None, shared_statistics=True):
-    """What a worker sends."""
+    """Everything that a worker sends."""
     sent = []
     settings = agent.settings(agent.worker_seed(rank))
     shared = (shared or agent.shared)._replace(lock=lock, own_statistics=not shared_statistics)
@@ -168,7 +168,7 @@ def play(agent, total_steps, rank=0, shared=None, lock=None, shared_statistics=T
 
 
 def elsewhere(shared):
-    """As another process sees it: other objects, the same memory."""
+    """What another process would get: other objects with the same memory."""
     return pickle.loads(bytes(ForkingPickler.dumps(shared)))
 
 
@@ -191,23 +191,23 @@ def test_every_kind_of_worker_is_a2c_number_for_number(changes):
     np.testing.assert_array_equal(agent.act(twin.envs.obs), twin.act(twin.envs.obs))
 
 
-def test_a_worker_counts_and_reports_everything_once_and_nothing_twice():
+def test_a_worker_counts_and_reports_everything_exactly_once():
     agent = small(num_workers=3, env=lambda: Counting((3,)), num_envs=2, t_max=4)
-    agent.shared.steps.copy_(torch.tensor([1000, 0, 50]))  # others play too
+    agent.shared.steps.copy_(torch.tensor([1000, 0, 50]))  # others have played too
     agent.shared.updates.copy_(torch.tensor([125, 0, 7]))
     sent = play(agent, 1_850, rank=1)
     report = report_of(sent, rank=1)
-    assert sent[0].steps == 0 and len(sent[0].laps) == 0  # ready
+    assert sent[0].steps == 0 and len(sent[0].laps) == 0  # the first report only says "ready"
     assert report.steps == 800 and agent.shared.steps.tolist() == [1000, 800, 50] and agent.shared.T == 1_850
     assert len(report.laps.end) == 100 and agent.shared.updates.tolist() == [125, 100, 7]
     assert report.laps.version_read.tolist() == list(range(132, 232)) == report.laps.version_written.tolist()
     assert len(report.finished) == 200 and {episode.length for episode in report.finished} == {3}
-    assert report.finished[0].step == 1_058 and report.finished[-1].step == 1_850  # T, when the segment was over
+    assert report.finished[0].step == 1_058 and report.finished[-1].step == 1_850  # T at the end of the segment
     check_laps(report.laps)
 
 
 class Meddling(Counting):
-    """While it is played, other workers step."""
+    """While this is played, other workers update."""
 
     def step(self, action):
         theta, updates = self.others
@@ -216,7 +216,7 @@ class Meddling(Counting):
         return super().step(action)
 
 
-def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_become():
+def test_a_gradient_is_at_the_theta_that_was_read_and_is_applied_to_the_current_one():
     long = (1000,)
     agent, twin = small(env=lambda: Meddling(long)), A2C(lambda: Counting(long), hidden=(8,), num_envs=1)
     Meddling.others = agent.shared.theta, agent.shared.updates
@@ -235,7 +235,7 @@ def test_a_gradient_is_of_the_theta_that_was_read_and_steps_from_what_it_has_bec
 
 
 class Spoiling(Counting):
-    """While it is played, others make the shared θ useless; it keeps the actions that it is given."""
+    """While this is played, others make the shared θ useless. It records the actions that it gets."""
 
     def step(self, action):
         self.others.fill_(math.nan)
@@ -255,7 +255,7 @@ def test_a_worker_acts_by_its_own_theta():
 
 
 class Lock:
-    """Sees what happens while it is held."""
+    """Records what changes while it is held."""
 
     def __init__(self, agent):
         self.agent, self.held = agent, []
@@ -270,7 +270,7 @@ class Lock:
         self.held.append((self.before, self.look()))
 
 
-def test_a_locked_update_is_whole_and_nothing_else_is_locked():
+def test_the_lock_covers_the_whole_update_and_nothing_else():
     agent = small(num_workers=1)
     start, lock = agent.shared.theta.clone(), Lock(agent)
     play(agent, 50, lock=lock)
@@ -296,13 +296,13 @@ def test_workers_share_their_statistics_or_keep_their_own(optimizer):
     one = small(num_workers=2, optimizer=optimizer, seed=0)
     play(one, 50, 0)
     for statistic in one.shared.optimizer.statistics():
-        statistic.zero_()  # what the second worker begins with, if it keeps its own
+        statistic.zero_()  # the second worker begins with zeros if it keeps its own
     play(one, 100, 1)
     assert one.shared.theta.equal(agent.shared.theta) and not one.shared.theta.equal(runs[True][0].shared.theta)
 
 
-def test_many_at_once_lose_no_count():
-    """Threads in place of processes: they too take turns wherever they like."""
+def test_many_workers_at_once_lose_no_count():
+    """Threads instead of processes: they too can be interrupted anywhere."""
     agent, sent = small(num_workers=4, num_envs=2, t_max=3, env=Counting), queue.Queue()
     work = lambda rank: agent.actor_learner(sent.put, agent.settings(rank), agent.shared, rank, 3_000)
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(4)]
@@ -325,7 +325,7 @@ def check_counts(agent, messages, total_steps, each):
     assert len({times for report in reports for times in zip(*report.laps[:5])}) == agent.shared.version
 
 
-# Two workers in processes of their own ------------------------------------------------------------------------
+# Two workers in their own processes --------------------------------------------------------------------------
 
 
 def test_two_workers_lose_no_count_and_learn(monkeypatch):
@@ -342,7 +342,7 @@ def test_two_workers_lose_no_count_and_learn(monkeypatch):
     assert (agent.startup > 0).all() and (agent.cpu_seconds > 0).all()
     one, other = ([e.total_reward for e in report_of(messages, rank).finished][:20] for rank in range(2))
     assert one != other  # other games
-    assert (evaluate(agent, 10) == 4).all()  # every sign is the right one
+    assert (evaluate(agent, 10) == 4).all()  # every sign is right
 
 
 # The parent ---------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def test_the_settings_of_a_worker_are_those_of_the_agent():
             assert field.default == defaults[field.name], field.name
 
 
-def test_workers_differ_and_calls_differ():
+def test_seeds_differ_between_workers_and_between_calls():
     agent, twin = small(num_workers=3, seed=4), small(num_workers=3, seed=4)
     seeds = [agent.worker_seed(rank) for rank in range(3)]
     assert seeds[0] == 4 and len(set(seeds)) == 3 and seeds == [twin.worker_seed(rank) for rank in range(3)]
@@ -378,7 +378,7 @@ def test_workers_differ_and_calls_differ():
 
 
 @pytest.mark.parametrize("optimizer, kind", [("rmsprop", RMSProp), ("adam", Adam)])
-def test_all_that_workers_write_lies_in_shared_memory(optimizer, kind):
+def test_everything_that_workers_write_is_in_shared_memory(optimizer, kind):
     agent = small(optimizer=optimizer, num_workers=5)
     shared = agent.shared
     assert type(shared.optimizer) is kind and shared.optimizer.theta is shared.theta
@@ -406,10 +406,10 @@ def test_too_little_shared_memory_is_refused_in_a_sentence_that_names_both_sizes
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is elsewhere")
-def test_an_agent_asks_for_all_the_shared_memory_that_it_will_take(monkeypatch):
-    networks = 2 * (4 * 300 + 300) + (300 * 2 + 2) + (300 + 1)  # the policy's and that of V
+def test_an_agent_asks_for_all_the_shared_memory_that_it_needs(monkeypatch):
+    networks = 2 * (4 * 300 + 300) + (300 * 2 + 2) + (300 + 1)  # the weights of the policy and of V
     for optimizer, tensors, count in (("rmsprop", 2, 0), ("adam", 3, 4)):  # θ and g; θ, m and v, and t
-        needed = tensors * 4 * networks + count + 2 * 3 * 8  # and two counts of each worker
+        needed = tensors * 4 * networks + count + 2 * 3 * 8  # and two counts for each worker
         for free in (needed, needed - 1):
             monkeypatch.setattr(memory.shutil, "disk_usage", lambda folder, free=free: (2**20, 2**20 - free, free))
             if free == needed:
@@ -421,7 +421,7 @@ def test_an_agent_asks_for_all_the_shared_memory_that_it_will_take(monkeypatch):
 
 
 def replaced(monkeypatch, messages):
-    """What `learn` asked of `supervise`, in whose place these messages come."""
+    """Replace `supervise` by these messages -> what `learn` passed to it."""
     asked = {}
 
     def supervise(work, jobs, **options):
@@ -432,7 +432,7 @@ def replaced(monkeypatch, messages):
     return asked
 
 
-def test_what_the_parent_asks_of_its_supervisor(monkeypatch):
+def test_what_the_parent_passes_to_supervise(monkeypatch):
     for on_failure, locked in (("stop", False), ("continue", True)):
         agent = small(on_failure=on_failure, locked=locked, heartbeat=7.0, num_workers=3, shared_statistics=not locked)
         asked = replaced(monkeypatch, [])
@@ -446,7 +446,7 @@ def test_what_the_parent_asks_of_its_supervisor(monkeypatch):
     assert len({id(job[1].lock) for job in asked["jobs"]}) == 1  # one lock for all
 
 
-def test_only_a_lock_that_nobody_holds_any_more_is_released():
+def test_only_a_lock_that_no_living_worker_holds_is_released():
     lock = multiprocessing.get_context("spawn").Lock()
     release(None)
     for held in (False, True):
@@ -457,7 +457,7 @@ def test_only_a_lock_that_nobody_holds_any_more_is_released():
         lock.release()
     lock.acquire()
     let_go = []
-    owner = threading.Timer(0.2, lambda: let_go.append(True) or lock.release())  # it lives
+    owner = threading.Timer(0.2, lambda: let_go.append(True) or lock.release())  # its owner is alive
     owner.start()
     release(lock)
     assert let_go
@@ -465,7 +465,7 @@ def test_only_a_lock_that_nobody_holds_any_more_is_released():
     assert lock.acquire(block=False) and not lock.acquire(block=False)
 
 
-# Faults -------------------------------------------------------------------------------------------------------
+# Failures ------------------------------------------------------------------------------------------------------
 
 
 class Fuse(Adam):
@@ -491,13 +491,13 @@ def test_a_worker_killed_in_the_middle_of_a_locked_update_does_not_stop_the_othe
     assert len(seen) == 1
     dead = int(str(seen[0].message).split("Worker ")[1][0])
     assert agent.step == progress[-1].step >= 1_000 and agent.shared.steps[1 - dead] > 400
-    assert agent.shared.steps.sum() == 5 * (agent.shared.updates.sum() + 1)  # one segment never became an update
+    assert agent.shared.steps.sum() == 5 * (agent.shared.updates.sum() + 1)  # one segment did not become an update
     assert agent.shared.optimizer.fuse > 20 and torch.isfinite(agent.shared.theta).all()
-    assert not any(x.any() for x in agent.shared.optimizer.statistics())  # each kept its own
+    assert not any(x.any() for x in agent.shared.optimizer.statistics())  # each worker kept its own
 
 
 class Faulty(gymnasium.Wrapper):
-    """CartPole, which worker 0 cannot make, and of which worker 1 does not come back from the fourth step."""
+    """CartPole that fails when worker 0 makes it, and hangs in the fourth step of worker 1."""
 
     def __init__(self):
         super().__init__(gymnasium.make("CartPole-v1"))
@@ -523,7 +523,7 @@ def test_one_worker_raises_and_the_other_hangs():
     )
     assert raised.startswith("Worker 0 failed") and "in actor_learner" in raised and "no such game" in raised
     assert hung.startswith("Worker 1 hangs: it sent nothing for 1 s") and "larger heartbeat" in hung
-    assert agent.step == 0  # no segment was whole
+    assert agent.step == 0  # no segment was completed
 
 
 CELLS = """
@@ -552,7 +552,7 @@ def play():
 
 @posix
 def test_a_notebooks_kernel(tmp_path):
-    """What it defines is refused at once; interrupted or restarted, it leaves no worker behind."""
+    """A notebook's own definitions are refused at once, and interrupting or restarting its kernel leaves no worker."""
     paths = os.pathsep.join([str(Path(module.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": paths}
     manager, client = start_new_kernel(startup_timeout=300, cwd=str(tmp_path), env=env)
@@ -574,7 +574,7 @@ def test_a_notebooks_kernel(tmp_path):
 
 
 def replies(client, code):
-    """What a cell prints, and its error's name, until it has ended."""
+    """What a cell prints, and the name of its error, until it ends."""
     cell = client.execute(code)
     while True:
         message = client.get_iopub_msg(timeout=300)
@@ -588,7 +588,7 @@ def replies(client, code):
 
 
 def gone(pid):
-    """Wait until there is no such process any more."""
+    """Wait until this process has ended."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

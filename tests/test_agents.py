@@ -1,4 +1,4 @@
-"""What PPO, TRPO, REINFORCE, A2C and in part A3C owe alike: seeds, files, shapes, sentences, and that they learn."""
+"""What PPO, TRPO, REINFORCE, A2C and partly A3C have in common: seeds, files, shapes, errors, and that they learn."""
 
 import dataclasses
 import math
@@ -35,7 +35,7 @@ AGENTS = {
 }
 NAMES = pytest.mark.parametrize("name", AGENTS)
 ALGORITHMS = pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE, A2C])
-ALL = (PPO, TRPO, REINFORCE, A2C, A3C)  # what costs no worker
+ALL = (PPO, TRPO, REINFORCE, A2C, A3C)  # making them starts no worker
 
 
 def make(name, env="CartPole-v1", **changes):
@@ -50,7 +50,7 @@ def make(name, env="CartPole-v1", **changes):
     "name, env",
     [*((name, "CartPole-v1") for name in AGENTS), *((name, Steering) for name in ("ppo", "trpo", "reinforce", "a2c"))],
 )
-def test_a_seed_is_a_run(name, env):
+def test_one_seed_gives_one_run(name, env):
     one, two, other = (make(name, env, seed=seed) for seed in (1, 1, 2))
     returns = learn(one, 256)
     assert len(returns) > 2
@@ -60,7 +60,7 @@ def test_a_seed_is_a_run(name, env):
 
 
 @NAMES
-def test_agents_that_take_turns_learn_as_if_alone(name):
+def test_agents_that_take_turns_learn_as_if_they_were_alone(name):
     alone = [make(name, seed=seed) for seed in (1, 2)]
     for agent in alone:
         learn(agent, 192)
@@ -73,7 +73,7 @@ def test_agents_that_take_turns_learn_as_if_alone(name):
 
 
 @NAMES
-def test_learning_in_two_parts_is_learning_in_one(name):
+def test_learning_in_two_parts_equals_learning_in_one(name):
     parts, whole = make(name), make(name)
     assert learn(parts, 128) + learn(parts, 256) == learn(whole, 256)
     assert weights(parts.network).equal(weights(whole.network))
@@ -81,7 +81,7 @@ def test_learning_in_two_parts_is_learning_in_one(name):
 
 
 @NAMES
-def test_no_agent_touches_the_random_numbers_of_others(name):
+def test_an_agent_leaves_global_random_numbers_alone(name):
     before = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     agent = make(name)
     learn(agent, 192)
@@ -91,7 +91,7 @@ def test_no_agent_touches_the_random_numbers_of_others(name):
 
 
 @ALGORITHMS
-def test_the_first_weights_come_from_the_agents_seed_alone(algorithm):
+def test_the_first_weights_depend_only_on_the_agents_seed(algorithm):
     torch.manual_seed(3)
     one, other = small(algorithm, seed=1), small(algorithm, seed=2)
     torch.manual_seed(4)
@@ -106,7 +106,7 @@ def test_the_first_weights_come_from_the_agents_seed_alone(algorithm):
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
 def test_a_loaded_agent_is_the_agent(name, env, tmp_path):
     if env == "Pendulum-v1" and AGENTS[name][0] is REINFORCE:
-        env = "CartPole-v1"  # an episode there takes 200 steps
+        env = "CartPole-v1"  # because an episode of Pendulum takes 200 steps
     agent = make(name, env, seed=4)
     learn(agent, 256)
     loaded = load(save(agent, tmp_path / "agent.pt"))
@@ -128,7 +128,7 @@ def test_a_loaded_agent_is_the_agent(name, env, tmp_path):
 
 
 def forward(agent, obs):
-    """What acts, from its beginning: params and V, or params and memory."""
+    """The outputs for acting in a new episode: params and V, or params and memory."""
     if not isinstance(agent, A2C):
         return agent.collector.forward(obs)
     memory = agent.network.initial_state(len(obs)) if agent.recurrent else None
@@ -137,12 +137,12 @@ def forward(agent, obs):
 
 
 def optimizers(agent):
-    """Those of torch."""
+    """The agent's torch optimizers."""
     return [value for value in vars(agent).values() if isinstance(value, torch.optim.Optimizer)]
 
 
 def statistics(agent):
-    """What all its optimizers remember."""
+    """The statistics of all its optimizers."""
     if isinstance(agent, A2C):
         return agent.optimize.statistics()
     states = [state for optimizer in optimizers(agent) for state in optimizer.state.values()]
@@ -164,7 +164,7 @@ def test_a_loaded_agent_takes_the_same_next_update(name, tmp_path):
     else:
         collect = agent.collector.collect_episodes if AGENTS[name][0] is REINFORCE else agent.collector.collect
     rollout = collect(5)
-    loaded.network.load_state_dict(agent.network.state_dict())  # with `normalize`, the rollout was of newer scales
+    loaded.network.load_state_dict(agent.network.state_dict())  # with `normalize`, the rollout has newer scales
     loaded.rng = np.random.default_rng()
     loaded.rng.bit_generator.state = agent.rng.bit_generator.state
     for one in (agent, loaded):
@@ -181,7 +181,7 @@ def test_a_loaded_agent_takes_the_same_next_update(name, tmp_path):
 
 @NAMES
 @pytest.mark.parametrize("resume", [True, False])
-def test_a_loaded_agent_goes_on_and_counts_from_where_it_was(name, resume, tmp_path):
+def test_a_loaded_agent_continues_and_counts_from_where_it_was(name, resume, tmp_path):
     agent = make(name)
     learn(agent, 256)
     path = save(agent, tmp_path / "agent.pt", resume=resume)
@@ -189,7 +189,7 @@ def test_a_loaded_agent_goes_on_and_counts_from_where_it_was(name, resume, tmp_p
     result = train(loaded, agent.step + 256)
     assert min(result.steps) > agent.step and max(result.steps) <= loaded.step >= agent.step + 256
     assert loaded.step == loaded.envs.steps
-    assert loaded.learning_rate == 1e-4  # the settings win over the file
+    assert loaded.learning_rate == 1e-4  # settings override the file
     for optimizer in optimizers(loaded)[:1]:
         assert optimizer.param_groups[0]["lr"] <= 1e-4  # annealing lowers it
     assert torch.isfinite(weights(loaded.network)).all()
@@ -225,7 +225,7 @@ def test_only_the_chosen_actions_are_taken(algorithm):
     agent = small(algorithm, Frames, actions=(2, 1))
     rewards = [episode.total_reward / episode.length for p in agent.learn(192) for episode in p.finished]
     assert agent.network.policy_head.out_features == 2
-    assert min(rewards) >= 1 and max(rewards) <= 2  # Frames pays the action's number
+    assert min(rewards) >= 1 and max(rewards) <= 2  # Frames pays the number of the action
 
 
 # Learning ---------------------------------------------------------------------------------------------------
@@ -245,11 +245,11 @@ def test_the_chain_is_solved(algorithm):
     params, values = forward(agent, np.eye(5, dtype=np.float32))
     assert (params[:, 1] - params[:, 0]).min() > 1
     if algorithm is not REINFORCE:
-        np.testing.assert_allclose(values, 0.9 ** np.arange(4, -1, -1), atol=0.25)  # of who always goes right
+        np.testing.assert_allclose(values, 0.9 ** np.arange(4, -1, -1), atol=0.25)  # values of always going right
 
 
 class WideSteering(Steering):
-    """Wide bounds: what is clipped teaches nothing."""
+    """Wide bounds, because a clipped action teaches nothing."""
 
     def __init__(self):
         super().__init__()
@@ -267,7 +267,7 @@ def test_continuous_actions_are_learned(algorithm):
     agent = small(algorithm, WideSteering, gamma=0.5, **settings[algorithm])
     learn(agent, 6000)
     np.testing.assert_allclose(agent.act(agent.envs.obs), [(0.3, -0.2)] * agent.envs.num_envs, atol=0.2)
-    assert (agent.network.log_std < -0.5).all()  # and it has become sure of them
+    assert (agent.network.log_std < -0.5).all()  # the policy has become sure of them
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("algorithm, name, kind", NUMBERS)
-def test_a_number_that_cannot_be_right_is_refused_in_one_sentence(algorithm, name, kind):
+def test_an_impossible_number_is_refused_in_one_sentence(algorithm, name, kind):
     wrong = [-1, math.nan, None, "3"]
     wrong += [] if name in UNIT | ZERO else [0]
     wrong += [1.5, 2] if name in UNIT else [1.5] if kind is int else []
@@ -366,13 +366,13 @@ WORDS += [(algorithm, "optimizer", "sgd") for algorithm in (A2C, A3C)] + [(A3C, 
 
 
 @pytest.mark.parametrize("algorithm, name, wrong", WORDS)
-def test_a_word_that_cannot_be_right_is_refused_in_one_sentence(algorithm, name, wrong):
+def test_an_impossible_word_is_refused_in_one_sentence(algorithm, name, wrong):
     with pytest.raises(ValueError) as error:
         algorithm(**{name: wrong})
     assert f"{name}={wrong!r}" in one_line(error)
 
 
-def test_the_words_that_are_right_are_told():
+def test_the_error_lists_the_possible_words():
     with pytest.raises(ValueError, match="variant='x' must be one of 'clip', 'adaptive_kl'"):
         PPO(variant="x")
     with pytest.raises(ValueError, match="baseline='x' must be one of 'none', 'mean', 'value'"):
@@ -391,7 +391,7 @@ def test_settings_at_their_limits_work():
 
 
 @ALGORITHMS
-def test_numpys_numbers_are_as_good_as_pythons(algorithm):
+def test_numpy_numbers_are_accepted_as_settings(algorithm):
     scale = (1.0, 2.0, 0.5, 1.0)
     agent = small(algorithm, seed=np.int64(3), learning_rate=np.float64(1e-3), obs_scale=np.float32(scale))
     assert (type(agent.seed), type(agent.learning_rate)) == (int, float) and agent.obs_scale == scale
@@ -399,7 +399,7 @@ def test_numpys_numbers_are_as_good_as_pythons(algorithm):
 
 
 @ALGORITHMS
-def test_a_device_that_is_not_here_is_named(algorithm):
+def test_a_device_that_does_not_exist_is_named(algorithm):
     with pytest.raises(ValueError, match="device='nonsense' cannot be used here"):
         small(algorithm, device="nonsense")
 

@@ -1,4 +1,4 @@
-"""What chapter 4 measures (asynchrony, wall_clock), on small runs; and what the explorers show of it."""
+"""The measurements of chapter 4 on small runs, and what the explorers show of them."""
 
 import math
 
@@ -23,7 +23,7 @@ from rlkit.running.result import Episode, Progress
 
 
 def agent_with_laps():
-    """Two workers, a lap a second of one step each; the second begins half a second later."""
+    """Two workers with laps of one step and one second; the second worker begins half a second later."""
     agent = A3C(num_workers=2, t_max=1, hidden=(4,))
     for k in range(10):
         for rank in range(2):
@@ -33,7 +33,7 @@ def agent_with_laps():
     return agent
 
 
-def test_rates_count_while_all_workers_are_at_work():
+def test_rates_are_measured_while_all_workers_are_busy():
     numbers = rates(agent_with_laps())
     assert numbers["steps_per_second"] == pytest.approx(2, abs=0.2)
     assert numbers["steps_per_cpu_second"] == 2.0 and numbers["cpus"] == pytest.approx(1, abs=0.1)
@@ -80,7 +80,7 @@ def test_bias_and_variance_are_those_of_drawn_segments():
     assert errors(length, b, rho, sigma) == pytest.approx(np.mean(drawn, axis=0), rel=0.02)
 
 
-def test_what_is_stored_is_whole():
+def test_the_stored_experiments_are_complete():
     runs, _ = stored("virtual_workers")
     assert list(runs["runs"]) == [str(count) for count in VIRTUAL_WORKERS]
     assert list(stored("real_workers")[0]["CartPole"]) == [str(count) for count in REAL_WORKERS]
@@ -90,7 +90,7 @@ def test_what_is_stored_is_whole():
     assert list(stored("memory")[0]) == ["feed-forward", "LSTM"]
 
 
-def test_a_run_that_is_not_solved_counts_as_longer_than_any():
+def test_an_unsolved_run_counts_as_infinitely_long():
     runs = {"1": [{"solved": 4.0}, {"solved": 8.0}, {"solved": 6.0}], "2": [{"solved": 3.0}, {"solved": None}]}
     assert speed_ups(runs) == {1: [1.5, 0.75, 1.0], 2: [2.0, 0.0]}
 
@@ -137,8 +137,8 @@ def test_the_picture_by_clock_shows_each_seed_and_their_median():
         assert ax.get_title() == name and [text.get_text() for text in ax.get_legend().get_texts()] == methods
 
 
-def test_real_workers_under_the_explorer():
-    """Two processes, then a stop; the words before any worker is ready, and after."""
+def test_the_explorer_with_real_workers():
+    """Two processes and a stop; the text before any worker is ready, and after."""
     panel = explore.workers(seconds=2, hidden=(8,))
     panel.race(2)
     assert "steps per second" in panel.status.value and "W = 2" in panel.status.value

@@ -1,4 +1,4 @@
-"""A checkpoint is the same agent again, or an error that says what is wrong; never half a file."""
+"""A checkpoint gives back the same agent, or an error that says what is wrong; there is never half a file."""
 
 import signal
 import subprocess
@@ -61,11 +61,11 @@ def test_a_loaded_agent_takes_the_same_next_updates(trained, path):
     for agent in (trained, loaded):
         for _ in range(10):
             agent.update()
-    assert trained.num_updates % trained.target_period < 10  # the target followed on the way
+    assert trained.num_updates % trained.target_period < 10  # the target was renewed on the way
     assert weights(loaded.network).equal(weights(trained.network))
 
 
-def test_a_loaded_agent_goes_on_and_counts_from_where_it_was(trained, path):
+def test_a_loaded_agent_continues_and_counts_from_where_it_was(trained, path):
     save(trained, path)
     loaded = load(path)
     result = train(loaded, 400)
@@ -99,7 +99,7 @@ def test_settings_can_be_changed_on_loading(trained, path):
     assert weights(loaded.network).equal(weights(trained.network))
 
 
-def test_the_file_holds_tensors_and_plain_values_only(path):
+def test_a_file_holds_only_tensors_and_plain_values(path):
     save(tiny(learning_rate=np.float64(1e-3), seed=np.int64(3), obs_scale=np.ones(4, np.float32)), path)
     content = torch.load(path, weights_only=True)
     assert {"format", "sha256", "algorithm", "settings", "state"} == set(content)
@@ -107,7 +107,7 @@ def test_the_file_holds_tensors_and_plain_values_only(path):
     assert load(path).seed == 3
 
 
-def test_an_agent_saved_from_a_network_that_learned_more_is_another_file(trained, path):
+def test_the_checksum_changes_with_the_weights(trained, path):
     before = module.checksum(agent_state(trained))
     with torch.no_grad():
         next(trained.network.parameters()).view(-1)[0] += 1e-6
@@ -115,7 +115,7 @@ def test_an_agent_saved_from_a_network_that_learned_more_is_another_file(trained
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
-def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(path, optimizer):
+def test_a_file_of_many_workers_holds_one_theta_the_statistics_and_the_count(path, optimizer):
     agent = A3C(optimizer=optimizer, hidden=(8,), num_workers=3)
     gradient = torch.randn(len(agent.shared.theta), generator=torch.Generator().manual_seed(0))
     agent.shared.optimizer.step(gradient, 0.1)
@@ -129,7 +129,7 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     agent.shared.optimizer.step(gradient, 0.1)
     assert loaded.shared.theta.equal(agent.shared.theta) and alone.shared.theta.equal(agent.shared.theta)
     loaded.shared.steps.fill_(7)
-    restore_agent(loaded, agent_state(alone))  # a second time
+    restore_agent(loaded, agent_state(alone))  # restoring twice
     assert loaded.step == 60
     save(agent, path.with_name("small.pt"), resume=False)
     small = load(path.with_name("small.pt"))
@@ -138,8 +138,8 @@ def test_a_file_of_many_workers_is_the_one_theta_the_statistics_and_the_count(pa
     assert path.with_name("small.pt").stat().st_size < path.stat().st_size
 
 
-def test_a_file_holds_tensors_of_the_cpu_only_wherever_the_agent_was(trained, path, monkeypatch):
-    """Elsewhere is no device: its tensors cannot be written, and only `to("cpu")` brings them back."""
+def test_a_file_holds_only_cpu_tensors_wherever_the_agent_was(trained, path, monkeypatch):
+    """`Elsewhere` stands for another device: its tensors cannot be written, and only `to("cpu")` brings them back."""
 
     class Elsewhere(torch.Tensor):
         @classmethod
@@ -167,10 +167,10 @@ def test_a_file_holds_tensors_of_the_cpu_only_wherever_the_agent_was(trained, pa
     assert same(read(path)["state"], module.on_cpu(state, {})) and len(path.read_bytes()) == len(here)
 
 
-def test_what_changes_while_a_file_is_written_does_not_damage_it(trained, path, monkeypatch):
+def test_changes_while_a_file_is_written_do_not_damage_it(trained, path, monkeypatch):
     checksum = module.checksum
 
-    def meanwhile(content):  # an A3C's workers go on
+    def meanwhile(content):  # as the workers of an A3C do
         digest = checksum(content)
         trained.network.advantage[0].weight.data += 1.0
         return digest
@@ -240,7 +240,7 @@ def test_a_flipped_byte_is_noticed_or_harmless(path):
     assert len(positions) > 60 and noticed > 10
 
 
-def test_a_flipped_bit_in_the_weights_is_called_damage(path):
+def test_a_flipped_bit_in_the_weights_is_reported_as_damage(path):
     agent = tiny(hidden=(8,))
     save(agent, path, resume=False)
     whole = path.read_bytes()
@@ -253,7 +253,7 @@ def test_a_flipped_bit_in_the_weights_is_called_damage(path):
 
 
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
-def test_a_file_cut_short_is_noticed(path, part):
+def test_a_truncated_file_is_noticed(path, part):
     save(tiny(hidden=(8,)), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
@@ -262,7 +262,7 @@ def test_a_file_cut_short_is_noticed(path, part):
     assert str(path) in one_line(error)
 
 
-def test_foreign_files_are_noticed(path):
+def test_files_of_another_kind_are_noticed(path):
     for content in (torch.ones(3), {"weight": torch.ones(3)}, [1, 2], {"sha256": "0", "format": "rlkit-1"}):
         torch.save(content, path)
         with pytest.raises(ValueError, match="not a whole checkpoint|damaged") as error:
@@ -344,9 +344,9 @@ while True:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_kill_during_a_save_leaves_a_whole_file(path, trained):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
-    process.stdout.readline()  # the first file is there: from here on it saves and saves
+    process.stdout.readline()  # the first file exists: from here on the process saves again and again
     for delay in np.linspace(0.0, 0.02, 12):
-        process.send_signal(signal.SIGSTOP)  # frozen in the middle of something: what would a kill leave?
+        process.send_signal(signal.SIGSTOP)  # frozen in the middle of something: what would a kill leave behind?
         assert read(path)["algorithm"] == "DQN"
         process.send_signal(signal.SIGCONT)
         time.sleep(delay)
@@ -360,7 +360,7 @@ def test_a_kill_during_a_save_leaves_a_whole_file(path, trained):
 # The watcher ------------------------------------------------------------------------------------------------
 
 
-def test_the_watcher_saves_at_once_now_and_then_and_at_the_end(path, monkeypatch):
+def test_the_watcher_saves_at_once_at_intervals_and_at_the_end(path, monkeypatch):
     now, saved = [100.0], []
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(module, "save", lambda agent, path: saved.append(agent.step))

@@ -14,12 +14,12 @@ from rlkit.replay import Replay
 
 
 def counting_envs(*lengths):
-    """One environment for each, whose episodes all have that length."""
+    """One environment for each length, whose episodes all have that length."""
     each = itertools.cycle(lengths)
     return Envs(lambda: Counting((next(each),)), len(lengths), seed=0)
 
 
-def test_every_valid_row_is_a_true_transition_and_every_other_one_a_mere_reset():
+def test_every_valid_row_is_a_true_transition_and_every_other_row_an_autoreset_row():
     envs = counting_envs(3, 1, 5)
     rows = list(play(envs, 60))
     for row, after in zip(rows, [*rows[1:], None]):
@@ -39,11 +39,11 @@ def test_every_valid_row_is_a_true_transition_and_every_other_one_a_mere_reset()
     assert valid.mean(0).tolist() == [3 / 4, 1 / 2, 5 / 6]
 
 
-def test_episodes_report_their_total_length_and_step():
+def test_episodes_report_their_return_length_and_step():
     envs = counting_envs(3, 1)
     for _ in play(envs, 8):
         pass
-    # Environment 0 ends with step 3, is reset in the 4th, ends with the 7th; environment 1 with each odd one.
+    # Environment 0 ends an episode at step 3, is reset in step 4 and ends at 7; environment 1 ends at each odd step.
     expected = [(1, 1, 2), (1 + 2 + 3, 3, 6), (11, 1, 6), (21, 1, 10), (31, 1, 14), (11 + 12 + 13, 3, 14)]
     finished = envs.pop_finished()
     assert sorted(finished, key=lambda e: (e.step, e.total_reward)) == expected
@@ -120,7 +120,7 @@ class Lives(Counting):
 def test_a_lost_life_is_terminal_and_the_game_goes_on():
     envs = Envs(Lives, 2, seed=0, life_loss=True)
     rows = list(play(envs, 14))
-    for t, row in enumerate(rows):  # six steps and a reset, twice
+    for t, row in enumerate(rows):  # six steps and an autoreset row, twice
         assert row.terminated.tolist() == [t % 7 in (1, 3, 5)] * 2
         assert row.valid.tolist() == [t % 7 != 6] * 2
     assert [episode.length for episode in envs.pop_finished()] == [6, 6, 6, 6]
@@ -129,14 +129,14 @@ def test_a_lost_life_is_terminal_and_the_game_goes_on():
 
 
 class Bonus(Lives):
-    """Wins a life, and is truncated with it after two steps."""
+    """Gains a life and is truncated with it after two steps."""
 
     def step(self, action):
         obs, reward, *_ = super().step(action)
         return obs, reward, False, self.time == 2, {"lives": 4}
 
 
-def test_a_new_game_with_fewer_lives_than_the_last_had_is_no_lost_life():
+def test_a_new_game_with_fewer_lives_is_not_a_lost_life():
     envs = Envs(Bonus, 1, seed=0, life_loss=True)
     assert not any(row.terminated[0] for row in play(envs, 12))
     assert len(envs.pop_finished()) == 4
@@ -165,7 +165,7 @@ def test_actions_are_chosen_by_index(start):
 
 
 @pytest.mark.parametrize("env, actions", [("CartPole-v1", (2,)), ("CartPole-v1", (-1,)), ("Pendulum-v1", (0,))])
-def test_actions_that_are_not_there_are_refused(env, actions):
+def test_actions_that_do_not_exist_are_refused(env, actions):
     with pytest.raises(ValueError, match=env) as error:
         Envs(env, 1, seed=0, actions=actions)
     assert str(actions) in one_line(error)
@@ -199,12 +199,12 @@ def test_continuous_actions_are_clipped_to_the_bounds_of_each_dimension(low, hig
     before = actions.copy()
     envs.step(actions)
     assert [env.received[0].tolist() for env in made[-3:]] == expected
-    assert (actions == before).all()  # the learner keeps what was drawn
+    assert (actions == before).all()  # the learner keeps the unclipped action
     assert envs.num_actions is None and envs.actions is None
 
 
 @pytest.mark.parametrize("env, actions, expected", [(Counting, None, 2), (Frames, None, 3), (Frames, (2, 1), 2)])
-def test_the_number_of_actions_is_of_those_that_can_be_chosen(env, actions, expected):
+def test_num_actions_counts_the_actions_that_can_be_chosen(env, actions, expected):
     envs = Envs(env, 2, seed=0, actions=actions)
     assert envs.num_actions == expected and type(envs.num_actions) is int
     assert Envs(lambda: Actions(start=-1), 2, seed=0).num_actions == 4
@@ -229,12 +229,12 @@ class Broken(Counting):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["reward", "obs"])
-def test_a_number_that_is_none_stops_at_once_and_says_where(where, bad):
+def test_nan_and_infinity_stop_the_run_at_once_and_say_where(where, bad):
     makers = iter([Counting, lambda: Broken(**{where: bad})])
     envs = Envs(lambda: next(makers)(), 2, seed=0)
     with pytest.raises(ValueError) as error:
         list(play(envs, 10))
-    assert envs.steps == 8  # four steps of two went well
+    assert envs.steps == 8  # two environments took four good steps
     what = {"reward": "reward", "obs": "observation"}[where]
     assert f"Environment 1 returned the {what}" in str(error.value)
     assert str(bad) in str(error.value) and "step 8" in one_line(error) and "fix" in str(error.value)
@@ -247,7 +247,7 @@ def test_an_unknown_id_is_named(env):
     assert repr(env) in str(error.value)
 
 
-def test_continuous_actions_are_refused_with_the_way_out():
+def test_continuous_actions_are_refused_with_the_cure():
     with pytest.raises(ValueError, match="Pendulum-v1 takes continuous actions") as error:
         tiny("Pendulum-v1")
     assert "policy gradient" in one_line(error)
@@ -261,12 +261,12 @@ def test_continuous_actions_are_refused_with_the_way_out():
         Box(0, 1, (84, 84), np.float32),
         Box(0, 255, (84, 84), np.uint8),
         Box(0, 1, (3, 84, 84), np.float32),
-        Box(0, 255, (96, 96, 3), np.uint8),  # colours last: not a stack of frames
+        Box(0, 255, (96, 96, 3), np.uint8),  # the colours are the last axis: no stack of frames
         Box(0, 255, (4, 10, 10), np.uint8),  # too small for the convolutions
     ],
     ids=str,
 )
-def test_observations_that_no_network_here_takes_are_refused_with_the_cure(space):
+def test_observations_that_no_network_takes_are_refused_with_the_cure(space):
     class Strange(Counting):
         def __init__(self):
             super().__init__()
@@ -281,6 +281,6 @@ def test_observations_that_no_network_here_takes_are_refused_with_the_cure(space
     one_line(error)
 
 
-def test_frames_come_as_bytes():
+def test_frames_are_bytes():
     envs = Envs(Frames, 2, seed=0)
     assert (envs.obs.shape, envs.obs.dtype) == ((2, 4, 16, 16), np.uint8)

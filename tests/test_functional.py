@@ -1,6 +1,6 @@
-"""Every equation against an oracle that is not itself: hand numbers, limits, slow literal twins, autograd.
+"""Every equation against something independent: numbers by hand, limits, slow literal loops, autograd.
 
-And what holds for all of them: hints, docstrings of one form, and wrong shapes refused in one clear sentence.
+And what holds for all of them: type hints, docstrings of one form, wrong shapes refused in one clear sentence.
 """
 
 import doctest
@@ -38,7 +38,7 @@ EQUATIONS = [name for name in FUNCTIONS if name != "same_shape"]
 
 
 def line(name, label):
-    """What the docstring says behind "Shapes:" and its like, its indented lines joined; empty if there is none."""
+    """The text after "Shapes:" or a similar label, with its indented lines joined; empty if there is none."""
     found = re.search(rf"^    {label}: (.*(?:\n        .+)*)$", FUNCTIONS[name].__doc__, re.MULTILINE)
     return re.sub(r"\s+", " ", found[1]) if found else ""
 
@@ -82,7 +82,7 @@ def test_every_source_of_the_list_is_cited_by_an_equation():
 
 SIZES = dict(T=6, N=4, B=5, D=3, S=4, A=2, one=1)
 
-# The shapes of a right call of each function that takes at least two arrays. A new equation that does so needs a line.
+# Right shapes for each function that takes at least two arrays. A new equation that does so needs a line here.
 SHAPES = dict(
     bellman_expectation=dict(values="S", policy="S A", transition="S A S", reward="S A"),
     action_values=dict(values="S", transition="S A S", reward="S A"),
@@ -121,16 +121,16 @@ NUMBERS = dict(
     count=1, betas=(0.9, 0.99), max_kl=0.01,
 )  # fmt: skip
 MASKS = {"ended", "terminated", "truncated"}
-BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # an array that is stretched on purpose, as its docstring says
-FREE_ROWS = {("value_error", "values"), ("perturbation_saliency", "perturbed")}  # of which there may be any number
-LEADING = {  # whose arrays may lack leading axes, as their docstrings say
+BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # stretched on purpose, as its docstring says
+FREE_ROWS = {("value_error", "values"), ("perturbation_saliency", "perturbed")}  # any number of them is allowed
+LEADING = {  # their arrays may lack leading axes, as their docstrings say
     "value_error", "semi_gradient", "kl_divergence", "gaussian_log_prob", "gaussian_kl", "perturbation_saliency",
     "ratio", "surrogate",
 }  # fmt: skip
 
 
 def kinds(hint):
-    """Which of NumPy's and torch's arrays a hint admits."""
+    """Which arrays a type hint allows: NumPy's, torch's or both."""
     admitted = get_args(hint) if isinstance(hint, UnionType) else [hint]
     return [kind for kind in (np.ndarray, torch.Tensor) if kind in admitted]
 
@@ -210,7 +210,7 @@ def test_a_wrong_shape_is_refused_in_one_sentence(name, parameter, kind):
     "name, parameter", [("dueling", "value"), *[(f"{x}_gradient", "td_error") for x in ("semi", "residual")]]
 )
 def test_a_column_is_asked_for_where_a_row_would_be_stretched(name, parameter):
-    arguments = {name: np.ones((3, 3)) for name in SHAPES[name]} | {parameter: np.ones(3)}  # 3 x 3: NumPy would comply
+    arguments = {name: np.ones((3, 3)) for name in SHAPES[name]} | {parameter: np.ones(3)}  # NumPy would accept 3 x 3
     if name == "residual_gradient":
         arguments["gamma"] = 0.9
     message = refusal(name, arguments)
@@ -218,7 +218,7 @@ def test_a_column_is_asked_for_where_a_row_would_be_stretched(name, parameter):
 
 
 @pytest.mark.parametrize("name, parameter, kind", WRONG)
-def test_without_the_check_no_such_sentence_is_said(name, parameter, kind, monkeypatch):
+def test_without_the_check_there_is_no_such_sentence(name, parameter, kind, monkeypatch):
     monkeypatch.setattr(F, "same_shape", lambda **arrays: None)
     arguments = right_call(name, kind)
     arguments[parameter] = arguments[parameter][..., None]
@@ -240,7 +240,7 @@ def test_the_bug_of_the_museum_is_refused_and_was_silent(monkeypatch):
     "shapes, cure",
     [
         (dict(a=(3, 1), b=(3,)), "drop the last axis of a with .squeeze(-1)"),
-        (dict(a=(3,), b=(3, 1), c=(3, 1)), "give a a last axis with [..., None]"),  # two against one
+        (dict(a=(3,), b=(3, 1), c=(3, 1)), "give a a last axis with [..., None]"),  # two arrays against one
         (dict(a=(2, 3), b=(3,)), "give a the shape [3]"),
         (dict(a=(3,), b=(4,), c=(3,)), "give b the shape [3]"),
         (dict(a=(1,), b=(3,)), "give a the shape [3]"),
@@ -265,12 +265,12 @@ def test_the_refusal_names_arrays_shapes_and_cure(kind, shapes, cure):
         (dict(a=(3,), b=(7, 4)), "give b the last axes [3]"),
     ],
 )
-def test_leading_axes_may_be_missing_and_last_ones_not(shapes, cure):
+def test_leading_axes_may_be_missing_but_not_the_last_ones(shapes, cure):
     with pytest.raises(ValueError, match=re.escape(f"must have the same last axes; {cure}.")):
         F.same_shape(leading=True, **{name: torch.ones(shape) for name, shape in shapes.items()})
 
 
-def test_what_is_no_mistake_passes():
+def test_correct_shapes_pass():
     three, row = torch.ones(3), np.ones((7, 3))
     F.same_shape(a=three, b=np.ones(3), c=2.0, d=1, e=torch.tensor(5.0), f=np.float32(1), g=True)
     F.same_shape(a=1.0, b=2.0)
@@ -282,8 +282,8 @@ def test_what_is_no_mistake_passes():
         F.same_shape(a=three, b=row)  # leading axes are free only where an equation says so
 
 
-def test_the_broadcasts_that_are_documented_work():
-    """A plain number for an array, leading axes of one argument, a column for a grid."""
+def test_documented_broadcasts_work():
+    """A plain number instead of an array, leading axes of one argument, a column for a grid."""
     values, rewards = np.array([0.0, 1.0, 4.0]), np.ones((2, 3))
     assert F.td_target(0.0, values, values > 3, 0.5).tolist() == [0.0, 0.5, 0.0]
     assert F.td_target(1.0, 2.0, False, 0.5) == 2.0
@@ -356,14 +356,14 @@ def test_bellman_optimality_contracts_to_the_values_of_its_greedy_policy(mdp, rn
         q = F.bellman_optimality(q, *tables)
     best = F.policy_values(np.eye(3)[q.argmax(1)], *tables)
     np.testing.assert_allclose(q.max(1), best)
-    policies = np.stack(np.meshgrid(*[range(3)] * 4), -1).reshape(-1, 4)  # all 81
+    policies = np.stack(np.meshgrid(*[range(3)] * 4), -1).reshape(-1, 4)  # all 81 policies
     assert all((F.policy_values(np.eye(3)[actions], *tables) <= best + 1e-9).all() for actions in policies)
 
 
 # Estimating values ------------------------------------------------------------------------------------------
 
 
-def test_value_error_weighs_the_states():
+def test_value_error_weights_the_states():
     true = np.array([1.0, 2.0, 5.0])
     assert F.value_error(true, true, np.full(3, 1 / 3)) == 0
     assert F.value_error(true, np.zeros(3), np.array([0.0, 1.0, 0.0])) == 4
@@ -392,7 +392,7 @@ def test_n_step_returns_do_not_round_to_whole_numbers():
     assert F.n_step_returns(ones, zeros, zeros[0], 0.5).tolist() == [[1.5], [1.0]]
 
 
-def test_semi_and_residual_gradient_are_autograds_of_minus_half_the_squared_error():
+def test_semi_gradient_and_residual_gradient_are_those_of_autograd():
     w = torch.tensor([0.3, -0.7], requires_grad=True)
     features, next_features, reward, gamma = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 0.5]), 0.4, 0.9
     value, next_value = torch.tanh(features @ w), torch.tanh(next_features @ w)
@@ -408,7 +408,7 @@ def test_semi_and_residual_gradient_are_autograds_of_minus_half_the_squared_erro
 # Q-learning with deep networks ------------------------------------------------------------------------------
 
 
-def test_max_q_and_double_q_are_their_loops():
+def test_max_q_and_double_q_equal_their_loops():
     online, target = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(0))
     assert F.max_q(target).tolist() == [max(row) for row in target.tolist()]
     expected = [row[max(range(4), key=lambda a: o[a])] for o, row in zip(online.tolist(), target.tolist())]
@@ -499,7 +499,7 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-QUARTERS, HALVES = torch.tensor([[0.0, math.log(3.0)]]), torch.zeros(1, 2)  # π = (1/4, 3/4), and (1/2, 1/2)
+QUARTERS, HALVES = torch.tensor([[0.0, math.log(3.0)]]), torch.zeros(1, 2)  # π = (1/4, 3/4) and (1/2, 1/2)
 
 
 def test_a_softmax_policy_by_hand():
@@ -511,7 +511,7 @@ def test_a_softmax_policy_by_hand():
 
 
 def test_a_gaussian_policy_by_hand():
-    narrow, wide = torch.zeros(1, 2), torch.tensor([[0.0, math.log(2.0)]])  # σ = 1 and 2, in the second dimension
+    narrow, wide = torch.zeros(1, 2), torch.tensor([[0.0, math.log(2.0)]])  # σ = 1 and 2 in the second dimension
     mean, action = torch.zeros(1, 2), torch.tensor([[1.0, 4.0]])
     assert F.gaussian_log_prob(mean, wide, action).item() == pytest.approx(
         -0.5 - 2 - math.log(2) - math.log(2 * math.pi)
@@ -539,7 +539,7 @@ def test_log_prob_entropy_and_kl_are_those_of_torchs_distributions(discrete, sha
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_kl_is_0_between_equals_above_0_otherwise_and_no_distance():
+def test_kl_is_0_between_equals_positive_otherwise_and_not_symmetric():
     old, new = 2 * normal(2, 100, 4)
     for kl in (F.kl_divergence, lambda old, new: F.gaussian_kl(*old.chunk(2, -1), *new.chunk(2, -1))):
         assert kl(old, old).abs().max() < 1e-6
@@ -547,7 +547,7 @@ def test_kl_is_0_between_equals_above_0_otherwise_and_no_distance():
         assert (kl(old, new) - kl(new, old)).abs().max() > 0.1
 
 
-def test_a_softmax_policy_bears_large_logits_and_ignores_a_shift_of_them():
+def test_a_softmax_policy_stands_large_logits_and_ignores_a_shift_of_them():
     logits, actions = normal(9, 3), torch.arange(9) % 3
     torch.testing.assert_close(F.log_prob(logits + 5, actions), F.log_prob(logits, actions))
     torch.testing.assert_close(F.entropy(logits + 5), F.entropy(logits))
@@ -560,7 +560,7 @@ def test_a_softmax_policy_bears_large_logits_and_ignores_a_shift_of_them():
 # Policy gradients -------------------------------------------------------------------------------------------
 
 
-def test_the_policy_gradient_of_a_softmax_pushes_up_what_was_done_and_down_the_rest():
+def test_the_policy_gradient_of_a_softmax_pushes_the_action_up_and_the_others_down():
     logits = normal(6, 3).requires_grad_()
     actions, advantages = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([1.0, -2.0, 0.0, 3.0, 0.5, -1.0])
     F.policy_gradient(F.log_prob(logits, actions), advantages).sum().backward()
@@ -574,7 +574,7 @@ def random_rollout(rng, steps=30, num_envs=4):
     """rewards, values, next_values, terminated, truncated; episodes end in each of the two ways and in both."""
     ends = rng.random((2, steps, num_envs)) < 0.15
     assert (ends[0] & ends[1]).any() and (ends[0] & ~ends[1]).any() and (~ends[0] & ends[1]).any()
-    assert ends[:, -1].any() and not ends[:, -1].any(0).all()  # at the edge some end and some go on
+    assert ends[:, -1].any() and not ends[:, -1].any(0).all()  # in the last row some episodes end and some continue
     return *rng.normal(size=(3, steps, num_envs)), *ends
 
 
@@ -628,7 +628,7 @@ def test_gae_of_an_ending_of_each_kind_by_hand():
         assert got.tolist() == [[expected], [1.0]]
 
 
-def test_gae_leaves_its_arguments_alone(rng):
+def test_gae_does_not_change_its_arguments(rng):
     rollout = random_rollout(rng)
     before = [x.copy() for x in rollout]
     F.gae(*rollout, 0.9, 0.9)
@@ -641,15 +641,15 @@ def test_normalized_advantages_have_mean_0_and_deviation_1(rng):
     np.testing.assert_allclose(got, (advantages - advantages.mean()) / advantages.std(), atol=1e-8)
 
 
-@pytest.mark.parametrize("value", [0.0, 7.0, -3e6, 0.1, 7.3])  # the last two are no sums of few powers of 2
+@pytest.mark.parametrize("value", [0.0, 7.0, -3e6, 0.1, 7.3])  # the last two have no exact float
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_equal_advantages_say_nothing(value, size):
-    assert F.normalize(torch.full((size,), value)).abs().max() < 1e-2  # their mean rounds, but no sign may come of it
+def test_equal_advantages_normalise_to_0(value, size):
+    assert F.normalize(torch.full((size,), value)).abs().max() < 1e-2  # their mean is rounded, but never ± 1
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
 @pytest.mark.parametrize("shape", [(40,), (8, 5)])
-def test_explained_variance_is_its_literal_sums(rng, kind, shape):
+def test_explained_variance_equals_literal_sums(rng, kind, shape):
     values, returns = rng.normal(3.0, 2.0, shape), rng.normal(-1.0, 5.0, shape)
     spread = lambda xs: sum((x - sum(xs) / len(xs)) ** 2 for x in xs)
     errors = [y - v for v, y in zip(values.ravel().tolist(), returns.ravel().tolist())]
@@ -666,7 +666,7 @@ def test_the_explained_variance_of_a_least_squares_line_is_the_squared_correlati
     assert F.explained_variance(line, returns) == pytest.approx(np.corrcoef(x, returns)[0, 1] ** 2)
 
 
-def test_explained_variance_tells_returns_apart_and_does_not_see_an_offset():
+def test_explained_variance_is_about_differences_and_ignores_an_offset():
     returns = torch.tensor([1.0, 4.0, -2.0, 0.5])
     assert F.explained_variance(returns, returns) == 1 == F.explained_variance(returns + 7, returns)
     assert F.explained_variance(torch.full((4,), 9.0), returns) == 0 == F.explained_variance(9.0, returns)
@@ -676,7 +676,7 @@ def test_explained_variance_tells_returns_apart_and_does_not_see_an_offset():
 
 @pytest.mark.parametrize("kind", [np.full, torch.full])
 @pytest.mark.parametrize("size, value", [(1, 2.0), (5, 0.0), (7, 0.1), (1000, 7.3), (30, 1e6)])
-def test_explained_variance_is_nan_where_there_is_nothing_to_explain(kind, size, value, recwarn):
+def test_explained_variance_is_nan_if_all_returns_are_equal(kind, size, value, recwarn):
     returns = kind((size,), value)
     for values in (returns, 0 * returns, returns + kind((size,), 1.0)):
         got = F.explained_variance(values, returns)
@@ -707,7 +707,7 @@ def test_a_human_scores_100_and_random_play_0(rng):
     np.testing.assert_allclose(F.human_normalized(human, random, human), 100)
     assert F.human_normalized(-20.7, random=-20.7, human=9.3) == 0  # Pong
     assert F.human_normalized(18.9, random=-20.7, human=9.3) == pytest.approx(132)
-    assert F.human_normalized(0.0, random=4.0, human=2.0) == 200  # where less is better, too
+    assert F.human_normalized(0.0, random=4.0, human=2.0) == 200  # also if less is better
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
@@ -777,7 +777,7 @@ def test_adam_is_torchs(betas, eps):
 # Importance sampling ----------------------------------------------------------------------------------------
 
 
-def test_ratios_weigh_samples_of_one_distribution_into_the_mean_of_another():
+def test_ratios_turn_samples_of_one_distribution_into_the_mean_of_another():
     p, q = torch.tensor([0.1, 0.2, 0.7]), torch.tensor([0.5, 0.3, 0.2])
     weights = F.ratio(p.log(), q.log())
     torch.testing.assert_close(weights, torch.tensor([0.2, 2 / 3, 3.5]))
@@ -812,7 +812,7 @@ def slope(objective, ratio):
     return torch.autograd.grad(objective(ratio).sum(), ratio)[0].tolist()
 
 
-def test_the_clipped_surrogate_is_dead_at_two_corners_and_alive_at_the_other_two():
+def test_the_clipped_surrogate_has_no_gradient_at_two_corners_and_one_at_the_other_two():
     ratio, advantages = [1.5, 0.5, 1.5, 0.5, 1.1, 0.9, 1.1, 0.9], torch.tensor([3.0, -3, -3, 3, 3, 3, -3, -3])
     clipped = lambda r: F.clipped_surrogate(r, advantages, 0.2)
     assert slope(clipped, ratio) == [0, 0, -3, 3, 3, 3, -3, -3]
@@ -828,7 +828,7 @@ def test_the_clipped_surrogate_on_a_grid(rng):
             assert gradient == pytest.approx(0 if dead else a, rel=1e-5)
             edge = min(max(r, 1 - clip_coef), 1 + clip_coef)
             assert got == pytest.approx(min(r * a, edge * a), rel=1e-5)
-            assert got <= r * a + 1e-6  # a pessimist
+            assert got <= r * a + 1e-6  # a lower bound
 
 
 def test_where_the_policies_agree_the_surrogates_gradient_is_the_policy_gradient():
@@ -849,7 +849,7 @@ def test_where_the_policies_agree_the_surrogates_gradient_is_the_policy_gradient
         torch.testing.assert_close(torch.autograd.grad(objective.sum(), z)[0], expected)
 
 
-def test_the_penalty_takes_beta_times_the_kl():
+def test_the_penalty_is_beta_times_the_kl():
     ratio, advantages, kl = torch.tensor([1.5, 0.5]), torch.tensor([2.0, -4.0]), torch.tensor([0.1, 0.3])
     np.testing.assert_allclose(F.kl_penalized_surrogate(ratio, advantages, kl, 10.0), [2.0, -5.0])
     np.testing.assert_allclose(F.kl_penalized_surrogate(ratio, advantages, kl, 0.0), F.surrogate(ratio, advantages))
@@ -863,7 +863,7 @@ def test_beta_follows_the_lectures_rule():
     assert F.adapt_kl_coef(6.0, 0.0, 0.01, 0.03, factor=1.5) == 4.0
 
 
-def test_the_papers_rule_for_beta_is_a_case_of_the_lectures(rng):
+def test_the_papers_rule_for_beta_is_a_special_case_of_the_lectures(rng):
     d = 0.01
     for kl in rng.uniform(0, 0.03, 200):
         paper = 0.5 if kl < d / 1.5 else 2.0 if kl > d * 1.5 else 1.0  # section 4
@@ -872,7 +872,7 @@ def test_the_papers_rule_for_beta_is_a_case_of_the_lectures(rng):
 
 @pytest.mark.parametrize("size", [1, 2, 5, 20])
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
-def test_conjugate_gradient_solves_what_linalg_solves(size, scale):
+def test_conjugate_gradient_agrees_with_linalg_solve(size, scale):
     root = normal(size, size, seed=size).double()
     H, b = root @ root.T + torch.eye(size), scale * normal(size, seed=9).double()
     before = b.clone()
@@ -881,7 +881,7 @@ def test_conjugate_gradient_solves_what_linalg_solves(size, scale):
     assert b.equal(before)
 
 
-def test_conjugate_gradient_stops_where_nothing_is_left_to_solve():
+def test_conjugate_gradient_stops_when_the_residual_is_zero():
     calls = []
 
     def matvec(v):
@@ -909,7 +909,7 @@ def test_conjugate_gradients_first_step_is_the_best_along_b():
 
 
 @pytest.mark.parametrize("max_kl", [0.01, 0.5])
-def test_a_trust_region_step_ends_where_the_models_kl_is_delta(max_kl):
+def test_a_trust_region_step_ends_where_the_quadratic_kl_is_delta(max_kl):
     root, x = normal(6, 6), normal(6, seed=1)
     H = root @ root.T
     step = F.trust_region_step(x, H @ x, max_kl) * x

@@ -20,7 +20,7 @@ FIELDS = {"double": True, "dueling": True, "n_step": 3, "batch_size": 16, "hidde
 
 
 class Match(gymnasium.Env):
-    """Four rounds of: say the sign you are shown. At the top level, so that a worker can import it."""
+    """Four rounds of "repeat the sign that you see". At the top level, so that a worker can import it."""
 
     observation_space, action_space = Box(-1, 1, (1,), np.float32), Discrete(2)
 
@@ -40,7 +40,7 @@ class Match(gymnasium.Env):
 
 
 def played(**fields):
-    """A DQN with something in its replay memory, and a batch of that."""
+    """A DQN with a filled replay memory, and a batch from it."""
     dqn = DQN(Match, **FIELDS, **fields)
     for _ in dqn.learn(200):
         pass
@@ -79,7 +79,7 @@ def test_a_workers_gradient_is_dqns():
 
 
 def test_the_servers_step_is_dqns(monkeypatch):
-    """The same batch through worker and server, or through DQN.update: the same weights, three times, with a sync."""
+    """A batch through worker and server gives the same weights as through DQN.update: three times, with a sync."""
     dqn, batch = played(max_grad_norm=0.1)
     monkeypatch.setattr(dqn.replay, "sample", lambda size: batch)
     agent = Gorila(Match, max_grad_norm=0.1, **FIELDS)
@@ -106,12 +106,12 @@ def test_theta_is_the_network():
     other_theta, _ = flat_weights(other)
     assert not np.allclose(dqn.q_values(obs), other.q_values(obs))
     theta.copy_(other_theta)  # θ' = θ
-    assert np.array_equal(dqn.q_values(obs), other.q_values(obs))  # the fast way, in NumPy
+    assert np.array_equal(dqn.q_values(obs), other.q_values(obs))  # the fast copy in NumPy
     assert torch.equal(dqn.network(torch.from_numpy(obs)), other.network(torch.from_numpy(obs)))
     assert not torch.equal(theta_target, theta)
 
 
-def test_the_server_drops_what_is_too_old():
+def test_the_server_drops_gradients_that_are_too_old():
     agent = Gorila(Match, max_staleness=2, **FIELDS)
     agent.server.num_updates = 10
     before = agent.theta.clone()
@@ -143,7 +143,7 @@ def test_the_server_publishes_and_syncs_the_target():
 
 
 def test_a_worker_follows_the_server():
-    """A worker in this process: its gradients name the version it read, its actor hears the common step count."""
+    """A worker in this process: its gradients carry the version that it read, its actor knows the common step count."""
     agent = Gorila(Match, num_workers=1, learning_starts=100, **FIELDS)
     agent.server.num_updates, agent.server.step = 7, 5_000
     agent.publish()
@@ -160,13 +160,13 @@ def test_a_worker_follows_the_server():
     with pytest.raises(Enough):
         bundle(send, *agent.job(0))
     kinds = [type(message) for message in sent]
-    assert kinds[:25] == [Experience] * 24 + [Gradient]  # after 100 steps of its own, whatever the others have taken
+    assert kinds[:25] == [Experience] * 24 + [Gradient]  # after 100 steps of its own
     assert {message.version for message in sent if isinstance(message, Gradient)} == {7}
     assert all(message.steps == 4 for message in sent if isinstance(message, Experience))
     assert all(tensor.is_shared() for tensor in agent.shared)
 
 
-def test_workers_differ_and_calls_differ():
+def test_seeds_differ_between_workers_and_between_calls():
     agent = Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS)
     settings = [agent.job(i)[0] for i in range(3)]
     assert len({s["seed"] for s in settings}) == 3
@@ -182,7 +182,7 @@ def test_state_round_trip():
     other = Gorila(Match, seed=1, **FIELDS)
     restore_agent(other, copy.deepcopy(agent_state(agent)))
     for trained in (agent, other):
-        trained.update(fake_gradient(trained, version=1, value=2.0))  # the optimiser's averages came along
+        trained.update(fake_gradient(trained, version=1, value=2.0))  # the averages of the optimiser were restored too
     assert torch.equal(other.theta, agent.theta)
     assert other.server.num_updates == 2
 

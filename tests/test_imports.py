@@ -1,5 +1,5 @@
-"""Who may import whom: equations know nothing, what runs an agent knows no algorithm, only pictures load picture
-libraries, and nothing goes in circles."""
+"""Which module may import which: equations import nothing of ours, `running` knows no algorithm, only pictures load
+picture libraries, and no import goes in a circle."""
 
 import ast
 import subprocess
@@ -24,7 +24,7 @@ MODULES = {dotted(path): path for path in FILES}
 
 
 def imports(module):
-    """All that a module imports, at its top or late, as modules where they are ours: `rlkit.envs`, `numpy`."""
+    """Everything that a module imports, at its top or inside functions: `rlkit.envs`, `numpy`."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -59,13 +59,13 @@ def test_every_package_is_known():
     assert folders == PACKAGES
 
 
-def test_a_late_import_and_an_imported_module_are_seen():
+def test_imports_inside_functions_and_imports_of_modules_are_found():
     assert "plotting.live" in own("rlkit.training") and "functional" in own("rlkit.dqn")
 
 
-def test_nothing_imports_in_a_circle():
+def test_no_import_goes_in_a_circle():
     graph = {module: {f"rlkit.{name}" if name != "rlkit" else name for name in own(module)} for module in MODULES}
-    graph["rlkit.__main__"].discard("rlkit")  # which nobody imports
+    graph["rlkit.__main__"].discard("rlkit")  # nobody imports it
     while graph:
         ends = [module for module, needs in graph.items() if not needs & graph.keys() - {module}]
         assert ends, f"a circle among {sorted(graph)}"
@@ -84,7 +84,7 @@ def test_widgets_are_imported_by_live_panels_and_explorers_only():
         assert module == "rlkit.plotting.live" or not outside(module) & {"ipywidgets", "IPython"}, module
 
 
-def test_the_equations_import_nothing_of_ours():
+def test_the_equations_import_nothing_of_rlkit():
     assert own("rlkit.functional") == set() and outside("rlkit.functional") <= {"collections", "math", "numpy", "torch"}
 
 
@@ -95,7 +95,7 @@ def test_networks_and_replay_know_the_equations_and_no_environment(module, more)
     assert own(f"rlkit.{module}") <= {"functional", more}
 
 
-def test_theta_is_torch_and_nothing_else():
+def test_theta_imports_only_torch():
     assert own("rlkit.theta") == set() and outside("rlkit.theta") <= {"itertools", "torch"}
 
 
@@ -155,7 +155,7 @@ absent = ["matplotlib", "ipywidgets", "IPython", "ale_py", "cv2", "PIL", "pygame
 import rlkit
 assert not set(absent) & set(sys.modules), set(absent) & set(sys.modules)
 for name in absent:
-    sys.modules[name] = None  # an import of it fails, as where it is not installed
+    sys.modules[name] = None  # its import fails, as if it were not installed
 import rlkit.training
 agent = rlkit.DQN(learning_starts=8, replay_size=64)
 print(rlkit.train(agent, 40).step, len(rlkit.evaluate(agent, 2)))
@@ -168,7 +168,7 @@ def test_training_without_a_screen_loads_no_picture_library_and_no_emulator():
     assert done.stdout.split() == ["40", "2"]
 
 
-def test_run_is_there_and_loaded_by_the_first_who_asks():
+def test_run_is_exported_and_loaded_on_first_use():
     from rlkit import Run
     from rlkit.plotting.live import Run as same
 

@@ -1,4 +1,4 @@
-"""The networks: their shapes, what enters them, and the NumPy twin that acts for them."""
+"""The networks: their shapes, their inputs, and the NumPy twins that act for them."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_a_dueling_network_has_its_value_as_the_mean_over_actions():
     obs = torch.from_numpy(observations(7, 2))
     torch.testing.assert_close(network(obs).mean(1), network.value(network.body(obs))[:, 0])
     plain = QNetwork((2,), 3, (8, 5))
-    assert len(weights(network)) - len(weights(plain)) == 8 * 5 + 5 + 5 + 1  # a stream more
+    assert len(weights(network)) - len(weights(plain)) == 8 * 5 + 5 + 5 + 1  # one more stream
 
 
 def test_the_nature_network_has_the_papers_shape():
@@ -84,13 +84,13 @@ def test_the_nature_network_has_the_papers_shape():
     assert network(frames(2, 4, 84, 84)).shape == (2, 18)
 
 
-def test_the_small_network_is_as_small_as_it_says():
+def test_the_small_network_has_the_size_that_it_claims():
     network = QNetwork((4, 42, 42), 3, (128,))
     assert network.advantage[0].in_features == 5 * 5 * 32
 
 
 @pytest.mark.parametrize("size", [15, 42, 63, 64, 84])
-def test_every_size_of_frames_that_envs_allows_fits(size):
+def test_every_frame_size_that_envs_allows_fits(size):
     network = QNetwork((4, size, size), 3, (16,), scale=255.0)
     assert network(frames(2, 4, size, size)).shape == (2, 3)
 
@@ -105,13 +105,13 @@ def test_bytes_become_floats_without_touching_the_batch():
     torch.testing.assert_close(q, network.advantage(network.body(inputs)), rtol=1e-4, atol=1e-5)
     floats = torch.from_numpy(observations(2, 3))
     before = floats.clone()
-    QNetwork((3,), 2, (4,), shift=1.0, scale=2.0)(floats)  # in place inside, so it must work on a copy
+    QNetwork((3,), 2, (4,), shift=1.0, scale=2.0)(floats)  # it scales in place, so it must work on a copy
     assert floats.equal(before)
 
 
 # Actor and critic -------------------------------------------------------------------------------------------
 
-POLICIES = {"discrete": Softmax(4), "continuous": Gaussian(2)}  # both with four params
+POLICIES = {"discrete": Softmax(4), "continuous": Gaussian(2)}  # both have four params
 
 
 def actor_critic(policy="discrete", obs_shape=(3,), **options):
@@ -165,9 +165,9 @@ def test_an_actor_critics_twin_is_the_network_and_follows_its_optimizer(policy, 
     assert_same()
     assert all(abs(now - then).max() > 0.01 for now, then in zip(twin(obs), start))
     if policy == "continuous":
-        assert (twin(obs)[0][:, 2:] != 0).all()  # the deviations too
+        assert (twin(obs)[0][:, 2:] != 0).all()  # so are the deviations
     with torch.no_grad():
-        network.shift.copy_(torch.ones(3))  # as running statistics do
+        network.shift.copy_(torch.ones(3))  # as running scales do
         network.scale.copy_(torch.full((3,), 2.0))
     assert_same()
     fresh = ActorCritic((3,), POLICIES[policy], (8, 5), activation, shift=0.1)
@@ -176,7 +176,7 @@ def test_an_actor_critics_twin_is_the_network_and_follows_its_optimizer(policy, 
     np.testing.assert_array_equal(twin(obs.astype(float))[0], twin(obs)[0])
 
 
-def test_what_a_twin_returned_stays_as_it_was():
+def test_the_output_of_a_twin_is_not_overwritten():
     twin = actor_critic("continuous").numpy_twin()
     one, two = observations(2, 4, 3)
     first = twin(one)
@@ -188,7 +188,7 @@ def test_what_a_twin_returned_stays_as_it_was():
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 16, 16)])
 @pytest.mark.parametrize("shared", [True, False])
-def test_policy_and_values_are_the_halves_of_the_network(policy, obs_shape, shared):
+def test_policy_and_values_are_the_two_outputs_of_the_network(policy, obs_shape, shared):
     network = actor_critic(policy, obs_shape, shared=shared, scale=255.0)
     disturb(network, size=0.1)
     obs = frames(5, *obs_shape) if len(obs_shape) == 3 else torch.from_numpy(observations(5, *obs_shape))
@@ -207,7 +207,7 @@ def test_policy_and_values_are_the_halves_of_the_network(policy, obs_shape, shar
         assert used == own and not used & (others - own)
 
 
-def test_at_first_all_actions_are_alike_and_the_weights_orthogonal():
+def test_at_first_all_actions_are_equally_likely_and_the_weights_orthogonal():
     network = actor_critic(obs_shape=(6,), hidden=(32, 32))
     params, _ = network(torch.from_numpy(observations(50, 6)))
     assert 0 < params.abs().max() < 0.1
@@ -250,7 +250,7 @@ def test_the_workshop_network_has_the_papers_shape():
     params, values = network(obs)
     torch.testing.assert_close(params, network.policy_head(features), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(values, network.value_head(features)[:, 0], rtol=1e-4, atol=1e-6)
-    other = ActorCritic((4, 84, 84), Softmax(3), (256,)).policy_body  # PPO's is Nature's
+    other = ActorCritic((4, 84, 84), Softmax(3), (256,)).policy_body  # PPO has the network of Nature
     assert [m.out_channels for m in other if isinstance(m, torch.nn.Conv2d)] == [32, 64, 64]
 
 
@@ -278,8 +278,8 @@ def recurrent(policy="discrete", obs_shape=(3,), **options):
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 16, 16)])
-def test_a_recurrent_network_is_torchs_lstm_on_its_body_and_both_heads_on_that(policy, obs_shape):
-    """nn.LSTM goes through whole sequences by itself: another piece of code than the cell that steps."""
+def test_a_recurrent_network_is_a_body_then_torchs_lstm_then_two_heads(policy, obs_shape):
+    """nn.LSTM runs through whole sequences, with other code than the cell that goes step by step."""
     network, (T, N) = recurrent(policy, obs_shape, scale=2.0), (6, 4)
     lstm = torch.nn.LSTM(5, 5)
     lstm.load_state_dict({f"{name}_l0": value for name, value in network.lstm.state_dict().items()})
@@ -300,7 +300,7 @@ def test_a_recurrent_network_is_torchs_lstm_on_its_body_and_both_heads_on_that(p
     torch.testing.assert_close(stepped, torch.cat([output, cell]), rtol=1e-4, atol=1e-5)
 
 
-def test_what_comes_after_a_row_that_is_not_valid_knows_nothing_of_what_came_before():
+def test_rows_after_an_autoreset_row_do_not_depend_on_the_rows_before_it():
     network, obs = recurrent(), torch.from_numpy(observations(6, 3, 3))
     valid = torch.ones(6, 3, dtype=torch.bool)
     valid[2, 1] = False
@@ -310,15 +310,15 @@ def test_what_comes_after_a_row_that_is_not_valid_knows_nothing_of_what_came_bef
     fresh, fresh_values = network.unroll(obs[3:, 1:2], network.initial_state(1), valid[3:, 1:2])
     torch.testing.assert_close(params[3:, 1:2], fresh)
     torch.testing.assert_close(values[3:, 1:2], fresh_values)
-    torch.testing.assert_close(params[:, ::2], whole[:, ::2])  # the neighbours
-    torch.testing.assert_close(params[:3, 1], whole[:3, 1])  # the row itself still knows
+    torch.testing.assert_close(params[:, ::2], whole[:, ::2])  # the other environments
+    torch.testing.assert_close(params[:3, 1], whole[:3, 1])  # the autoreset row itself still depends on them
     assert (params[3:, 1] - whole[3:, 1]).abs().max() > 1e-3
     params, _ = network.unroll(obs, memory.requires_grad_(), valid)
     (gradient,) = torch.autograd.grad(params[3:].sum(), memory)
     assert gradient[:, ::2].abs().min(-1).values.min() > 0 and not gradient[:, 1].any()
 
 
-def test_memory_begins_empty_and_one_body_serves_both_heads():
+def test_the_initial_state_is_zero_and_one_body_serves_both_heads():
     network = recurrent(obs_shape=(7,))
     assert network.value_body is network.policy_body
     sizes = [7 * 8 + 8, 8 * 5 + 5, 2 * 4 * 5 * 5 + 2 * 4 * 5, 5 * 4 + 4, 5 + 1]  # two layers, the LSTM, two heads
@@ -330,7 +330,7 @@ def test_memory_begins_empty_and_one_body_serves_both_heads():
 
 
 @pytest.mark.parametrize("obs_shape, dueling", [((4,), True), ((4, 42, 42), False), ((4, 84, 84), True)])
-def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
+def test_flatten_changes_only_where_the_weights_are_stored(obs_shape, dueling):
     network = QNetwork(obs_shape, 3, (32, 32), dueling)
     obs = torch.rand(2, *obs_shape)
     before, strides = network(obs), [p.stride() for p in network.parameters()]
@@ -343,11 +343,11 @@ def test_flatten_changes_nothing_but_where_the_weights_lie(obs_shape, dueling):
 
 
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 42, 42)])
-def test_concatenated_gradients_lie_as_the_weights_do(obs_shape):
+def test_concatenated_gradients_have_the_order_of_the_weights(obs_shape):
     network = actor_critic("continuous", obs_shape)
     parameters = list(network.parameters())
     theta = flatten(parameters)
-    tensors = [p.detach().clone(memory_format=torch.contiguous_format) for p in parameters]  # in another order
+    tensors = [p.detach().clone(memory_format=torch.contiguous_format) for p in parameters]  # in another memory format
     assert concatenate(tensors, parameters).equal(theta)
     assert concatenate([p.detach() for p in parameters], parameters).equal(theta)
     flat = torch.randn(len(theta))
@@ -355,7 +355,7 @@ def test_concatenated_gradients_lie_as_the_weights_do(obs_shape):
 
 
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 42, 42)])
-def test_a_flat_parameter_learns_as_its_parts_would(obs_shape):
+def test_a_flat_parameter_learns_as_its_parts_do(obs_shape):
     one, two = (actor_critic("continuous", obs_shape, scale=255.0) for _ in range(2))
     strides = [p.stride() for p in one.parameters()]
     theta = flat_parameter(one.parameters())
@@ -376,4 +376,4 @@ def test_a_flat_parameter_learns_as_its_parts_would(obs_shape):
             optimizer.step()
         torch.testing.assert_close(weights(one), weights(two), rtol=1e-4, atol=1e-6)
     pieces = torch.cat([p.detach().as_strided((p.numel(),), (1,), p.storage_offset()) for p in one.parameters()])
-    assert theta.detach().equal(pieces)  # in memory one after the other
+    assert theta.detach().equal(pieces)  # one after the other in memory

@@ -1,4 +1,4 @@
-"""Which stored outputs of a notebook pass for the same: tests/nbval_numbers.py."""
+"""tests/nbval_numbers.py: which stored outputs of a notebook count as equal."""
 
 import re
 import subprocess
@@ -29,9 +29,9 @@ SAME = [
     ("1,234.5 steps", "1,234.4 steps"),
     ("0.1-0.2 and 0.1–0.2", "0.1-0.3 and 0.2–0.2"),  # ranges
     ("99.5 %, 60.5ms, v0 = 0.5", "99.6 %, 60.4ms, v0 = 0.6"),
-    ("0.2482125", "0.248214"),  # the coarser digit and some 1e-5 of the size
+    ("0.2482125", "0.248214"),  # a unit of the coarser digit and 1e-5 of the size
     ("123456.78", "123457.5"),
-    ("mean    9.9", "mean   10.0"),  # the padding of a number that is longer now
+    ("mean    9.9", "mean   10.0"),  # the padding changes when a number becomes longer
     ("9.9    mean", "10.0   mean"),
     ("[ 0.95 -0.01]", "[0.95 0.00]"),
     ("array([1., 0.])", "array([0.9999999, 0.       ])"),
@@ -82,7 +82,7 @@ DIFFERENT = [
 @pytest.mark.parametrize("stored, new", SAME)
 def test_a_reader_would_not_see_the_difference(stored, new):
     assert Text(stored) == new
-    assert (Text(stored) != new) is False  # what nbval asks
+    assert (Text(stored) != new) is False  # the comparison that nbval makes
 
 
 @pytest.mark.parametrize("stored, new", DIFFERENT)
@@ -101,7 +101,7 @@ def test_the_message_has_the_line_and_both_numbers():
     assert [str(d) for d in differences("a 1", "b 1")] == ["line 1: 'b 1' instead of the stored 'a 1'"]
 
 
-def test_an_nbval_that_compares_otherwise_is_refused(monkeypatch):
+def test_an_nbval_with_another_comparison_is_refused(monkeypatch):
     monkeypatch.setattr(IPyNbCell, "sanitize", nbval_numbers.sanitize)
     assert nbval_numbers.in_force()
     monkeypatch.setattr(IPyNbCell, "compare_outputs", lambda cell, test, ref: test[0]["text"] == ref[0]["text"])

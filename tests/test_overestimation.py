@@ -1,4 +1,4 @@
-"""rlkit.experiments.overestimation: claimed and true values against ones known by hand, on a deterministic game."""
+"""rlkit.experiments.overestimation: claimed and true values of a deterministic game, compared with hand numbers."""
 
 from types import SimpleNamespace
 
@@ -12,11 +12,11 @@ from gymnasium.spaces import Box, Discrete
 from rlkit.experiments import overestimation as module
 from rlkit.experiments.overestimation import BUTTONS, button_noise, estimates_and_returns, overestimation_run
 
-LIMIT = 4  # of the games below, in steps
+LIMIT = 4  # steps of the games below
 
 
 class Stairs(gymnasium.Env):
-    """Three places. Action 1 climbs and pays 1, and leaving the last place ends the game; action 0 stays and pays 0."""
+    """Three places. Action 1 climbs and pays 1; leaving the last place ends the game. Action 0 stays and pays 0."""
 
     def __init__(self, endless=False):
         self.observation_space, self.action_space = Box(0, 1, (3,), np.float32), Discrete(2)
@@ -50,13 +50,13 @@ def player(table, env="Stairs-v0", gamma=0.5, actions=None):
     )
 
 
-def test_the_right_q_claims_what_is_true():
+def test_the_right_q_claims_the_true_values():
     exact = [[0.875, 1.75], [0.75, 1.5], [0.5, 1.0]]  # climb: 1 + 1/2 + 1/4, 1 + 1/2, 1; stay: half of that
     claimed, true = estimates_and_returns(player(exact), episodes=2, horizon=8, tail=20)
     assert claimed == true == pytest.approx((1.75 + 1.5 + 1.0) / 3)
 
 
-def test_a_wrong_q_is_measured_against_the_policy_that_it_makes():
+def test_a_wrong_q_is_compared_with_its_own_greedy_policy():
     claimed, true = estimates_and_returns(player([[0, 10], [0, 7], [0, 1]]), episodes=2, horizon=8, tail=20)
     assert claimed == pytest.approx(6) and true == pytest.approx(4.25 / 3)
     claimed, true = estimates_and_returns(player([[5, 4], [9, 9], [9, 9]]), episodes=2, horizon=8, tail=20)
@@ -64,7 +64,7 @@ def test_a_wrong_q_is_measured_against_the_policy_that_it_makes():
 
 
 def test_autoreset_rows_do_not_count():
-    """One row after the three steps of a game only resets. What it shows looks like the first place."""
+    """After the three steps of a game comes an autoreset row. It looks like the first place."""
     table = [[0, 10], [0, 7], [0, 1]]
     one_row_less, _ = estimates_and_returns(player(table), episodes=2, horizon=3, tail=20)
     with_the_reset, _ = estimates_and_returns(player(table), episodes=2, horizon=4, tail=20)
@@ -72,7 +72,7 @@ def test_autoreset_rows_do_not_count():
 
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9])
-def test_a_return_is_cut_by_the_tail_only_and_never_by_the_time_limit(gamma):
+def test_only_the_tail_cuts_a_return_and_never_the_time_limit(gamma):
     climb, tail = [[0, 1]] * 3, 12
     _, true = estimates_and_returns(player(climb, "EndlessStairs-v0", gamma), episodes=2, horizon=1, tail=tail)
     assert true == pytest.approx((1 - gamma ** (tail + 1)) / (1 - gamma)) and tail > LIMIT
@@ -94,7 +94,7 @@ def test_a_button_stands_for_its_action():
 
 def with_errors(online, target):
     """A DQN on CartPole with `BUTTONS` whose networks give each push its value and each button an error."""
-    pushes = torch.tensor([3.0] * 5 + [-2.0] * 5)  # that left is better than right is no error
+    pushes = torch.tensor([3.0] * 5 + [-2.0] * 5)  # the difference between left and right is no error
 
     def network(errors):
         return lambda obs: obs.sum(-1, keepdim=True) + pushes + torch.tensor(errors, dtype=torch.float32)
@@ -115,12 +115,12 @@ def test_sigma_is_the_error_of_the_online_network():
 
 
 @pytest.mark.parametrize("target, rho", [
-    ([3 * e for e in ERRORS], 1.0),  # of another size
+    ([3 * e for e in ERRORS], 1.0),  # the errors may have another size
     ([7 + e for e in ERRORS[:5]] + [e - 4 for e in ERRORS[5:]], 1.0),  # an error that a whole half shares is not seen
     ([-e for e in ERRORS], -1.0),
-    ([1.0, -1.0, 0.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, 0.0], 0.0),  # independent of them
+    ([1.0, -1.0, 0.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, 0.0], 0.0),  # independent of the errors
 ])  # fmt: skip
-def test_rho_is_how_far_the_target_network_shares_the_errors(target, rho):
+def test_rho_says_how_much_the_target_network_shares_the_errors(target, rho):
     sigma, found = button_noise(with_errors(ERRORS, target))
     assert sigma == pytest.approx(SIGMA, rel=1e-4) and found == pytest.approx(rho, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""A run that was saved and loaded is the run that was never interrupted, number for number."""
+"""A run that was saved and loaded equals the uninterrupted run, number for number."""
 
 import gymnasium
 import numpy as np
@@ -24,7 +24,7 @@ def path(tmp_path):
 
 
 def same(one, two):
-    """Equal in every value and every bit, types of arrays included."""
+    """Equal in every value and every bit, and in the types of arrays."""
     if isinstance(one, dict):
         return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
     if isinstance(one, list | tuple):
@@ -35,7 +35,7 @@ def same(one, two):
 
 
 def check_resume(make, path, first, last):
-    """Train to `last` at once, and with a stop at `first`; everything must come out the same."""
+    """Train to `last` in one go, and with a stop at `first`: everything must be the same."""
     whole = make()
     all_of_it = train(whole, last)
     part = make()
@@ -56,16 +56,16 @@ def check_resume(make, path, first, last):
 
 @pytest.mark.parametrize("num_envs", [1, 3, 8])
 @pytest.mark.parametrize("env", DISCRETE)
-def test_dqn_goes_on_as_if_nothing_had_happened(path, env, num_envs):
+def test_dqn_continues_as_if_nothing_had_happened(path, env, num_envs):
     steps = num_envs * {"CartPole-v1": 200, "Acrobot-v1": 520, "MountainCar-v0": 250}[env]
     check_resume(lambda: tiny(env, num_envs=num_envs, train_period=8), path, 0.45 * steps, steps)
 
 
-@pytest.mark.parametrize("replay_size", [400, 5_000])  # the ring has gone round, or has not
-def test_dqn_with_all_its_variants_goes_on(path, replay_size):
+@pytest.mark.parametrize("replay_size", [400, 5_000])  # the ring has wrapped around, or has not
+def test_dqn_with_all_its_variants_continues_too(path, replay_size):
     flags = {"double": True, "dueling": True, "prioritized": True, "n_step": 3, "replay_size": replay_size}
     resumed = check_resume(lambda: tiny(num_envs=8, **flags), path, 1_500, 2_500)
-    assert resumed.replay.largest > 1  # else nobody notices whether it was kept
+    assert resumed.replay.largest > 1  # otherwise the test would not notice a lost one
 
 
 # Policy gradients -------------------------------------------------------------------------------------------
@@ -83,13 +83,13 @@ VARIANTS = {
 
 @pytest.mark.parametrize("num_envs", [1, 3, 8])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_policy_gradient_goes_on_as_if_nothing_had_happened(path, variant, num_envs):
+def test_a_policy_gradient_continues_as_if_nothing_had_happened(path, variant, num_envs):
     algorithm, changes = VARIANTS[variant]
     check_resume(lambda: small(algorithm, num_envs=num_envs, **changes), path, 250, 600)
 
 
 @pytest.mark.parametrize("env, num_envs", [("Acrobot-v1", 3), ("MountainCar-v0", 8), ("Pendulum-v1", 1)])
-def test_so_it_does_in_the_other_environments(path, env, num_envs):
+def test_the_other_environments_continue_too(path, env, num_envs):
     steps = 1_500 * num_envs
     check_resume(
         lambda: small(PPO, env, num_envs=num_envs, num_steps=70, minibatch_size=256, normalize=True),
@@ -102,11 +102,11 @@ def test_so_it_does_in_the_other_environments(path, env, num_envs):
 
 
 @pytest.mark.parametrize("env, normalize", [("CartPole-v1", True), ("Pendulum-v1", False)])
-def test_reinforce_goes_on_after_whole_episodes(path, env, normalize):
+def test_reinforce_continues_after_whole_episodes(path, env, normalize):
     check_resume(lambda: small(REINFORCE, env, normalize=normalize), path, 100, 900)
 
 
-def test_settings_that_change_no_episode_may_be_others(path):
+def test_settings_that_change_no_episode_may_change(path):
     whole, part = (small(PPO, learning_rate=rate) for rate in (0.01, 0.02))
     next(whole.learn(64)), next(part.learn(64))
     whole.learning_rate = 0.005
@@ -119,7 +119,7 @@ def test_settings_that_change_no_episode_may_be_others(path):
 # What cannot be stored --------------------------------------------------------------------------------------
 
 
-def test_other_settings_begin_new_episodes_and_an_empty_memory(path):
+def test_other_settings_start_new_episodes_and_an_empty_replay_memory(path):
     agent = tiny(num_envs=3, seed=5)
     train(agent, 300)
     save(agent, path)
@@ -128,12 +128,12 @@ def test_other_settings_begin_new_episodes_and_an_empty_memory(path):
         loaded = load(path, **changes)
         assert len(loaded.replay) == 0 and loaded.envs.length.sum() == 0 and loaded.step == loaded.envs.steps == 300
         begun = tiny(**{"num_envs": 3, "seed": 5, **changes})
-        assert not np.array_equal(loaded.envs.obs, begun.envs.obs)  # not those of the start
+        assert not np.array_equal(loaded.envs.obs, begun.envs.obs)  # not the observations of the run's start
         assert loaded.rng.random() != begun.rng.random()
         train(loaded, 600)
 
 
-def test_a_run_that_begins_anew_depends_on_the_seed_and_the_step(path):
+def test_new_episodes_depend_on_the_seed_and_the_step(path):
     def first_obs(seed, steps):
         agent = tiny(seed=seed)
         train(agent, steps)
@@ -157,7 +157,7 @@ def test_a_file_of_an_earlier_version_can_act_and_says_what_it_lacks(path):
         assert train(other, 600).step >= 600
 
 
-def test_a_memory_above_the_limit_is_not_saved_and_the_episodes_go_on(path, monkeypatch):
+def test_a_replay_memory_above_the_limit_is_not_saved_but_the_episodes_continue(path, monkeypatch):
     agent = tiny(prioritized=True)
     train(agent, 300)
     bytes_a_row = agent.replay.state()["frames"][0].nbytes + 15
@@ -170,7 +170,7 @@ def test_a_memory_above_the_limit_is_not_saved_and_the_episodes_go_on(path, monk
         train(loaded, 600)
 
 
-def test_only_what_holds_no_more_than_we_know_counts_as_storable():
+def test_only_environments_whose_whole_state_is_known_count_as_storable():
     def make(*wrappers):
         env = gymnasium.make("CartPole-v1")
         for wrapper in wrappers:
@@ -178,7 +178,7 @@ def test_only_what_holds_no_more_than_we_know_counts_as_storable():
         return gymnasium.vector.SyncVectorEnv([lambda: env])
 
     class Windy(type(gymnasium.make("CartPole-v1").unwrapped)):
-        """A class of its own may keep anything anywhere."""
+        """A subclass may keep state anywhere."""
 
     assert parts(make()) is not None
     assert parts(make(gymnasium.wrappers.TimeAwareObservation)) is None
@@ -186,7 +186,7 @@ def test_only_what_holds_no_more_than_we_know_counts_as_storable():
     assert parts(gymnasium.vector.SyncVectorEnv([Windy])) is None
 
 
-def test_atari_goes_on_with_new_episodes_and_all_else_is_the_same(path):
+def test_atari_continues_with_new_episodes_and_everything_else_is_the_same(path):
     def make():
         return PPO(
             "ALE/Pong-v5", num_envs=2, num_steps=16, frame_size=42, hidden=(16,), actions=(0, 2, 3), learning_rate=1e-2,
@@ -205,7 +205,7 @@ def test_atari_goes_on_with_new_episodes_and_all_else_is_the_same(path):
     train(resumed, 96), train(whole, 96)
     assert same(agent_state(resumed), agent_state(whole))
     assert resumed.envs.total_reward.tolist() == whole.envs.total_reward.tolist()
-    again, beginner = load(path).envs, make().envs  # the first screens of Pong are all alike: play some
+    again, beginner = load(path).envs, make().envs  # all games of Pong begin with the same screens, so play some steps
     for _ in range(40):
         again.step(np.zeros(2, int)), beginner.step(np.zeros(2, int))
     assert not np.array_equal(again.obs, beginner.obs)

@@ -1,4 +1,4 @@
-"""The repository as a stranger finds it: what install.py decides, which versions it takes, what is committed."""
+"""The repository as a newcomer finds it: what install.py decides, which versions it takes, what is committed."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "binder"))  # its scripts import each other from ther
 
 
 def load(path):
-    """A script that is in no package, as a module."""
+    """Load a script that is in no package as a module."""
     spec = importlib.util.spec_from_file_location(path.parent.name + "_" + path.stem.strip("_"), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -31,7 +31,7 @@ def load(path):
 
 @pytest.fixture
 def install(monkeypatch, tmp_path):
-    """install.py on a Linux machine with no GPU and no torch, where everything that pip is asked for succeeds."""
+    """install.py on a Linux machine without a GPU and without torch, where every pip command succeeds."""
     module = load(ROOT / "binder" / "install.py")
     module.asked = []
     monkeypatch.setattr(module.sys, "platform", "linux")
@@ -61,7 +61,7 @@ def test_an_environment_is_made_for_the_python_that_runs_and_says_what_it_replac
     assert f"making .venv for Python {HERE} in place of the one for Python 3.6;" in said["3.6", False]
 
 
-def test_the_version_of_an_environment_is_asked_of_its_python(install, monkeypatch, tmp_path):
+def test_the_python_of_an_environment_tells_its_version(install, monkeypatch, tmp_path):
     monkeypatch.setattr(install, "PYTHON", tmp_path / "none")
     assert install.venv_version() == ""
     monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
@@ -104,7 +104,7 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     assert install.asked == ["pip"]
 
 
-def test_the_newest_versions_get_an_environment_of_their_own(install, monkeypatch, tmp_path):
+def test_the_newest_versions_get_a_fresh_environment(install, monkeypatch, tmp_path):
     made = []
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
@@ -112,12 +112,12 @@ def test_the_newest_versions_get_an_environment_of_their_own(install, monkeypatc
     monkeypatch.setattr(install, "one_at_a_time", install.contextlib.nullcontext)
     for arguments in (["--newest"], ["--newest", "-k", "gae"], [], ["--newest"]):
         assert install.environment(arguments) == [word for word in arguments if word in ("-k", "gae")]
-    assert made == [True, False, True]  # the second call found what it needs
+    assert made == [True, False, True]  # the second call found everything it needs
     newest, pinned, _ = (arguments for arguments in install.asked if "-e" in arguments)
     assert "-c" not in newest and "-c" in pinned
 
 
-def test_jupyterlab_starts_without_a_question(install, tmp_path):
+def test_jupyterlab_asks_no_question_at_its_start(install, tmp_path):
     install.ask_no_questions(tmp_path)
     quiet = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
     schema = Path(sys.prefix, "share/jupyter/lab/schemas/@jupyterlab/apputils-extension/notification.json")
@@ -128,7 +128,7 @@ def test_jupyterlab_starts_without_a_question(install, tmp_path):
     ]
 
 
-def test_more_extras_are_installed_when_first_asked_for_and_then_kept(install, monkeypatch, tmp_path):
+def test_more_extras_are_installed_on_first_use_and_then_kept(install, monkeypatch, tmp_path):
     monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
     monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(install, "make_venv", lambda fresh: (tmp_path / "python").touch())
@@ -147,7 +147,7 @@ def test_without_a_gpu_the_cpu_build_comes_first_and_from_its_own_index(install)
     assert everything == ("install", "-e", ".[test]", "-c", "constraints.txt")
 
 
-def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_build(install, monkeypatch):
+def test_the_second_try_is_where_pip_looks_itself_and_there_too_only_the_cpu_build(install, monkeypatch):
     monkeypatch.setattr(install, "pip", lambda python, *a, **_: install.asked.append(a) or "--index-url" not in a)
     install.install("python")
     _, own, everything = install.asked
@@ -156,7 +156,7 @@ def test_the_second_place_is_pips_own_configuration_and_there_too_only_the_cpu_b
 
 
 @pytest.mark.parametrize("newest", [False, True])
-def test_several_gigabytes_of_cuda_never_come_unasked(install, monkeypatch, newest):
+def test_cuda_is_never_installed_unasked(install, monkeypatch, newest):
     monkeypatch.setattr(install, "pip", lambda python, *a, **_: install.asked.append(a) and False)
     with pytest.raises(SystemExit, match="--cuda"):
         install.install("python", newest=newest)
@@ -193,7 +193,7 @@ def test_a_gpu_is_found_by_asking_the_driver(monkeypatch):
         assert module.has_gpu() is expected
 
 
-def test_the_torch_that_is_there_is_found():
+def test_the_installed_torch_is_found():
     import torch
 
     assert load(ROOT / "binder" / "install.py").torch_version(sys.executable) == torch.__version__
@@ -209,14 +209,14 @@ def test_the_newest_torch_is_asked_for_by_its_plain_name_only_where_pip_looks_no
     assert nowhere_else == {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
 
 
-def test_the_newest_cpu_build_stays_whatever_pip_would_rather_have(install, monkeypatch):
+def test_the_newest_cpu_build_stays_whatever_pip_would_prefer(install, monkeypatch):
     monkeypatch.setattr(install, "torch_version", lambda python: "2.99.0+cpu")
     install.install("python", newest=True)
     torch, everything = install.asked
     assert torch[-2:] == ("--upgrade", "torch") and everything[-1] == "torch==2.99.0+cpu"
 
 
-def test_a_program_gets_its_exit_code_through(install, monkeypatch):
+def test_the_exit_code_of_the_program_is_returned(install, monkeypatch):
     monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(install.signal, "signal", lambda *_: None)
     assert install.run(["-c", "import sys; sys.exit(7)"]) == 7
@@ -279,7 +279,7 @@ def test_constraints_satisfy_pyproject():
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier
 
 
-def test_constraints_are_exact_versions_that_every_index_knows():
+def test_constraints_are_exact_versions_that_every_index_has():
     for name, version in pins().items():
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[0-9][0-9a-z.]*", version), name
 
@@ -324,7 +324,7 @@ def test_the_map_of_the_readme_names_every_file_of_rlkit():
 
 
 def page(path):
-    """The text of a page; of a notebook, that of its markdown."""
+    """The text of a page; for a notebook, that of its Markdown cells."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".ipynb":
         return text
@@ -362,7 +362,7 @@ def test_the_first_cell_installs_rlkit_on_colab_and_nowhere_else(address, monkey
         assert asked == ([("pip", f"install --quiet {package}")] if there else [])
 
 
-def test_one_command_tells_every_link_where_the_repository_lies(address, monkeypatch, tmp_path):
+def test_one_command_changes_the_address_in_every_link(address, monkeypatch, tmp_path):
     names = [str(Path(ROOT, name).relative_to(ROOT)) for name in address.PAGES]
     before = {name: (ROOT / name).read_bytes() for name in names}
     (tmp_path / "lectures").mkdir()
@@ -398,7 +398,7 @@ def test_lectures_are_small_enough_for_a_web_page(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_where_no_kernel_runs_each_panel_is_a_picture_and_each_prediction_a_list(path):
+def test_without_a_kernel_each_panel_is_a_picture_and_each_prediction_a_list(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     widgets = [data for data in shown if "application/vnd.jupyter.widget-view+json" in data]
@@ -416,13 +416,13 @@ def test_lectures_are_committed_executed(path):
             assert all(out["output_type"] != "error" for out in cell["outputs"]), "".join(cell["source"])[:80]
 
 
-# The brackets keep this file from finding itself.
+# The brackets keep the search from finding this file.
 HOSTS = r"py[p]i\.org|python[h]osted\.org|registry\.np[m]js|deb\.deb[i]an\.org"
 PATHS = r"(?<![\w.~}])/(w[o]rk|f[a]rm|ro[o]t|t[m]p|h[o]me|Us[e]rs)/|[A-Z]:\\\\?Us[e]rs"
 
 
 def committed():
-    """The text files of the repository; where there is no Git, the files in its folders."""
+    """The text files of the repository; without Git, the files in its folders."""
     try:
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

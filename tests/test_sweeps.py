@@ -1,4 +1,4 @@
-"""Every stored result says how it was made, its command makes it, and what it holds is what the experiment yields."""
+"""Every stored result says how it was made, its command makes it, and it has the form that the experiment gives."""
 
 import datetime
 import json
@@ -70,18 +70,18 @@ def test_the_command_writes_what_stored_reads(monkeypatch, tmp_path, capsys):
 
 
 def found(pattern, *places):
-    """What a pattern finds in these files of the repository -> (path, name) pairs."""
+    """The matches of a pattern in these files of the repository -> (path, name) pairs."""
     for path in (path for place in places for path in sorted(ROOT.glob(place))):
         yield from ((path, name) for name in re.findall(pattern, path.read_text(encoding="utf-8")))
 
 
-def test_every_command_that_a_page_gives_is_there():
+def test_every_command_on_a_page_exists():
     commands = list(
         found(r"rlkit\.experiments\.sweeps ([a-z]\w+)", "lectures/*.ipynb", "lectures/*.md", "rlkit/**/*.py")
     )
     assert len({name for _, name in commands}) >= 5
     for path, name in commands:
-        assert name in SWEEPS, f"{path} tells of python -m rlkit.experiments.sweeps {name}"
+        assert name in SWEEPS, f"{path} mentions python -m rlkit.experiments.sweeps {name}"
 
 
 def test_every_file_is_read_by_a_chapter_or_an_explorer():
@@ -92,7 +92,7 @@ def test_every_file_is_read_by_a_chapter_or_an_explorer():
 # What it holds ----------------------------------------------------------------------------------------------
 
 STEPS = {"segment_length": 1_600, "memory": 1_100, "virtual_workers": 400, "updates": 400}  # where they can be given
-SMALLER = {  # some of the settings of sweeps that need extras, processes or minutes
+SMALLER = {  # fewer settings for sweeps that need extras, processes or minutes
     "policy_gradients": (policy_gradients, "TASKS", {"CartPole-v1": 100_000}),
     "updates": (asynchrony, "UPDATES", {"Adam, own": asynchrony.UPDATES["Adam, own"]}),
     "wall_clock": (wall_clock, "METHODS", {"A2C": lambda seed: A2C(seed=seed), "A3C FF": lambda seed: A3C(seed=seed)}),
@@ -106,9 +106,9 @@ SMALLER = {  # some of the settings of sweeps that need extras, processes or min
 
 @pytest.fixture
 def short(monkeypatch, name):
-    """Every experiment with few steps and settings. Learning, measuring and gathering stay as they are."""
+    """Every experiment with few steps and few settings. Learning and measuring stay as they are."""
     trained = curves.trained
-    most = 4_000 if name in ("target_network", "variants") else 1_200  # Q-values are noted ten times a second
+    most = 4_000 if name in ("target_network", "variants") else 1_200  # Q-values are recorded ten times a second
     for owner in (curves, difficulties, sensitivity):
         monkeypatch.setattr(
             owner, "trained", lambda agent, steps, *watchers: trained(agent, min(steps, most), *watchers)
@@ -133,7 +133,7 @@ def short(monkeypatch, name):
 
 
 def assert_alike(made, kept, place="runs"):
-    """The same keys, lists of the same kinds of things, and numbers (or None, a number that is not there)."""
+    """Check for the same keys, lists with the same kinds of entries, and numbers (None stands for a missing number)."""
     if isinstance(made, dict):
         assert isinstance(kept, dict) and list(made) == list(kept), place
         for key in made:
@@ -151,7 +151,7 @@ def only(runs, names):
 
 
 @EACH
-def test_what_is_stored_is_what_the_experiment_yields(name, short):
+def test_a_stored_result_has_the_form_that_the_experiment_gives(name, short):
     kept, _ = stored(name)
     steps = {"total_steps": STEPS[name]} if name in STEPS else {}
     made = json.loads(json.dumps(SWEEPS[name](seeds=(0,), **steps)))
@@ -162,7 +162,7 @@ def test_what_is_stored_is_what_the_experiment_yields(name, short):
     assert_alike(made, kept)
 
 
-def test_unlike_results_are_seen():
+def test_results_of_different_form_are_noticed():
     kept = {"DQN": [{"steps": [1, 2], "returns": [None, 0.5]}]}
     assert_alike({"DQN": [{"steps": [3], "returns": []}]}, kept)
     for other in (
@@ -179,7 +179,7 @@ def test_unlike_results_are_seen():
 
 
 def over_seeds(runs):
-    """The first lists below the dicts: one entry for each seed."""
+    """The first lists inside the dicts: one entry for each seed."""
     if isinstance(runs, dict):
         for part in runs.values():
             yield from over_seeds(part)

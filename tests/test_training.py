@@ -14,7 +14,7 @@ from rlkit.training import evaluate, stop_at, time_limit, train
 
 
 class Steady:
-    """An "agent" whose n-th iteration ends one episode with return n."""
+    """A stand-in for an agent: its n-th iteration ends one episode with return n."""
 
     step = 0
 
@@ -29,7 +29,7 @@ class Steady:
 
 
 def test_a_result_holds_every_episode_of_the_run():
-    result = train(tiny(Counting), 40)  # three steps and a reset: ten episodes
+    result = train(tiny(Counting), 40)  # three steps and an autoreset row: ten episodes
     assert result.returns == [30 * episode + 6 for episode in range(10)]
     assert result.steps == [3 + 4 * episode for episode in range(10)]
     assert (result.step, result.stopped) == (40, "")
@@ -43,7 +43,7 @@ def test_the_steps_of_several_environments_are_counted_together():
     assert sorted(result.returns) == result.returns == [6, 6, 36, 36, 66, 66, 96, 96, 126, 126]
 
 
-def test_metrics_are_numbers_beside_the_steps_at_which_they_were_taken():
+def test_metrics_are_numbers_with_the_steps_at_which_they_were_measured():
     agent = Steady()
     result = train(agent, 1000)
     assert result.agent is agent
@@ -52,7 +52,7 @@ def test_metrics_are_numbers_beside_the_steps_at_which_they_were_taken():
     assert isinstance(result.metrics["loss"][0], float)
 
 
-def test_training_again_goes_on_where_it_stopped():
+def test_training_again_continues_where_it_stopped():
     agent, whole = tiny(), tiny()
     first, second, all_of_it = train(agent, 200), train(agent, 400), train(whole, 400)
     assert first.returns + second.returns == all_of_it.returns
@@ -90,7 +90,7 @@ def test_a_time_limit_stops_the_run():
     assert "0.05 s" in result.stopped
 
 
-def test_a_watcher_sees_every_progress_and_is_told_of_the_end():
+def test_a_watcher_sees_every_progress_and_the_end():
     class Watcher:
         steps, finished = (), 0
 
@@ -113,7 +113,7 @@ def test_a_watcher_sees_every_progress_and_is_told_of_the_end():
 
 
 class Interrupting(Counting):
-    """Somebody presses the stop button in the 101st step."""
+    """Somebody presses the stop button during the 101st step."""
 
     pressed = 0
 
@@ -124,21 +124,21 @@ class Interrupting(Counting):
         return super().step(action)
 
 
-def test_an_interrupt_returns_what_there_is_and_training_goes_on():
+def test_an_interrupt_returns_the_result_so_far_and_training_can_continue():
     Interrupting.pressed = 0
     agent = tiny(Interrupting)
     first = train(agent, 300)
     assert first.stopped == "interrupted"
-    assert first.returns == [30 * episode + 6 for episode in range(33)]  # a hundred steps of three
-    assert first.step == agent.step - agent.step % 4 == 132  # with the resets
+    assert first.returns == [30 * episode + 6 for episode in range(33)]  # a hundred steps in episodes of three
+    assert first.step == agent.step - agent.step % 4 == 132  # autoreset rows count
     second = train(agent, 300)
     assert second.stopped == "" and second.step == agent.step >= 300
-    assert second.returns[0] == 30 * 33 + 6  # the episode that was cut in two is whole in the end
+    assert second.returns[0] == 30 * 33 + 6  # the interrupted episode is complete in the second result
     assert second.returns == [30 * (33 + episode) + 6 for episode in range(len(second.returns))]
     assert torch.isfinite(weights(agent.network)).all()
 
 
-def test_an_interrupt_between_iterations_is_as_good():
+def test_an_interrupt_between_iterations_works_too():
     def press(progress, result):
         if progress.step == 100:
             raise KeyboardInterrupt
@@ -153,7 +153,7 @@ def test_an_interrupt_between_iterations_is_as_good():
 
 
 class Luck(gymnasium.Env):
-    """Seed s lasts 1 + s % 5 steps the first time, and every later episode one; each step pays 1."""
+    """The first episode with seed s has 1 + s % 5 steps, every later one a single step; each step pays 1."""
 
     def __init__(self):
         self.observation_space, self.action_space = Box(0, 1, (1,), np.float32), Discrete(2)
@@ -167,13 +167,13 @@ class Luck(gymnasium.Env):
         return np.zeros(1, np.float32), 1.0, self.left == 0, False, {}
 
 
-def test_evaluation_is_not_biased_to_short_episodes():
+def test_evaluation_is_not_biased_towards_short_episodes():
     assert evaluate(tiny(Luck), episodes=10, seed=0).tolist() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
 
 
 def test_evaluation_is_greedy_repeatable_and_leaves_the_training_alone():
     agent, undisturbed = tiny(num_envs=4, epsilon_end=1.0), tiny(num_envs=4, epsilon_end=1.0)
-    agent.act = lambda obs: (obs[:, 2] + obs[:, 3] > 0).astype(int)  # push to where the pole falls
+    agent.act = lambda obs: (obs[:, 2] + obs[:, 3] > 0).astype(int)  # push to the side to which the pole falls
     returns = evaluate(agent, 6, seed=3)
     assert returns.shape == (6,) and returns.min() > 100
     assert returns.tolist() == evaluate(agent, 6, seed=3).tolist() != evaluate(agent, 6, seed=4).tolist()

@@ -1,4 +1,4 @@
-"""A3C in virtual time: hand numbers for its clock, two workers written out, and what staleness is."""
+"""A3C in virtual time: its clock by hand, two workers written out, and its staleness."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ SMALL = {"hidden": (8,), "learning_rate": 1e-2, "t_max": 5}
 
 
 def run(num_workers, total_steps, jitter=0.1, **changes):
-    """The agent; the clock, steps, staleness and episodes at each update."""
+    """The agent, and the clock, steps, staleness and episodes at each update."""
     agent = A3C(num_workers=num_workers, **SMALL | changes)
     laps = list(in_virtual_time(agent, COSTS, total_steps, jitter))
     clock, progress = zip(*laps)
@@ -27,7 +27,7 @@ def run(num_workers, total_steps, jitter=0.1, **changes):
     return agent, np.array(clock), [p.step for p in progress], staleness, [e for p in progress for e in p.finished]
 
 
-def test_a_lap_costs_what_its_parts_cost():
+def test_a_lap_takes_as_long_as_its_parts():
     assert COSTS.lap(5) == pytest.approx(0.6) and COSTS.lap(10) == pytest.approx(0.7)
 
 
@@ -45,13 +45,13 @@ def test_one_worker_is_a2c_number_for_number(settings):
 
 def test_without_jitter_the_clock_and_the_staleness_are_known():
     _, clock, steps, staleness, _ = run(3, 60, jitter=0.0)
-    np.testing.assert_allclose(clock, np.repeat([0.6, 1.2, 1.8, 2.4], 3))  # each has a core of its own
+    np.testing.assert_allclose(clock, np.repeat([0.6, 1.2, 1.8, 2.4], 3))  # each worker has its own core
     assert steps == list(range(5, 61, 5))
-    assert staleness == [0, 1, 2] + [2] * 9  # at first all have read the same θ; then always two come between
+    assert staleness == [0, 1, 2] + [2] * 9  # all first read the same θ; later two updates come between
 
 
 def test_two_workers_written_out():
-    """Each gradient is of the θ at the beginning of its lap, and steps from the θ at its end."""
+    """Each gradient is computed at the θ at the beginning of its lap, and applied to the θ at its end."""
     agent, fresh = run(2, 40, jitter=0.0)[0], A3C(**SMALL)
     workers = [A2C(**fresh.settings(fresh.worker_seed(rank))) for rank in range(2)]
     theta, square = fresh.shared.theta.clone(), 0.0
@@ -68,14 +68,14 @@ def test_two_workers_written_out():
 
 
 @pytest.mark.parametrize("num_workers", [2, 5])
-def test_the_mean_staleness_is_the_number_of_the_others(num_workers):
-    """In a lap of one worker each of the others ends about one of its own."""
+def test_the_mean_staleness_is_the_number_of_other_workers(num_workers):
+    """During a lap of one worker, each of the others completes about one."""
     *_, staleness, _ = run(num_workers, 200 * num_workers)
     assert np.mean(staleness[2 * num_workers :]) == pytest.approx(num_workers - 1, rel=0.05)
     assert min(staleness) >= 0 and np.std(staleness[2 * num_workers :]) > 0.1
 
 
-def test_throughput_grows_as_the_number_of_workers():
+def test_throughput_is_proportional_to_the_number_of_workers():
     rates = {}
     for num_workers in (1, 6):
         _, clock, steps, *_ = run(num_workers, 300 * num_workers)
@@ -85,25 +85,25 @@ def test_throughput_grows_as_the_number_of_workers():
     assert rates[6] / rates[1] == pytest.approx(6, rel=0.06)
 
 
-def test_a_seed_is_a_run():
+def test_one_seed_gives_one_run():
     one, two, other = (run(3, 150, seed=seed) for seed in (1, 1, 2))
     assert one[0].shared.theta.equal(two[0].shared.theta) and not one[0].shared.theta.equal(other[0].shared.theta)
     assert one[1].tolist() == two[1].tolist() != other[1].tolist()
     assert one[4] == two[4] != other[4]
 
 
-def test_the_agent_itself_has_learned_and_goes_on():
+def test_the_agent_itself_has_learned_and_can_continue():
     agent = A3C(Match, num_workers=4, hidden=(16,), learning_rate=1e-2, t_max=8, gamma=0.5)
     *_, (_, progress) = in_virtual_time(agent, COSTS, 4_000)
     assert progress.step == agent.step == 4_000 and agent.shared.updates.sum() == 500
-    assert (evaluate(agent, 10) == 4).all()  # every sign is the right one
+    assert (evaluate(agent, 10) == 4).all()  # every sign is right
     ((_, progress),) = in_virtual_time(agent, COSTS, 4_001)
     assert progress.step == 4_008
     assert list(in_virtual_time(agent, COSTS, 4_000)) == []
 
 
 def test_measured_costs_are_medians_over_the_laps():
-    """Laps as a worker stamps them: pull, act, gradient, push, end, and two versions; one of them was disturbed."""
+    """Laps as a worker records them: pull, act, gradient, push, end, and two versions. One lap was disturbed."""
     laps = [(0, Lap(t, t + 0.1, t + 0.6, t + 0.9, t + 1.0, 7, 7)) for t in (0.0, 2.0, 4.0)]
     laps += [(0, Lap(6.0, 9.0, 14.0, 18.0, 25.0, 7, 7))]
     asked = []

@@ -1,16 +1,16 @@
-"""Do chapters and tests depend on how a machine adds up? This runs them under several numeric back ends.
+"""Do chapters and tests depend on how a machine adds numbers? Run them with several numeric back ends.
 
     python tests/bench/backends.py                                      # every back end, one after the other
     python tests/bench/backends.py --only nehalem "no AVX"              # some of them
     python tests/bench/backends.py --files lectures/02_dqn.ipynb tests/test_dqn.py
     python tests/bench/backends.py --name 3.13 --only native --python PATH/TO/ANOTHER/python
 
-A back end takes as long as `python tests`, minus what has no numbers to compare. Reports lie in the folder --reports. A
-back end whose report is there is not run again, so an interrupted series goes on where it was; delete reports to begin
-again. The table shows all of them. "moved" counts outputs of cells with other digits within their tolerance.
+A back end takes as long as `python tests`, minus the files without numbers to compare. Reports are in the folder
+--reports. A back end that has a report is not run again, so an interrupted series continues where it was; delete the
+reports to start over. The table shows all of them. "moved" counts outputs whose digits differ within their tolerance.
 
-The switches take effect when a process loads the libraries, so each back end is a process of its own. They choose among
-the kernels that this processor can run: an AVX2 machine can be tried on one with AVX-512, but not the other way round.
+The switches take effect when a process loads the libraries, so each back end has its own process. They choose among the
+kernels that this processor can run: AVX2 can be tried on a machine with AVX-512, but not the other way round.
 """
 
 import argparse
@@ -28,10 +28,10 @@ WITHOUT_NUMBERS = {"browser", "assignments", "setup"}
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
 REPORT = ["-q", "--color=no", "-o", "junit_logging=system-out", "-o", "junit_family=xunit1"]
 
-# torch has three libraries inside: its own loops, oneDNN for convolutions, MKL for products of matrices
+# torch contains three libraries: its own loops, oneDNN for convolutions, MKL for matrix products
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 SSE = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
-NO_AVX = {"NPY_DISABLE_CPU_FEATURES": "DISPATCHED"}  # replaced by what this NumPy can dispatch to here
+NO_AVX = {"NPY_DISABLE_CPU_FEATURES": "DISPATCHED"}  # "DISPATCHED" is replaced by what this NumPy can dispatch to here
 BACK_ENDS = {
     "native": {},
     "torch default": {"ATEN_CPU_CAPABILITY": "default"},
@@ -76,13 +76,13 @@ def main():
 
 
 def files():
-    """All chapters and tests whose outcome could depend on numerics."""
+    """All chapters and tests whose results could depend on numerics."""
     tests = [path for path in (ROOT / "tests").glob("test_*.py") if path.stem[5:] not in WITHOUT_NUMBERS]
     return sorted(path.relative_to(ROOT).as_posix() for path in [*(ROOT / "lectures").glob("*.ipynb"), *tests])
 
 
 def run(report, python, switches, files):
-    """One pytest process under these switches. The report gets its name when it is complete."""
+    """Run pytest in a process with these switches. The report gets its name when it is complete."""
     switches = {key: dispatched(python) if value == "DISPATCHED" else value for key, value in switches.items()}
     env = os.environ | switches | {"PYTHONPATH": str(ROOT)}  # kernels and workers inherit them
     unfinished = report.with_suffix(".part")
@@ -97,7 +97,7 @@ def run(report, python, switches, files):
 
 
 def dispatched(python):
-    """The features that NumPy uses here beyond its baseline. It warns of others, and refuses those of the baseline."""
+    """The CPU features that NumPy uses here beyond its baseline, which it refuses to disable."""
     code = """if True:
         from numpy._core import _multiarray_umath as numpy
         print(*(feature for feature in numpy.__cpu_dispatch__ if numpy.__cpu_features__[feature]))"""
@@ -121,7 +121,7 @@ def read(report):
 
 
 def reasons(node):
-    """What a failure says of numbers, otherwise its first line."""
+    """What a failure says about numbers, or else its first line."""
     text = node.text or ""
     return re.findall(r"line \d+: .*", text) or re.findall(r"^E +(.*)", text, re.MULTILINE)[:1] or [node.get("message")]
 

@@ -277,7 +277,10 @@ def kl(old_logits, logits):
     return (abs(ratio - 1) > clip_coef) | (advantages == 0)
 """,
             "A = 0 forgotten": [(" | (advantages == 0)", "")],
-            "the ones with a gradient": [("return enough_up", "return ~(enough_up"), ("(advantages == 0)", "(advantages == 0))")],
+            "the ones with a gradient": [
+                ("return enough_up", "return ~(enough_up"),
+                ("(advantages == 0)", "(advantages == 0))"),
+            ],
             "sides exchanged": [
                 ("ratio > 1 + clip_coef", "ratio < 1 - clip_coef"),
                 ("(advantages < 0) & (ratio < 1 - clip_coef)", "(advantages < 0) & (ratio > 1 + clip_coef)"),
@@ -322,7 +325,9 @@ def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, m
 def improve(theta, obs, actions, advantages, clip_coef, learning_rate, epochs, minibatch_size, rng):
     return theta
 """,
-            "old log-probs recomputed in each minibatch": [("log_probs, old_log_probs[chosen]", "log_probs, log_probs")],
+            "old log-probs recomputed in each minibatch": [
+                ("log_probs, old_log_probs[chosen]", "log_probs, log_probs")
+            ],
             "old log-probs recomputed in each epoch": [
                 (
                     "        order = torch",
