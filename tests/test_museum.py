@@ -9,10 +9,19 @@ import torch
 from conftest import disturb, learn
 
 from rlkit import functional as F
+from rlkit.a2c import A2C
 from rlkit.experiments.curves import SEEDS
-from rlkit.experiments.museum import BUGS, make, medians, table
-from rlkit.experiments.museum.dqn import Lottery, change_when_alone
-from rlkit.experiments.museum.ppo import Corridor, explained_variance
+from rlkit.experiments.museum import BUGS, dqn, make, medians, ppo, table
+from rlkit.experiments.museum.a3c import acting_to_own, fresh_share
+from rlkit.experiments.museum.dqn import Lottery, change_when_alone, claimed_to_true, mean_td_error, mean_value
+from rlkit.experiments.museum.ppo import (
+    Corridor,
+    explained_by_v,
+    moved_the_wrong_way,
+    new_first_to_old_first,
+    next_updates,
+    value_at_the_door,
+)
 from rlkit.experiments.stored import stored
 from rlkit.explore.museum import museum
 from rlkit.replay import Batch
@@ -231,10 +240,88 @@ def test_the_measures_are_right_in_extreme_cases():
     flat = rollout._replace(values=np.zeros_like(rollout.values))
     agent.collector.collect = lambda steps: flat
     agent.network.values = lambda obs: torch.zeros(len(obs))
-    assert explained_variance(agent) == pytest.approx(0, abs=1e-4)
+    assert explained_by_v(agent) == pytest.approx(0, abs=1e-4)
     targets = flat.batch(agent.policy, flat.advantages(agent.gamma, agent.gae_lambda), "cpu").returns
     agent.network.values = lambda obs: targets
-    assert explained_variance(agent) == pytest.approx(1)
+    assert explained_by_v(agent) == pytest.approx(1)
+
+
+def test_the_measures_of_q_by_hand(monkeypatch):
+    agent = make("truncated as terminated", False)
+    learn(agent, 400)
+    agent.q_values = lambda obs: np.stack([obs[:, 0], obs[:, 0] - 1], 1)  # the best one is the position of the cart
+    seen = agent.replay.frames[agent.replay.valid]
+    assert mean_value(agent) == pytest.approx(seen[:, 0].mean(), rel=1e-5) and len(seen) < agent.replay.frames.size / 4
+    judged = []
+    monkeypatch.setattr(dqn, "estimates_and_returns", lambda agent: judged.append(agent) or (3.0, 2.0))
+    agent = make("weights dropped", False)
+    assert claimed_to_true(agent) == 1.5
+    assert judged[0].envs.settings["env"] == "CartPole-v1" and judged[0].network is agent.network
+    assert agent.envs.settings["env"] is dqn.lottery_cartpole, "the agent itself goes on with its own"
+
+
+def test_the_td_error_is_the_target_minus_q():
+    agent = make("target not detached", False)
+    learn(agent, 1_200)
+    for network in (agent.network, agent.target):
+        for p in network.parameters():
+            p.data.zero_()  # Q is 0, so y is the sum of the rewards
+    drawn, sample = [], agent.replay.sample
+    agent.replay.sample = lambda size: drawn.append(sample(size)) or drawn[-1]
+    assert mean_td_error(agent) == pytest.approx(drawn[0].rewards.mean().item(), rel=1e-5)
+    assert len(drawn[0].rewards) == 1_000 and 2 < drawn[0].rewards.mean() < 5  # up to five steps of 1
+
+
+OLD, NEW = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.75, 0.25]]).log()
+
+
+def test_the_measures_of_an_update_by_hand(monkeypatch):
+    """π goes from 1/2, 1/2 to 3/4, 1/4 in every state: the ratio of action 0 is 1.5, that of action 1 is 0.5."""
+    agent = make("no min", False)
+    batch = rolled_out(agent)[1]._replace(
+        actions=torch.tensor([0, 0, 1, 1]), advantages=torch.tensor([1.0, -1.0, 1.0, -1.0]),
+        old_params=OLD.expand(4, 2), old_log_probs=OLD[0, [0, 0, 1, 1]],
+    )  # fmt: skip
+    monkeypatch.setattr(ppo, "next_updates", lambda agent: iter([(batch, NEW.expand(4, 2)), (batch, OLD.expand(4, 2))]))
+    assert moved_the_wrong_way(agent) == pytest.approx((2 / 4 + 0) / 2)  # action 0 with A < 0, action 1 with A > 0
+    agent.clip_coef = 0.6
+    assert moved_the_wrong_way(agent) == 0
+    new_first = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+    old_first = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
+    assert new_first_to_old_first(agent) == pytest.approx(new_first / old_first, rel=1e-5)
+
+
+def test_next_updates_are_those_that_the_agent_makes():
+    agent, twin = make("no min", False), make("no min", False)
+    steps = twin.num_steps * twin.num_envs
+    for k, (batch, params) in enumerate(next_updates(agent, count=2), start=1):
+        learn(twin, k * steps)
+        torch.testing.assert_close(params, twin.network.policy(batch.obs).detach())
+        assert batch.advantages.mean().abs() < 1e-5 and not params.equal(batch.old_params)
+
+
+def test_the_value_at_the_door_is_that_of_the_last_place():
+    agent = make("reset row learned", False)
+    agent.collector.forward = lambda obs: (None, obs @ np.array([0.1, 0.2, 0.3, 0.4, 0.9]))
+    assert value_at_the_door(agent) == pytest.approx(0.9)
+
+
+def test_only_who_acts_on_the_shared_network_acts_by_another_policy():
+    sound, broken = pair("acting on the shared network")
+    for agent in (sound, broken):
+        learn(agent, 2_000)
+    assert acting_to_own(sound) == 0 < acting_to_own(broken)
+    broken.distances = [7.0, *range(1_000)]
+    assert acting_to_own(broken) == np.mean(range(1_000))
+
+
+def test_only_accumulated_gradients_differ_from_the_newest():
+    sound, broken = pair("gradients accumulate")
+    assert fresh_share(sound) == pytest.approx(1, abs=1e-5)
+    assert fresh_share(broken) < 0.9
+    directions = iter([1.0, -1.0] * 25)
+    sound.gradient = lambda segment: (next(directions) * A2C.gradient(sound, segment)[0], {})
+    assert fresh_share(sound) == pytest.approx(0, abs=1e-5)  # as often backwards as forwards
 
 
 # What is said -----------------------------------------------------------------------------------------------

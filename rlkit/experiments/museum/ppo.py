@@ -26,7 +26,8 @@ def next_updates(agent, count=5):
         batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
         agent.update(rollout)
         with torch.no_grad():
-            yield batch._replace(advantages=F.normalize(batch.advantages)), agent.network.policy(batch.obs)
+            params = agent.network.policy(batch.obs)
+        yield batch._replace(advantages=F.normalize(batch.advantages)), params
 
 
 # A clip without the min -----------------------------------------------------------------------------------------------
@@ -129,12 +130,12 @@ class Broadcast(PPO):
         return self.value_coef * value_errors.mean() - surrogate.mean()
 
 
-def explained_variance(agent):
-    """1 - Var(V^target - V) / Var(V^target) on a fresh rollout: 1 where V tells returns apart, 0 where it is flat."""
+def explained_by_v(agent):
+    """The explained variance of V on a fresh rollout: 1 if V predicts every return, 0 if it is the same everywhere."""
     rollout = agent.collector.collect(agent.num_steps)
     batch = rollout.batch(agent.policy, rollout.advantages(agent.gamma, agent.gae_lambda), "cpu")
     with torch.no_grad():
-        return (1 - (batch.returns - agent.network.values(batch.obs)).var() / batch.returns.var()).item()
+        return F.explained_variance(agent.network.values(batch.obs), batch.returns).item()
 
 
 BUGS["[B] minus [B, 1]"] = Bug(
@@ -150,7 +151,7 @@ BUGS["[B] minus [B, 1]"] = Bug(
     broken=Broadcast,
     settings=FAST_PPO_CARTPOLE,
     steps=30_000,
-    measure=explained_variance,
+    measure=explained_by_v,
 )
 
 
