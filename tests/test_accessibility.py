@@ -1,4 +1,4 @@
-"""Figures for every reader: nothing is told by colour alone, lines are seen on white, text is read from afar."""
+"""Figures for every reader: nothing depends on colour alone, lines are visible on white, text is large enough."""
 
 import re
 from functools import cache
@@ -20,8 +20,8 @@ from rlkit.plotting.video import Q_TITLES, Recording, play
 from rlkit.running.result import Result
 
 ROOT = Path(__file__).parent.parent
-SMALLEST = 11  # 80 pixels an inch shown as 96 make 9.2 of these points
-WIDEST = 12  # inches: 960 pixels, a projector's page
+SMALLEST = 11  # drawn at 80 pixels an inch and shown at 96, that is 9.2 points on the screen
+WIDEST = 12  # inches: 960 pixels, the width of a page on a projector
 
 # Figures and explorers ------------------------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ EXPLORERS = DRAWN + RUNNING
 def explorer(name):
     if name == "saliency":
         agent = load(AGENTS / "ppo-pong-small.pt", num_envs=1)
-        return explore.saliency(agent, play(agent, 2))  # a short game: it is quicker
+        return explore.saliency(agent, play(agent, 2))  # a short game is faster
     if name not in RUNNING:
         return getattr(explore, name)()
     run = getattr(explore, name)(total_steps=1_000)
@@ -81,19 +81,19 @@ def explorer(name):
 
 @cache
 def figures(name):
-    """The figures of a function of plotting or of an explorer, drawn: before, ticks have no text."""
+    """The figures of a plotting function or of an explorer, already drawn: before, ticks have no text."""
     if name in PICTURES:
         figure = PICTURES[name]()
         figure.draw_without_rendering()
         return [figure]
-    panel = explorer(name)  # has drawn them
+    panel = explorer(name)  # draws its figures
     return [
         panel.figure,
         *(panel.__dict__[key].figure for key in ("second",) if hasattr(panel, key)),
     ]
 
 
-def test_every_explorer_is_looked_at():
+def test_every_explorer_is_in_these_tests():
     assert set(EXPLORERS) == set(explore.__all__) - {"predict"}
 
 
@@ -101,7 +101,7 @@ def test_every_explorer_is_looked_at():
 
 
 def style(line):
-    """A line without its colour. (Dashes that are given as numbers have no public name.)"""
+    """What a line looks like without its colour. (Dashes given as numbers have no public name.)"""
     return line.get_linestyle(), line._unscaled_dash_pattern, str(line.get_marker())
 
 
@@ -130,7 +130,7 @@ def test_the_entries_of_a_legend_differ_without_their_colours(name):
         assert len(set(entries)) == len(entries), [text.get_text() for text in legend.texts]
 
 
-def test_methods_that_meet_in_a_figure_have_styles_of_their_own():
+def test_methods_in_one_figure_have_different_styles():
     assert set().union(*TOGETHER) == set(plotting.METHODS).union(*plotting.CASES.values())
     pairs = {pair for together in TOGETHER for pair in combinations(together, 2)} | BY_MARKER
     for one, other in pairs:
@@ -139,19 +139,19 @@ def test_methods_that_meet_in_a_figure_have_styles_of_their_own():
         assert (look["linestyle"] == other_look["linestyle"]) == ((one, other) in BY_MARKER), (one, other)
 
 
-# Seen and read --------------------------------------------------------------------------------------------------------
+# Can be seen ----------------------------------------------------------------------------------------------------------
 
 
 def contrast(colour):
-    """With white, as WCAG 2 defines it."""
+    """The contrast with white, as WCAG 2 defines it."""
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
 
 
 @pytest.mark.parametrize("colour", ["BLACK", "ORANGE", "SKY", "GREEN", "BLUE", "RED", "PINK", "GREY"])
-def test_colours_are_seen_on_white(colour):
-    assert contrast(getattr(plotting, colour)) >= 3  # what WCAG asks of graphics
+def test_colours_are_visible_on_white(colour):
+    assert contrast(getattr(plotting, colour)) >= 3  # what WCAG requires of graphics
 
 
 @pytest.mark.parametrize("name", [*PICTURES, *EXPLORERS])
@@ -161,17 +161,17 @@ def test_text_is_large_and_dark_enough(name):
         for text in figure.findobj(Text):
             if text.get_visible() and text.get_text().strip():
                 assert text.get_fontsize() >= SMALLEST, text
-                assert contrast(text.get_color()) >= 4.5, text  # what WCAG asks of text
+                assert contrast(text.get_color()) >= 4.5, text  # what WCAG requires of text
 
 
-def test_no_letter_of_a_film_is_under_9_points():
+def test_no_text_in_a_video_is_under_9_points():
     for count in (3, 6, 18):
         bars = np.zeros((2, count), np.float32)
         recording = Recording(
             np.zeros((2, 210, 160), np.uint8), np.zeros((256, 3), np.uint8), None, bars, bars[:, 0], bars[:, 0],
             np.zeros(2, int), np.zeros(2), ("NOOP",) * count, Q_TITLES, True,
         )  # fmt: skip
-        assert Video(recording).letters >= 12  # pixels, of which 96 are 72 points
+        assert Video(recording).letters >= 12  # pixels: 96 of them are 72 points
 
 
 SOURCES = [
@@ -181,7 +181,7 @@ SIZE = re.compile(r"""(?:font\.?|label|title)_?size["']?\s*[=:(]\s*([^,)\s]+)|\.
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_no_source_asks_for_smaller_text(path):
+def test_no_code_asks_for_smaller_text(path):
     code = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         code = "\n".join(cell.source for cell in nbformat.reads(code, 4).cells if cell.cell_type == "code")
@@ -191,7 +191,7 @@ def test_no_source_asks_for_smaller_text(path):
 
 # Controls -------------------------------------------------------------------------------------------------------------
 
-IN_WORDS = {  # what has no symbol in the lectures, or carries it in the middle
+IN_WORDS = {  # labels without a symbol, or with one in the middle
     "VideoPinball", "a lead that is a tie, %", "alias: w_T is w (a bug)", "bug", "bug in", "divided by", "games",
     "hold β by hand", "hold ε by hand", "layer", "methods", "only these (none: all)", "seed", "statistic", "task",
     "whose attention",
@@ -199,7 +199,7 @@ IN_WORDS = {  # what has no symbol in the lectures, or carries it in the middle
 
 
 def controls(widget):
-    """All that can be moved, chosen or pressed."""
+    """Everything that can be moved, chosen or pressed."""
     inside = [control for child in getattr(widget, "children", ()) for control in controls(child)]
     return inside + ([widget] if hasattr(widget, "disabled") and not isinstance(widget, widgets.HTML) else [])
 

@@ -1,4 +1,4 @@
-"""What figures say to those who do not see them: the exact words, and that they reach the page."""
+"""Alternative texts of figures: their exact words, and that they reach the page."""
 
 import html
 import re
@@ -22,7 +22,7 @@ LECTURES = Path(__file__).resolve().parent.parent / "lectures"
 # The words ------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_says_its_ends_and_the_extremes_that_lie_elsewhere():
+def test_a_line_says_its_ends_and_its_extremes_elsewhere():
     figure, ax = plotting.picture()
     ax.plot([0, 10, 20], [1.0, 7.123, 2.0], label="DQN")
     ax.plot([0, 10, 20], [3, 3, 3], label="human, given")
@@ -34,7 +34,7 @@ def test_a_line_says_its_ends_and_the_extremes_that_lie_elsewhere():
     )
 
 
-def test_only_what_lies_within_the_axes_is_said():
+def test_only_what_is_inside_the_axes_is_said():
     figure, ax = plotting.picture()
     ax.plot(np.arange(101), np.arange(101.0) ** 2, label="square")
     ax.plot([0, 4, 8], [0, 90, 1e9], label="out of sight")
@@ -43,7 +43,7 @@ def test_only_what_lies_within_the_axes_is_said():
     assert alt_text(figure) == words
 
 
-def test_lines_that_begin_or_end_apart_say_where():
+def test_lines_that_begin_or_end_at_different_places_say_where():
     figure, ax = plotting.picture()
     ax.plot([0, 1], [5, 6], label="a")
     ax.plot([1, 2], [-5, -6], label="b")
@@ -52,7 +52,7 @@ def test_lines_that_begin_or_end_apart_say_where():
     assert alt_text(figure) == words
 
 
-def test_lines_without_a_name_are_counted_and_those_of_reference_said_if_they_have_one():
+def test_lines_without_a_name_are_counted_and_named_reference_lines_are_said():
     figure, ax = plotting.picture()
     plotting.over_seeds(ax, "PPO clip", [([0, 4], [1, 3 + seed]) for seed in range(3)])
     ax.axhline(475)
@@ -65,7 +65,7 @@ def test_lines_without_a_name_are_counted_and_those_of_reference_said_if_they_ha
     )
 
 
-def test_of_lines_without_names_the_thick_one_is_said():
+def test_the_thick_one_of_lines_without_names_is_said():
     figure, ax = plotting.picture()
     ax.plot(np.array([[0, 1], [2, 3]]), linewidth=0.6)
     ax.plot([0.5, 2.5])
@@ -84,7 +84,7 @@ def test_bars_say_their_numbers_and_names():
     assert alt_text(figure) == "Variety. 1 players: 0.5 for cart, 1 for pole; 2 players: 0.5 for cart, 2 for pole."
 
 
-def test_bars_that_lie_and_bars_without_names():
+def test_horizontal_bars_and_bars_without_names():
     figure, ax = plotting.picture()
     ax.barh(["none", "mean"], [1, 0.25])
     ax.set(xlabel="variance", ylabel="baseline")
@@ -125,14 +125,14 @@ def test_two_axes_say_their_labels_once_and_empty_ones_nothing():
     assert "Panel 2, B, from 0 to 7. TD" in alt_text(figure)
 
 
-def test_what_somebody_wrote_goes_first():
+def test_a_text_given_by_hand_comes_first():
     figure, ax = plotting.picture()
     ax.plot([1, 2])
     figure.alt = "A line that rises from -1."
     assert alt_text(figure) == "A line that rises from −1."
 
 
-def test_it_is_never_too_long_and_the_more_there_is_the_less_is_said():
+def test_it_is_never_too_long_and_says_less_of_each_if_there_is_more():
     figure, ax = plotting.picture()
     endings = ("0, highest 1 at 1.", "goes from 0 to 0.", "0; number 39 0.", "…")
     for lines, ending in zip((10, 25, 40, 70), endings):
@@ -145,7 +145,7 @@ def test_it_is_never_too_long_and_the_more_there_is_the_less_is_said():
 @pytest.mark.parametrize(
     "draw", ["pie", "boxplot", "hexbin", "image", "scatter", "errorbar", "text", "nothing", "only nan", "polar", "3d"]
 )
-def test_no_figure_of_the_reader_is_lost(draw):
+def test_a_figure_of_the_readers_own_is_not_lost(draw):
     figure, ax = plotting.picture(subplot_kw={"projection": draw} if draw in ("polar", "3d") else None)
     {
         "pie": lambda: ax.pie([1, 2]),
@@ -164,7 +164,7 @@ def test_no_figure_of_the_reader_is_lost(draw):
     assert png.startswith(b"\x89PNG") and metadata["alt"]
 
 
-def test_numbers_and_words_as_they_are_read():
+def test_numbers_and_words_are_written_to_be_read_aloud():
     numbers = (0, -0.0, 1e-5, 0.0012345, 12_288, 123_456, -3.14159, 1e12, 1234.5)
     read = ["0", "0", "1e−5", "0.00123", "12,288", "123,456", "−3.14", "1e+12", "1,230"]
     assert [number(value) for value in numbers] == read
@@ -172,7 +172,7 @@ def test_numbers_and_words_as_they_are_read():
     assert plain(r"logit  $z_{1}(\pi)$") == "logit z_1(pi)"
 
 
-def test_what_an_agent_sees_is_told_from_its_numbers():
+def test_what_an_agent_sees_is_described_from_its_numbers():
     weights = np.zeros((3, 2, 4, 4))
     weights[1, 1], weights[2] = 1.0, 1.0
     assert alt_text(plotting.filters(weights[1:], count=2)).endswith("frame to frame: filter 0 by 50%, filter 1 by 0%.")
@@ -219,7 +219,7 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("kind", SHOWN)
-def test_the_words_are_where_a_page_looks_for_them(kind):
+def test_the_text_is_where_a_page_looks_for_it(kind):
     make, words = SHOWN[kind]
     data, metadata = DisplayFormatter().format(make())
     outputs = [nbformat.v4.new_output("display_data", {"image/png": "iVBORw=="}, metadata=metadata)]
@@ -232,7 +232,7 @@ def test_the_words_are_where_a_page_looks_for_them(kind):
 @pytest.mark.parametrize(
     "make", [lambda result: Curve(9).still(result).alt, lambda result: run_that_drew(result).alt()]
 )
-def test_a_curve_says_what_was_drawn_and_not_what_came_since(make):
+def test_a_curve_describes_what_was_drawn_and_not_what_came_later(make):
     assert (
         make(Result()) == "0 steps in 0 s, 0 episodes, no episode finished yet. Return of an episode over agent steps."
     )
@@ -244,14 +244,14 @@ def test_a_curve_says_what_was_drawn_and_not_what_came_since(make):
 
 
 def run_that_drew(result):
-    run = Run.__new__(Run)  # no thread
+    run = Run.__new__(Run)  # without its thread
     run.result, run.curve = Result(), CurvePicture(9)
     run.figure = run.curve.figure
     run.curve.draw(result)
     return run
 
 
-def test_what_a_slider_moves_does_not_wait_for_words(monkeypatch):
+def test_a_slider_does_not_wait_for_the_text(monkeypatch):
     explorer = explore.max_bias()
 
     def fail(figure):
@@ -265,7 +265,7 @@ def test_what_a_slider_moves_does_not_wait_for_words(monkeypatch):
 
 
 @pytest.mark.parametrize("path", sorted(LECTURES.rglob("*.ipynb")), ids=lambda path: path.stem)
-def test_every_stored_picture_says_what_it_shows(path):
+def test_every_stored_picture_has_a_text(path):
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):

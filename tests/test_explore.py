@@ -1,4 +1,4 @@
-"""Explorers without a browser: the model's numbers, the controls at several settings, the page that has no kernel."""
+"""Explorers without a browser: the numbers of their models, their controls, and pages without a kernel."""
 
 import time
 
@@ -38,7 +38,7 @@ ANALYTIC = [
 
 
 def settings(control):
-    """Some values of a control: both ends and one between; both of a switch."""
+    """Some values of a control: both ends and one in between, or both values of a switch."""
     if isinstance(control.value, bool):
         return [True, False]
     if isinstance(control.value, tuple):
@@ -52,7 +52,7 @@ def settings(control):
 
 
 @pytest.mark.parametrize("name", ANALYTIC)
-def test_every_control_changes_the_picture_or_the_words(name):
+def test_every_control_changes_the_picture_or_the_text(name):
     explorer = getattr(explore, name)()
     first = bytes(explorer.image.value), explorer.status.value
     for label, control in explorer.controls.items():
@@ -73,7 +73,7 @@ def test_a_page_without_a_kernel_shows_a_picture(name):
 
 
 @pytest.mark.parametrize("name, control, value", [("max_bias", "correlation", 0.3), ("importance_sampling", "n", 100)])
-def test_moving_draws_what_a_full_drawing_draws(name, control, value):
+def test_moving_draws_the_same_as_drawing_everything(name, control, value):
     explorer = getattr(explore, name)()
     explorer.controls[control].value = value
     moved = np.asarray(explorer.moving.canvas.buffer_rgba()).copy()
@@ -81,7 +81,7 @@ def test_moving_draws_what_a_full_drawing_draws(name, control, value):
     assert np.abs(moved.astype(int) - np.asarray(explorer.moving.canvas.buffer_rgba())).mean() < 1
 
 
-def test_prediction_locks_until_answered_or_skipped():
+def test_a_prediction_locks_its_explorer_until_answered_or_skipped():
     for answer in ("b", "Skip"):
         panel = explore.max_bias()
         question = explore.predict("a", "b", answer=1, because="so it is.", then=panel)
@@ -101,7 +101,7 @@ def test_biases_are_those_of_the_lecture():
     assert np.all(np.abs(mean - [1.539, 1.539, 0.9 * 1.539, 0.0]) < 4 * error)
 
 
-def test_the_toy_diverges_as_its_formula_says():
+def test_the_two_states_diverge_as_their_formula_says():
     gamma, alpha, updates = 0.9, 0.1, 50
     growth = (1 + alpha * (2 * gamma - 1)) ** np.arange(updates + 1)
     np.testing.assert_allclose(semi_gradient_run(gamma, alpha, updates), growth)
@@ -117,7 +117,7 @@ def test_value_estimation_finds_the_truth_with_a_table():
     assert errors(history[:1], np.eye(STATES)) == pytest.approx((state_weights() * true_values() ** 2).sum())
 
 
-def test_no_weights_beat_the_best_fit():
+def test_no_weights_are_better_than_the_best_fit():
     rng = np.random.default_rng(0)
     for features in FEATURES.values():
         least = F.value_error(true_values(), best_fit(features), state_weights())
@@ -154,10 +154,10 @@ def test_full_correction_makes_prioritized_batches_unbiased():
 STEP, LINEAR, HOLE = FUNCTIONS.values()
 
 
-def test_the_exact_mean_is_the_one_on_paper():
+def test_the_exact_mean_is_that_of_the_formula():
     for mu in (-2.5, -1.0, 0.0, 0.75):
         assert exact_mean(LINEAR, mu) == pytest.approx(mu, abs=1e-6)
-        hole = 0.5 - 2 * np.exp(-2 * (mu + 2) ** 2 / 5) / np.sqrt(5)  # the mean of a Gaussian bump is one
+        hole = 0.5 - 2 * np.exp(-2 * (mu + 2) ** 2 / 5) / np.sqrt(5)  # the mean of a Gaussian bump is a Gaussian again
         assert exact_mean(HOLE, mu) == pytest.approx(hole, abs=1e-6)
     assert exact_mean(STEP, 0.0) == pytest.approx(0, abs=1e-6)
     assert exact_mean(STEP, -8.0) == pytest.approx(-1, abs=1e-6)
@@ -171,7 +171,7 @@ def test_importance_weights_are_density_ratios():
     _, same = weighted_samples(-1.0, -1.0, 1.0, normals(3_000, 0)[:, 0])
     np.testing.assert_allclose(same, 1, rtol=1e-4)
     assert F.effective_sample_size(same) == pytest.approx(len(same), rel=1e-4)
-    assert torch.equal(normals(20, 0)[:10], normals(10, 0)), "a longer run begins as a shorter one does"
+    assert torch.equal(normals(20, 0)[:10], normals(10, 0)), "a longer run begins like a shorter one"
 
 
 @pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
@@ -180,7 +180,7 @@ def test_importance_sampling_is_unbiased(f):
     assert abs(estimates.mean() - exact_mean(f, -1.0)) < 4 * estimates.std() / np.sqrt(len(estimates))
 
 
-def test_few_samples_say_the_wrong_sign_and_many_do_not():
+def test_few_samples_give_the_wrong_sign_and_many_do_not():
     share = [(final_estimates(STEP, -1.0, 1.5, 1.0, n, seed=0) > 0).mean() for n in (10, 100, 1_000, 3_000)]
     assert exact_mean(STEP, -1.0) < -0.5 and 0.4 < share[0] < 0.8
     assert share == sorted(share, reverse=True) and share[-1] < 0.05
@@ -195,7 +195,7 @@ def test_the_kl_along_the_line_is_that_of_shifted_normals():
 
 
 def test_many_clean_samples_estimate_the_true_surrogate():
-    near = LINE < 4  # further on the ratios are spread too widely
+    near = LINE < 4  # further away the ratios vary too much
     estimate, _, true_J = along_the_line(200_000, 0.0, 0)
     np.testing.assert_allclose(estimate[near], true_J[near], atol=0.02)
 
@@ -212,7 +212,7 @@ def test_few_noisy_samples_promise_too_much_and_a_price_holds_them_back():
     assert np.all(np.reshape(at, (-1, 2)) @ [1, -1] > 0) and np.all(free > 0.1) and free.mean() > 3 * abs(priced.mean())
 
 
-def test_dead_points_by_the_rule_are_dead_by_autograd():
+def test_the_rule_and_autograd_agree_on_samples_without_gradient():
     rng = np.random.default_rng(0)
     ratio, advantages = rng.uniform(0, 2.5, 2_000), rng.standard_normal(2_000)
     for clip_coef in (0.05, 0.2, 0.5):
@@ -226,7 +226,7 @@ def test_dead_points_by_the_rule_are_dead_by_autograd():
         )
 
 
-def test_the_stored_minibatch_starts_at_ratio_1_and_dies_with_reuse():
+def test_the_stored_minibatch_starts_at_ratio_1_and_loses_gradients_with_reuse():
     data, _ = stored("minibatch")
     advantages, ratios = np.array(data["advantages"]), np.array(data["ratios"])
     assert ratios.shape == (11, len(advantages)) and np.all(ratios[0] == 1)
@@ -235,7 +235,7 @@ def test_the_stored_minibatch_starts_at_ratio_1_and_dies_with_reuse():
 
 
 @pytest.mark.parametrize("confidence", [0.0, 2.0, 5.0])
-def test_the_trust_region_has_the_kl_that_it_says(confidence):
+def test_the_trust_region_has_the_kl_that_it_claims(confidence):
     old = np.array([confidence, 0.0])
     H = torch.autograd.functional.hessian(
         lambda x: F.kl_divergence(logits(old), torch.cat([x, torch.zeros(1, dtype=x.dtype)])), torch.tensor(old)
@@ -251,7 +251,7 @@ def test_the_trust_region_has_the_kl_that_it_says(confidence):
     np.testing.assert_allclose(*small, rtol=0.01)  # near the policy the quadratic model is exact
 
 
-def test_steps_of_one_length_differ_the_more_the_surer_the_policy():
+def test_the_surer_the_policy_the_more_steps_of_one_length_differ():
     factors = []
     for confidence in (0.0, 2.0, 5.0):
         old = np.array([confidence, 0.0])
@@ -307,8 +307,8 @@ def test_the_epsilon_slider_acts_on_the_running_agent():
 
 
 def more(run, iterations=5):
-    """The numbers of the next iterations."""
-    seen = len(run.rows) + 1  # the one that is under way may have begun before
+    """The numbers of the next few iterations."""
+    seen = len(run.rows) + 1  # the current iteration may have begun before the change
     wait_for(lambda: len(run.rows) >= seen + iterations)
     return np.array(run.rows[seen : seen + iterations])
 

@@ -14,7 +14,7 @@ def place(numbers, statistic, name):
     return published.places({name: row[statistic] for name, row in numbers.items()})[name]
 
 
-def test_at_first_it_is_the_lectures_table():
+def test_at_first_it_shows_the_lectures_table():
     numbers, counts, without = standings(list(COLUMNS))
     for name, (mean, median) in published.table(published.atari57()).items():
         assert (numbers[name]["mean"], numbers[name]["median"]) == pytest.approx((mean, median))
@@ -27,7 +27,7 @@ def test_at_first_it_is_the_lectures_table():
     assert {place(numbers, statistic, "Prioritized DQN") for statistic in STATISTICS} == {1, 3}
 
 
-def test_settings_change_the_numbers_as_they_say():
+def test_each_setting_changes_the_numbers_as_it_should():
     numbers, counts, _ = standings(list(COLUMNS), games=BOTH)
     assert set(counts.values()) == {49}
     numbers, _, without = standings(list(COLUMNS), left_out=10)
@@ -41,7 +41,7 @@ def test_settings_change_the_numbers_as_they_say():
     assert standings(["DQN"], only=("Berzerk",))[:2] == ({}, {}) and standings([])[:2] == ({}, {})
 
 
-def test_a_day_and_a_device_are_divided_by_what_was_printed():
+def test_scores_are_divided_by_the_printed_days_and_devices():
     whole, day, device = (standings(list(COLUMNS), per=per)[0] for per in PER)
     for name, (days, devices, _) in TRAINING.items():
         assert day[name]["mean"] == pytest.approx(whole[name]["mean"] / days)
@@ -56,7 +56,7 @@ def ranked(numbers, statistic):
 
 
 def read(ranking):
-    """The numbers as they are printed: the digits' markers, from left to right -> (column, rank) -> text."""
+    """The numbers as printed: reads the markers of the digits from left to right -> {(column, rank): text}."""
     marks = [(y, round(x), x, glyph) for glyph, (line, _) in ranking.print.glyphs.items() for x, y in line.get_xydata()]
     cells = {}
     for y, column, _, glyph in sorted(marks):
@@ -65,7 +65,7 @@ def read(ranking):
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
-def test_what_is_drawn_are_the_numbers(statistic):
+def test_the_numbers_are_what_is_drawn(statistic):
     numbers, _, _ = standings(list(COLUMNS))
     ranking = ranked(numbers, statistic)
     columns = [other for other in STATISTICS if other != statistic] + [statistic]
@@ -92,7 +92,7 @@ def test_bars_of_numbers_below_zero_go_to_the_left():
     assert below.get_x() + below.get_width() == pytest.approx(zero) == above.get_x() and ranking.bars_from < zero
 
 
-def test_what_cannot_be_compared_is_said():
+def test_it_says_what_cannot_be_compared():
     explorer = explore.atari57()
     said = lambda: explorer.status.value
     assert "DQN and Gorila have 49 of them" in said() and "core" not in said()

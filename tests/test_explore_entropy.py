@@ -1,4 +1,4 @@
-"""The entropy bonus's explorer: its gradient, its maximiser, what it counts and what it shows."""
+"""The explorer of the entropy bonus: its gradient, its maximiser, its counts and its picture."""
 
 import re
 
@@ -36,13 +36,13 @@ def test_no_policy_beats_the_softmax_of_the_rewards(beta):
     if beta:
         np.testing.assert_allclose(best, torch.softmax(torch.from_numpy(MEANS / beta), 0))
         kl = F.kl_divergence(torch.from_numpy(others).log(), torch.from_numpy(best).log()).numpy()
-        value = beta * np.log(np.exp(MEANS / beta).sum()) - beta * kl  # what its docstring says J is
+        value = beta * np.log(np.exp(MEANS / beta).sum()) - beta * kl  # J, as its docstring says
         np.testing.assert_allclose(objective(others, beta), value, atol=1e-6)
     else:
         np.testing.assert_allclose(best, [1, 0, 0], atol=1e-12)
 
 
-def test_without_a_bonus_learners_are_sure_of_the_wrong_action_and_with_too_much_of_none():
+def test_without_a_bonus_learners_become_sure_of_the_wrong_action_and_with_too_much_of_none():
     ends = learn()[-1, RATES.index(0.5)]
     counts = {beta: np.bincount(outcomes(ends[i]), minlength=3) for i, beta in enumerate(BETAS)}
     earned = {beta: (ends[i] @ MEANS).mean() for i, beta in enumerate(BETAS)}
@@ -51,7 +51,7 @@ def test_without_a_bonus_learners_are_sure_of_the_wrong_action_and_with_too_much
     assert earned[0.2] > earned[0.0] + 0.1 and earned[0.2] > earned[1.0] + 0.1
 
 
-def test_the_learners_walk_as_a_literal_twin_does():
+def test_the_learners_follow_a_literal_loop():
     rate, i, seed = 0.3, BETAS.index(0.15), 7
     rng = np.random.default_rng(seed)
     gumbel, pays = rng.gumbel(size=(600, 3)), rng.random(600) < 0.1

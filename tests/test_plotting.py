@@ -1,4 +1,4 @@
-"""Figures are tested on their data: the lines that are drawn hold the numbers that were given."""
+"""Figures draw the numbers that they are given."""
 
 import io
 import subprocess
@@ -19,7 +19,7 @@ from rlkit.running.result import Result
 
 
 def lines(ax):
-    """The lines with a label, by their labels."""
+    """{label: line} of the lines that have a label."""
     return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
 
 
@@ -31,7 +31,7 @@ def thin_lines(ax):
 
 
 @pytest.mark.parametrize("looks", [plotting.METHODS, *plotting.CASES.values(), LOOKS49, LOOKS57])
-def test_no_two_methods_share_a_look(looks):
+def test_no_two_methods_have_the_same_look(looks):
     pairs = {name: (look[0], str(look[1])) for name, look in looks.items()}
     assert len(set(pairs.values())) == len(pairs), pairs
 
@@ -81,7 +81,7 @@ def test_an_unknown_method_is_refused_by_name(draw, monkeypatch):
     with pytest.raises(ValueError, match="No method is called 'mine'") as error:
         draw("mine")
     assert "PPO clip" in one_line(error) and "plotting.METHODS" in str(error.value)
-    monkeypatch.setitem(plotting.METHODS, "mine", (plotting.GREY, "-"))  # the cure that the message names
+    monkeypatch.setitem(plotting.METHODS, "mine", (plotting.GREY, "-"))  # as the message says
     draw("mine")
 
 
@@ -94,7 +94,7 @@ def test_smoothing_by_hand():
     assert plotting.smooth([4, 0, 2, 10], window=1).tolist() == [4, 0, 2, 10]
 
 
-def test_smoothing_begins_with_the_mean_of_what_there_is():
+def test_smoothing_begins_with_the_mean_of_the_first_values():
     assert plotting.smooth([6, 0, 3]).tolist() == [6, 3, 3]
     values = np.arange(30.0)
     smoothed = plotting.smooth(values)
@@ -124,7 +124,7 @@ def test_a_learning_curve_draws_each_episode_and_the_mean_of_20():
 def test_compare_draws_every_seed_and_their_median():
     runs = {"DQN": [([0, 99], [0.0, 99.0]), ([0, 99], [99.0, 99.0]), ([0, 198], [30.0, 30.0])]}
     (ax,) = plotting.compare(runs, target=475, smoothed=True).axes
-    grid = np.arange(100.0)  # to where the shortest seed ends
+    grid = np.arange(100.0)  # ends where the shortest seed ends
     seeds = thin_lines(ax)
     for line, expected in zip(seeds, (grid, np.full(100, 99.0), np.full(100, 30.0)), strict=True):
         np.testing.assert_allclose(line.get_xydata(), np.stack([grid, expected], 1))
@@ -132,7 +132,7 @@ def test_compare_draws_every_seed_and_their_median():
     assert list(ax.lines[-1].get_ydata()) == [475, 475]
 
 
-def test_compare_averages_returns_that_are_not_smoothed():
+def test_compare_averages_unsmoothed_returns():
     (ax,) = plotting.compare({"DQN": [([0, 1, 2], [0.0, 6.0, 3.0])]}).axes
     median = lines(ax)["DQN"]
     np.testing.assert_allclose(np.interp([0, 1, 2], *median.get_data()), [0, 3, 3], atol=0.05)
@@ -223,7 +223,7 @@ def test_updates_are_points_where_each_run_ended():
     assert figure.alt.endswith("one: 1 of 2, 7.0; other: 1 of 1, 1.5")
 
 
-def test_a_heatmap_writes_every_number_in_its_place_and_in_a_colour_that_can_be_read():
+def test_a_heatmap_writes_every_number_in_its_place_and_in_a_readable_colour():
     figure, ax = plotting.picture()
     scores = np.array([[10.0, 20.0, 500.0], [30.0, 40.0, 250.0]])
     plotting.heatmap(ax, scores, ["a", "b"], [1, 2, 3], xlabel="x")
@@ -288,7 +288,7 @@ def test_figures_load_no_widgets_and_no_emulator():
     assert done.returncode == 0, done.stderr
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     assert all(hasattr(plotting, name) for name in plotting.__all__) and len(set(plotting.__all__)) == len(
         plotting.__all__
     )

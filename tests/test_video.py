@@ -1,4 +1,4 @@
-"""Recordings hold what the agent saw and thought; their pictures hold what the recordings hold."""
+"""Recordings hold what the agent saw and computed; videos show what the recordings hold."""
 
 import functools
 import io
@@ -23,7 +23,7 @@ from rlkit.ppo import PPO
 
 @pytest.fixture(scope="module")
 def agent():
-    """Untrained: it plays badly at once."""
+    """An untrained agent, which plays badly from the start."""
     return preset("dqn-pong-small", replay_size=2_000, num_envs=1)
 
 
@@ -38,7 +38,7 @@ def ppo():
 
 
 def made_up(q_values, rewards=None, names=("NOOP", "UP"), height=210):
-    """A recording of nothing, with these Q-values."""
+    """A recording of an empty screen, with these Q-values."""
     q_values = np.array(q_values, np.float32)
     steps = len(q_values)
     rewards = np.zeros(steps) if rewards is None else np.array(rewards)
@@ -59,7 +59,7 @@ def test_shapes_and_kinds(recording):
     assert recording.bars.shape == (80, 3)
     assert recording.curve_low.shape == recording.curve_high.shape == (80,)
     assert recording.actions.shape == recording.rewards.shape == (80,)
-    assert recording.names == ("NOOP", "RIGHT", "LEFT")  # the three that the preset keeps
+    assert recording.names == ("NOOP", "RIGHT", "LEFT")  # the three actions of the preset
     assert repr(recording) == "Recording of a game"
 
 
@@ -70,19 +70,19 @@ def test_q_values_are_those_of_the_stacks_and_choose_the_actions(agent, recordin
     assert (recording.curve_high == recording.bars.max(1)).all()
 
 
-def test_of_a_ppo_the_probabilities_choose_and_the_curve_is_v(ppo):
+def test_for_ppo_the_probabilities_choose_the_actions_and_the_curve_is_v(ppo):
     recording = play(ppo, 30, seed=3)
     logits, values = ppo.collector.forward(recording.stacks)
     powers = np.exp(logits)
     assert np.allclose(recording.bars, powers / powers.sum(1, keepdims=True), atol=1e-6)
     assert (recording.actions == recording.bars.argmax(1)).all()
-    assert (recording.actions == ppo.act(recording.stacks)).all()  # the greedy policy that is evaluated
+    assert (recording.actions == ppo.act(recording.stacks)).all()  # the greedy policy, as in evaluate
     assert np.allclose(recording.curve_low, values, atol=1e-5)
     assert (recording.curve_low == recording.curve_high).all()
 
 
 @pytest.mark.parametrize("algorithm", [A2C, A3C])
-def test_of_an_a2c_or_a3c_too_unless_it_has_a_memory(algorithm):
+def test_the_same_for_a2c_and_a3c_unless_they_are_recurrent(algorithm):
     agent = algorithm("ALE/Pong-v5", num_envs=1, frame_size=42, hidden=(16,), actions=(0, 2, 3))
     recording = play(agent, 20, seed=3)
     assert np.allclose(recording.bars.sum(1), 1) and (recording.actions == agent.act(recording.stacks)).all()
@@ -101,7 +101,7 @@ def test_the_same_actions_show_the_same_screens_stacks_and_rewards(recording):
         assert (recording.stacks[t] == obs).all()
         obs, reward, *_ = game.step((0, 2, 3)[action])
         assert recording.rewards[t] == reward
-    assert recording.rewards.sum() == -1  # it misses the first ball
+    assert recording.rewards.sum() == -1  # the agent misses the first ball
 
 
 def test_the_same_seed_gives_the_same_recording_and_video(agent, recording):
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_the_same_recording_and_video(agent, recording):
     assert again.show(0, 20).png() == recording.show(0, 20).png()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="C++ draws other no-ops elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="the C++ of other systems draws other no-ops")
 def test_it_is_the_episode_that_evaluate_counts(agent, recording):
     envs = agent.envs.again(1, seed=3)
     for t in range(len(recording)):
@@ -135,7 +135,7 @@ def test_all_actions_of_a_game_with_lives():
     assert recording.bars.shape == (5, 4) and recording.stacks.shape == (5, 4, 20, 20)
 
 
-def test_whom_nobody_can_film_is_told_so(agent):
+def test_an_agent_that_cannot_be_filmed_gets_a_clear_error(agent):
     for mistake in (lambda: play(tiny()), lambda: play(agent, 0), lambda: play(agent, 2.5)):
         with pytest.raises(ValueError) as error:
             mistake()
@@ -161,7 +161,7 @@ def test_the_left_of_a_frame_is_the_screen_twice_as_large(recording):
 def test_bars_have_the_lengths_of_the_q_values_and_the_chosen_one_is_blue():
     video = made_up([[0.5, -0.25], [-0.5, 1.0]]).show()
     left, right = video.bars_x
-    unit = (right - left) / 1.5  # the axis leads from -0.5 to 1
+    unit = (right - left) / 1.5  # the axis goes from -0.5 to 1
     for t, row in enumerate(video.bars):
         for action, q in enumerate(row):
             y = video.bars_top + action * video.row + video.row // 2
@@ -172,7 +172,7 @@ def test_bars_have_the_lengths_of_the_q_values_and_the_chosen_one_is_blue():
             assert abs((bar[0] if q > 0 else bar[-1]) - zero) <= 2
 
 
-def test_bars_of_probabilities_reach_to_1_and_v_has_an_axis_of_its_own(ppo):
+def test_bars_of_probabilities_reach_to_1_and_v_has_its_own_axis(ppo):
     video = play(ppo, 30, seed=3).show()
     assert video.bars_axis == (0.0, 1.0)
     assert video.curve_axis == (min(0.0, video.curve_low.min()), max(0.0, video.curve_high.max()))
@@ -196,18 +196,18 @@ def test_the_cursor_moves_and_the_curve_behind_it_is_blue():
         assert (plot[:, cursor + 1 :] != ink(BLUE)).all() and (len(grey) or t == 29)
 
 
-def test_points_won_and_lost_stand_below_their_moments():
+def test_points_won_and_lost_are_shown_below_their_moments():
     video = made_up(np.ones((20, 2)), rewards=[0] * 5 + [1] + [0] * 9 + [-2] + [0] * 4).show()
     below = video.frame(0)[video.plot_y[1] + 1 : video.plot_y[1] + 20]
     for colour, t in ((BLUE, 5), (RED, 15)):
         where = np.flatnonzero((below == ink(colour)).any(0))
         assert abs(where.mean() - video.x(t)) <= 2
     assert video.score.tolist() == [0] * 6 + [1] * 10 + [-1] * 4
-    assert Video(video.recording, 10, 20).score[0] == 1  # since the episode began
+    assert Video(video.recording, 10, 20).score[0] == 1  # points since the beginning of the episode
 
 
 @pytest.mark.parametrize("q_values", [[[0.0, 0.0]], [[1e-9, 0], [0, 1e-9]], [[-5e3, -4e3]] * 3, [[1, 2]] * 2])
-def test_no_q_values_break_the_picture(q_values):
+def test_no_q_values_can_break_the_picture(q_values):
     assert made_up(q_values).show().png()
 
 
@@ -220,7 +220,7 @@ def test_every_number_of_actions_fits(count):
     assert video.frame(2).shape == (420, 720)
 
 
-def test_only_steps_that_there_are_can_be_shown(recording):
+def test_only_existing_steps_can_be_shown(recording):
     assert len(recording.show()) == 80 and len(recording.show(70)) == 10 and len(recording.show(0, 5)) == 5
     for start, stop in ((80, None), (-1, 5), (5, 5), (100, 200)):
         with pytest.raises(ValueError) as error:
@@ -253,7 +253,7 @@ def test_a_frame_in_which_nothing_changed_is_kept():
 
 
 def test_ten_seconds_fit_into_a_notebook(recording):
-    """80 steps here: half as many, of a game that is played as badly as possible."""
+    """About half of ten seconds: 80 steps of a game that is played as badly as possible."""
     assert len(recording.show().png()) * 4 / 3 < 350_000 * 80 / 150
 
 
@@ -267,7 +267,7 @@ def test_a_notebook_gets_a_png_and_a_constant_line(recording):
 
 
 @pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
-def test_a_video_is_written_as_its_name_says(recording, tmp_path, ending):
+def test_a_video_is_written_in_the_format_of_its_name(recording, tmp_path, ending):
     path = recording.show(0, 6).save(tmp_path / f"pong{ending}")
     image = Image.open(path)
     assert (image.n_frames, image.size) == (6, (720, 420))
