@@ -85,6 +85,8 @@ class PPO:
         """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
+        values = batch.returns - batch.advantages
+        metrics = {"explained_variance": F.explained_variance(values, batch.returns)}
         batch = batch._replace(advantages=F.normalize(batch.advantages))
         remaining = F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
         clip_coef = self.clip_coef * remaining
@@ -94,8 +96,8 @@ class PPO:
                 loss = self.objective(minibatch, clip_coef)
                 descend(loss, self.theta, self.optimizer, self.max_grad_norm)
         if self.variant == "clip":
-            return self.measure(minibatch, clip_coef)
-        metrics = self.measure(batch, clip_coef)  # all of it: β depends on it
+            return metrics | self.measure(minibatch, clip_coef)
+        metrics |= self.measure(batch, clip_coef)  # on the whole batch, because β depends on it
         self.beta = F.adapt_kl_coef(self.beta, metrics["kl"], self.kl_min, self.kl_max)
         return metrics | {"beta": self.beta}
 

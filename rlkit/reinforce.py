@@ -81,10 +81,13 @@ class REINFORCE:
         return metrics | (self.fit_values(batch) if self.baseline == "value" else {})
 
     def fit_values(self, batch):
+        """Some steps of regression of V on the returns."""
+        values = batch.returns - batch.advantages
+        explained_variance = F.explained_variance(values, batch.returns)
         for _ in range(self.value_steps):
             loss = F.value_loss(self.network.values(batch.obs), batch.returns).mean()
             descend(loss, self.w, self.value_optimizer, math.inf)
-        return {"value_loss": loss.detach()}
+        return {"value_loss": loss.detach(), "explained_variance": explained_variance}
 
     def returns_and_advantages(self, rollout):
         """G_t, and G_t - b, as a batch."""

@@ -118,11 +118,13 @@ class TRPO:
 
     def fit_values(self, batch):
         """Some epochs of regression of V on the returns."""
+        values = batch.returns - batch.advantages
+        explained_variance = F.explained_variance(values, batch.returns)
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()
                 descend(loss, self.w, self.optimizer, self.max_grad_norm)
-        return {"value_loss": loss.detach()}
+        return {"value_loss": loss.detach(), "explained_variance": explained_variance}
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
