@@ -34,6 +34,26 @@ def test_a_learner_that_waits_is_seen_as_learning():
     assert spent["learning"] > 0.5 * sum(spent.values())
 
 
+def test_a_gpu_that_is_still_computing_is_waited_for_as_learning():
+    class Late:
+        def __float__(self):
+            time.sleep(0.1)
+            return 0.0
+
+    agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
+    update = agent.update
+    agent.update = lambda rollout: update(rollout) | {"entropy": Late()}
+    spent = step_time(agent, 0.5)
+    assert spent["learning"] > 0.5 * sum(spent.values())
+
+
+def test_afterwards_the_agent_is_as_it_was():
+    agent = preset("ppo-cartpole", num_envs=4, num_steps=16, minibatch_size=64)
+    forward = agent.collector.forward
+    step_time(agent, 0.01)
+    assert agent.collector.forward is forward and "update" not in vars(agent) and "step" not in vars(agent.envs)
+
+
 def test_inference_by_batch_size():
     network = preset("ppo-pong-small", num_envs=2).network
     times = inference_time(network, (4, 42, 42), (1, 32))

@@ -1,5 +1,6 @@
 """Where the time of training goes: environment, acting, learning. Chapter 1, section 8."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -13,36 +14,45 @@ PARTS = ("environment", "inference", "learning", "the rest")
 def step_time(agent, seconds=1.0):
     """Microseconds of each of `PARTS` in one step of a PPO agent -> {part: microseconds}.
 
-    Measured over whole iterations, for at least `seconds`. Inference is the forward pass that chooses actions; learning
-    is `update`; the rest is the bookkeeping between them. Both wait for a GPU, because their results are numbers on the
-    CPU. The agent goes on learning meanwhile. Raises ValueError if `seconds` is not above 0.
+    Measured over whole iterations, for at least `seconds`, in which the agent goes on learning. Inference is the
+    forward pass that chooses actions; learning is `update`; the rest is the bookkeeping between them. Raises ValueError
+    if `seconds` is not above 0.
     """
     check_positive(seconds=seconds)
     spent = dict.fromkeys(PARTS, 0.0)
-
-    def timed(owner, name, part):
-        function = getattr(owner, name)
-
-        def measured(*arguments):
-            began = time.perf_counter()
-            result = function(*arguments)
-            spent[part] += time.perf_counter() - began
-            return result
-
-        setattr(owner, name, measured)
-
     iterations = agent.learn(10**12)
     next(iterations)  # the first iteration warms up
-    timed(agent.envs, "step", "environment")
-    timed(agent.collector, "forward", "inference")
-    timed(agent, "update", "learning")
-    began, first = time.perf_counter(), agent.step
-    while time.perf_counter() - began < seconds:
-        progress = next(iterations)
-        float(progress.metrics.get("entropy", 0.0))  # waits for a GPU
-    total = time.perf_counter() - began
+    with (
+        timed(agent.envs, "step", spent, "environment"),
+        timed(agent.collector, "forward", spent, "inference"),
+        timed(agent, "update", spent, "learning"),
+    ):
+        began, first = time.perf_counter(), agent.step
+        while time.perf_counter() - began < seconds:
+            next(iterations)
+        total = time.perf_counter() - began
     spent["the rest"] = total - sum(spent.values())
     return {part: 1e6 * spent[part] / (agent.step - first) for part in PARTS}
+
+
+@contextlib.contextmanager
+def timed(owner, name, spent, part):
+    """A context in which the seconds of each call of the method `owner.name` are added to `spent[part]`."""
+    method, was_own = getattr(owner, name), name in vars(owner)
+
+    def measured(*arguments):
+        began = time.perf_counter()
+        result = method(*arguments)
+        if isinstance(result, dict):
+            float(result["entropy"])  # waits for the GPU, which may still compute the metrics of an update
+        spent[part] += time.perf_counter() - began
+        return result
+
+    setattr(owner, name, measured)
+    try:
+        yield
+    finally:
+        setattr(owner, name, method) if was_own else delattr(owner, name)
 
 
 @torch.no_grad()
