@@ -179,17 +179,51 @@ def test_tiles_keep_every_map_in_its_place():
     assert image.shape == (2 * 6 - 1, 16 * 6 - 1) and (image[6:, 6:11] == 1).all() and (image[:5, :5] == 0).all()
 
 
-def test_every_picture_is_drawn(agent, recording):
+def images(axes):
+    """The one image of each of these axes."""
+    return [image.get_array() for ax in axes for image in ax.images]
+
+
+def test_the_picture_of_attention_lights_each_screen_by_its_map(agent, recording):
     moments = [20, 74]
     maps = [saliency(agent, recording.stacks[t]) for t in moments]
-    figures = (
-        plotting.attention(recording, moments, maps),
-        plotting.filters(first_filters(agent)),
-        plotting.feature_maps(recording.stacks[74], layers(agent, recording.stacks[74])),
-    )
-    for figure in figures:
-        assert figure.png().startswith(b"\x89PNG")
-        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11
+    figure = plotting.attention(recording, moments, maps)
+    shown = [(t, scores, of) for of in ("policy", "V") for t, scores in zip(moments, maps)]
+    assert len(images(figure.axes)) == len(shown)
+    for ax, image, (t, scores, of) in zip(figure.axes, images(figure.axes), shown):
+        assert (image == plotting.lit(recording.frames[t], scores[of])[0]).all()
+        assert ax.get_xlabel() == f"largest S = {scores[of].max():.2g}"
+    assert_letters_are_large(figure)
+
+
+def test_the_picture_of_filters_shows_those_that_change_most(agent):
+    weights = first_filters(agent)
+    figure = plotting.filters(weights, count=3)
+    change = [((w - w.mean(0)) ** 2).sum() for w in weights]
+    chosen = sorted(range(len(weights)), key=lambda number: -change[number])[:3]
+    squares = images(figure.axes[: 4 * 3])
+    for age in range(4):
+        for column, number in enumerate(chosen):
+            want = weights[number, age] / abs(weights[number]).max()
+            np.testing.assert_allclose(squares[3 * age + column], want, rtol=1e-6)
+    assert [figure.axes[k].get_title() for k in range(3)] == [f"filter {number}" for number in chosen]
+    assert_letters_are_large(figure)
+
+
+def test_the_picture_of_layers_shows_the_frames_and_every_convolution(agent, recording):
+    obs = recording.stacks[74]
+    seen = layers(agent, obs)
+    figure = plotting.feature_maps(obs, seen)
+    assert len(figure.axes) == 3  # the hidden layer has no map
+    for image, maps in zip(images(figure.axes), (obs, *seen.values())):
+        np.testing.assert_array_equal(image, plotting.tiles(maps))
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert titles[0].startswith("frames") and titles[1:] == ["convolution 1: 16 of 13 x 13", "convolution 2: 32 of 5 x 5"]
+    assert_letters_are_large(figure)
+
+
+def assert_letters_are_large(figure):
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11
 
 
 # The explorer -----------------------------------------------------------------------------------------------------
