@@ -218,7 +218,8 @@ def test_the_picture_of_layers_shows_the_frames_and_every_convolution(agent, rec
     for image, maps in zip(images(figure.axes), (obs, *seen.values())):
         np.testing.assert_array_equal(image, plotting.tiles(maps))
     titles = [ax.get_title("left") for ax in figure.axes]
-    assert titles[0].startswith("frames") and titles[1:] == ["convolution 1: 16 of 13 x 13", "convolution 2: 32 of 5 x 5"]
+    assert titles[0].startswith("frames")
+    assert titles[1:] == ["convolution 1: 16 of 13 x 13", "convolution 2: 32 of 5 x 5"]
     assert_letters_are_large(figure)
 
 
