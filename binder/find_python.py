@@ -69,10 +69,9 @@ def candidates():
     """Commands that may start another Python. The first is the one that `.venv` was made with, which can then stay."""
     for path in maker():
         yield [path]
-    for version in VERSIONS:
-        yield ["python" + version]
-    yield ["python3"]
-    yield ["python"]
+    for program in ["python" + version for version in VERSIONS] + ["python3", "python"]:
+        for path in on_path(program):
+            yield [path]
     if os.name == "nt":
         for version in VERSIONS:
             yield ["py", "-" + version]
@@ -90,6 +89,14 @@ def maker():
     except (IOError, ValueError):
         return []
     return [settings["executable"]] if "executable" in settings else []
+
+
+def on_path(program):
+    """Every place of a program on the PATH: the first one may be a version manager's shim that refuses to run it."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = os.path.join(folder, program + (".exe" if os.name == "nt" else ""))
+        if folder and os.path.isfile(path):
+            yield path
 
 
 def ask(command):

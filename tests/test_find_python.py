@@ -143,6 +143,14 @@ def test_a_python_without_a_version_in_its_name_is_found_too(machine, name):
 
 
 @posix
+def test_a_shim_that_refuses_hides_no_python_behind_it(machine):
+    machine.put("python3.12", "exit 127")
+    machine.put_good("further").rename(machine.folder / "python3.12")
+    path = f"{machine.path}{os.pathsep}{machine.folder}"
+    assert machine.run("command.py", PRETEND="3.10.13", PATH=path)[2] == 7
+
+
+@posix
 def test_uv_is_asked_for_a_python_of_its_own(machine):
     hidden = machine.put_good("hidden")
     machine.put("uv", f'[ "$1 $2" = "python find" ] && echo "{hidden}"')
