@@ -37,8 +37,8 @@ def check_version():
     """Stop with one sentence if this Python is of the wrong version."""
     if not serves(sys.version_info):
         stop(
-            "rlkit needs Python %s to %s, and this is Python %s: install Python %s beside it, and start the same "
-            "command again." % (VERSIONS[-1], VERSIONS[0], name(sys.version_info), VERSIONS[1])
+            "the lectures need Python %s to %s, and this is Python %s: install Python %s beside it, and start the "
+            "same command again." % (VERSIONS[-1], VERSIONS[0], name(sys.version_info), VERSIONS[1])
         )
 
 
