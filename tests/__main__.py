@@ -35,7 +35,13 @@ NBVAL = [
     "tests/nbval_sanitize.cfg",
 ]
 LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes of a browser, and of nbgrader
-SLOW = LONG + []
+SLOW = LONG + [  # left out by --fast
+    "tests/test_cli.py",  # dozens of shells
+    "tests/test_mutants.py",  # hundreds of wrong solutions
+    "tests/test_resume.py",  # every agent, interrupted and continued
+    "tests/test_saliency.py",  # trained agents on whole screens
+    "tests/test_workers.py",  # processes that hang, crash and are killed
+]
 THREE_AT_A_TIME = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]  # even on two cores: many tests wait
 INTERRUPTED = 2
 

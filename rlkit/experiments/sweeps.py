@@ -2,7 +2,8 @@
 
     python -m rlkit.experiments.sweeps target_network
 
-Each file says how it was made: the command, the seeds, the machine, the date and the seconds.
+Each file says how it was made: the command, the seeds, the machine, the date, the seconds, and which code it depends on
+(`fingerprint.py`). `rlkit.experiments.remake` finds the files whose code has changed since, and makes several again.
 """
 
 import datetime
@@ -18,6 +19,7 @@ from rlkit.experiments.asynchrony import real_workers, updates, virtual_workers
 from rlkit.experiments.baselines import baselines
 from rlkit.experiments.difficulties import end_to_end, overfitting, sample_efficiency, stabilisers
 from rlkit.experiments.dqn_variants import variants
+from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.memory import memory
 from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
@@ -63,7 +65,7 @@ SWEEPS = {
 def main(name):
     """Run a sweep on one thread and write `rlkit/data/NAME.json`: the runs, and how they were made."""
     torch.set_num_threads(1)
-    began = time.perf_counter()
+    code, began = code_of(SWEEPS[name]), time.perf_counter()
     runs = SWEEPS[name]()
     how = {
         "command": f"python -m rlkit.experiments.sweeps {name}",
@@ -71,6 +73,7 @@ def main(name):
         "machine": f"{platform.machine()}, one thread, torch {torch.__version__}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.perf_counter() - began),
+        "code": code,
     }
     path = DATA / f"{name}.json"
     path.write_text(json.dumps({"how": how, "runs": runs}))

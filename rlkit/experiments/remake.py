@@ -1,0 +1,123 @@
+"""Keep the stored experiments up to date: which are older than their code, and how to make them again.
+
+    python -m rlkit.experiments.remake                  lists them: how long each took, and what has changed since
+    python -m rlkit.experiments.remake all              makes all again; after an interruption it continues
+    python -m rlkit.experiments.remake stale            makes those again whose code has changed
+    python -m rlkit.experiments.remake variants memory  makes these again
+    python -m rlkit.experiments.remake stale --confirm "renamed only; same numbers with seed 0"
+
+Often a change cannot change results, or a test has shown that it did not. `--confirm` keeps the results then, and
+notes the reason and the date in their files. The experiments of chapter 4 measure time: leave the machine alone
+while they run. Trained agents are listed with their commands. They are not made again here, because an agent that
+plays well is not wrong when the code that trained it has changed.
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+
+from rlkit.experiments.fingerprint import code_of
+from rlkit.experiments.stored import DATA, stored
+from rlkit.experiments.sweeps import SWEEPS
+
+DONE = DATA / "done.txt"  # what a call with `all` has made, until it is complete
+
+
+def changed(name):
+    """The modules that a stored experiment depends on and that have changed since it was made or confirmed."""
+    before, now = stored(name)[1].get("code", {}), code_of(SWEEPS[name])
+    return sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
+
+
+def stale():
+    """The names of the stored experiments that are older than their code."""
+    return [name for name in SWEEPS if changed(name)]
+
+
+def confirm(names, reason):
+    """Note that these experiments would still give the stored results, and why."""
+    for name in names:
+        runs, how = stored(name)
+        note = {"date": datetime.date.today().isoformat(), "because": reason, "changed": changed(name)}
+        if note["changed"]:
+            how |= {"code": code_of(SWEEPS[name]), "confirmed": [*how.get("confirmed", []), note]}
+            (DATA / f"{name}.json").write_text(json.dumps({"how": how, "runs": runs}))
+
+
+def table(names):
+    """Lines of text: each experiment's minutes, its date and what has changed since, then the hours of all."""
+    seconds = 0
+    for name in names:
+        how, modules = stored(name)[1], ", ".join(module.removeprefix("rlkit.") for module in changed(name))
+        seconds += how["seconds"]
+        state = f"changed since: {modules}" if modules else "up to date"
+        yield f"{name:18}{how['seconds'] / 60:5.0f} min  {how['date']}  {state}"
+    yield f"{'together':18}{seconds / 3600:5.1f} hours, one after the other"
+
+
+def agents():
+    """Lines of text: each trained agent that comes with the package, and the command that made it."""
+    for path in sorted((DATA / "agents").glob("*.json")):
+        yield f"agents/{path.stem}: {json.loads(path.read_text(encoding='utf-8'))['command']}"
+
+
+def remade(name):
+    """Run an experiment's own command in a process of its own -> whether it succeeded."""
+    print(f"\n$ python -m rlkit.experiments.sweeps {name}", flush=True)
+    return subprocess.call([sys.executable, "-m", "rlkit.experiments.sweeps", name]) == 0
+
+
+def remake(names):
+    """Make these again, each also after another has failed -> the names that failed."""
+    print(*table(names), sep="\n")
+    return [name for name in names if not remade(name)]
+
+
+def remake_all():
+    """Make all again, except what an interrupted call has made already -> the names that failed."""
+    done = DONE.read_text().split() if DONE.exists() else []
+    if done:
+        print(f"continuing after {', '.join(done)}; to start from the beginning, delete {DONE}")
+    left = [name for name in SWEEPS if name not in done]
+    print(*table(left), sep="\n")
+    for name in left:
+        if remade(name):
+            done.append(name)
+            DONE.write_text("\n".join(done))
+    failed = [name for name in SWEEPS if name not in done]
+    if not failed:
+        DONE.unlink()
+    return failed
+
+
+def main(arguments=None):
+    """Do what the command line asks for -> an exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="names of experiments, or `all`, or `stale`")
+    parser.add_argument("--confirm", metavar="REASON", help="keep the results, and note why they are still right")
+    given = parser.parse_args(arguments)
+    everything = given.names == ["all"]
+    names = list(SWEEPS) if everything else stale() if given.names == ["stale"] else given.names
+    for name in names:
+        if name not in SWEEPS:
+            parser.error(f"there is no experiment {name!r}: name one of {', '.join(SWEEPS)}, or `all`, or `stale`.")
+    failed = []
+    if not given.names:
+        print(*table(SWEEPS), "", *agents(), sep="\n")
+    elif given.confirm:
+        confirm(names, given.confirm)
+    else:
+        try:
+            failed = remake_all() if everything else remake(names)
+        except KeyboardInterrupt:
+            print("\nInterrupted. With `all` or `stale` the same command continues from here.", file=sys.stderr)
+            return 130
+    if failed:
+        print(f"\nThese failed, the lines above say why: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
