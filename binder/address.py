@@ -1,7 +1,7 @@
-"""Tell every link of the repository where it lies on GitHub:  python binder/address.py OWNER/REPO
+"""Change the repository's address on GitHub in every link:  python binder/address.py OWNER/REPO
 
-The buttons that open a chapter on Binder, on Colab or in a codespace need that address, and so do the links of the
-teacher's guide. A copy of the repository runs this once; pyproject.toml remembers the address.
+The buttons that open a chapter on Binder, on Colab or in a codespace contain that address, and so do links in the
+teacher's guide. Run this once in your own copy of the repository. pyproject.toml holds the current address.
 """
 
 import re
@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["pyproject.toml", "README.md", "lectures/teaching.md", *sorted(ROOT.glob("lectures/*.ipynb"))]
+PAGES = ["pyproject.toml", "README.md", "CONTRIBUTING.md", "lectures/teaching.md"]
+PAGES += sorted(ROOT.glob("lectures/*.ipynb"))
 
 
 def address():
@@ -19,7 +20,7 @@ def address():
 
 
 def renamed(text, old, new):
-    """`text` with one address in place of the other, in the ways in which links write it."""
+    """`text` with the new address in place of the old one, in each of the ways in which links spell it."""
     (old_owner, old_name), (owner, name) = old.split("/"), new.split("/")
     text = text.replace(f"{old_owner}/{old_name}", f"{owner}/{name}")
     text = text.replace(f"{old_owner}%2F{old_name}", f"{owner}%2F{name}")
@@ -28,7 +29,7 @@ def renamed(text, old, new):
 
 def main(new):
     if not re.fullmatch(r"[\w-]+/[\w.-]+", new):
-        sys.exit(f"rlkit: {new!r} is no address on GitHub: give it as OWNER/REPO, without https://github.com/.")
+        sys.exit(f"rlkit: {new!r} is not an address on GitHub: write it as OWNER/REPO, without https://github.com/.")
     old = address()
     for path in PAGES:
         path = ROOT / path
