@@ -34,7 +34,7 @@ NBVAL = [
     "--nbval-sanitize-with",
     "tests/nbval_sanitize.cfg",
 ]
-LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes of a browser, and of nbgrader
+LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes each, with a browser and with nbgrader
 SLOW = LONG + [  # left out by --fast
     "tests/test_cli.py",  # dozens of shells
     "tests/test_mutants.py",  # hundreds of wrong solutions
@@ -42,12 +42,12 @@ SLOW = LONG + [  # left out by --fast
     "tests/test_saliency.py",  # trained agents on whole screens
     "tests/test_workers.py",  # processes that hang, crash and are killed
 ]
-THREE_AT_A_TIME = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]  # even on two cores: many tests wait
+THREE_AT_A_TIME = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]  # even on two cores: many tests only wait
 INTERRUPTED = 2
 
 
 def legs(arguments):
-    """What to run, one `python -m ...` after the other."""
+    """The commands to run one after the other, without `python -m`."""
     lint, tests = ["ruff", "check"], files("tests/test_*.py")
     if "--fast" in arguments:
         quick = [path for path in tests if path not in SLOW]

@@ -1,6 +1,6 @@
 """Any Python may start a command: one that cannot run the lectures finds another, or says what to install.
 
-Other Pythons are played by shell scripts on a PATH of their own. Old ones that this machine has are tried as well.
+Shell scripts on a separate PATH play the other Pythons. Old Pythons that this machine has are tried as well.
 """
 
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ["tests", "lectures", "binder/install.py"]
 posix = pytest.mark.skipif(os.name != "posix", reason="the other Pythons are shell scripts")
 
-# A command that begins as `python tests` does. PRETEND is the version that it takes itself for, once.
+# A command that begins like `python tests`. PRETEND is the version that it claims to be, once.
 COMMAND = """
 from __future__ import print_function
 import os, sys
@@ -50,7 +50,7 @@ def find_python(monkeypatch):
 
 
 class Machine:
-    """A copy of the repository's commands, and a PATH with the Pythons that a test puts there."""
+    """A copy of the repository's commands, and a PATH with the Pythons of the test."""
 
     def __init__(self, folder):
         self.folder, self.path = folder, folder / "path"
@@ -79,7 +79,7 @@ class Machine:
         )  # fmt: skip
 
     def run(self, *command, **options):
-        """What the command printed, what it complained about, and its exit code."""
+        """Its standard output, its standard error, and its exit code."""
         process = self.start(*command, **options)
         said, complained = process.communicate(timeout=60)
         return said, complained, process.returncode
@@ -90,10 +90,10 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-# --- a Python that will do ---
+# --- a suitable Python ---
 
 
-def test_a_python_that_will_do_is_used_as_it_is(machine):
+def test_a_suitable_python_is_used_as_it_is(machine):
     assert machine.run("command.py", "-k", "gae") == (f"{HERE} ['-k', 'gae'] []\n", "", 7)
 
 
@@ -103,7 +103,7 @@ def test_supported_versions(find_python, version):
 
 
 @pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 10, 13), (3, 15, 0), (4, 0, 0)])
-def test_other_versions_are_told_what_was_found_and_what_to_do(find_python, monkeypatch, version):
+def test_other_versions_are_refused_with_what_was_found_and_what_to_do(find_python, monkeypatch, version):
     monkeypatch.setattr(find_python.sys, "version_info", version)
     with pytest.raises(SystemExit) as stopped:
         find_python.check_version()
@@ -116,7 +116,7 @@ def test_other_versions_are_told_what_was_found_and_what_to_do(find_python, monk
 
 @posix
 @pytest.mark.parametrize("pretend", ["2.7.18", "3.6.15", "3.10.13", "3.15.0"])
-def test_another_python_goes_on_with_the_same_arguments_and_exit_code(machine, pretend):
+def test_another_python_continues_with_the_same_arguments_and_exit_code(machine, pretend):
     machine.put_good("python3.12")
     said, complained, code = machine.run("command.py", "-k", "a b", PRETEND=pretend)
     assert (said, code) == (f"{HERE} ['-k', 'a b'] []\n", 7)
@@ -126,8 +126,8 @@ def test_another_python_goes_on_with_the_same_arguments_and_exit_code(machine, p
 
 @posix
 def test_the_newest_that_works_is_chosen_and_every_candidate_is_tried_first(machine):
-    machine.put("python3.14", "echo no such version is active >&2; exit 127")  # as a version manager's shim does
-    machine.put("python3.13", "echo 3.10.2; echo /somewhere/python")  # not what its name says
+    machine.put("python3.14", "echo no such version is active >&2; exit 127")  # like the shim of a version manager
+    machine.put("python3.13", "echo 3.10.2; echo /somewhere/python")  # it is not the version that its name says
     machine.put("python3.12", "echo hello")
     machine.put_good("python3.11")
     machine.put_good("python3")
@@ -169,7 +169,7 @@ def test_on_windows_the_launcher_is_asked_and_the_exit_code_comes_back(machine):
 def test_ctrl_c_reaches_the_other_python_and_its_exit_code_comes_back(machine, name, system):
     machine.put_good(name)
     process = machine.start("command.py", "wait", PRETEND="3.10.13", **system)
-    process.stdout.readline()  # it runs
+    process.stdout.readline()  # it is running
     os.killpg(process.pid, signal.SIGINT)
     _, complained = process.communicate(timeout=60)
     assert process.returncode == 42, complained
@@ -183,12 +183,12 @@ def test_the_python_that_made_the_environment_comes_first_so_that_the_environmen
     (machine.folder / ".venv" / "pyvenv.cfg").write_text(f"home = somewhere\nexecutable = {maker}\n")
     assert machine.run("command.py", PRETEND="3.10.13")[2] == 7
     assert machine.asked() == ["maker"]
-    maker.unlink()  # that Python was removed, or replaced
+    maker.unlink()  # that Python was removed or replaced
     assert machine.run("command.py", PRETEND="3.10.13")[2] == 7
     assert machine.asked() == ["maker", "python3.13"]
 
 
-def test_an_environment_names_its_maker(find_python, monkeypatch, tmp_path):
+def test_an_environment_names_the_python_that_made_it(find_python, monkeypatch, tmp_path):
     monkeypatch.setattr(find_python, "ROOT", str(tmp_path))
     assert find_python.maker() == []
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")], check=True)
@@ -217,7 +217,7 @@ def test_a_python_that_lies_about_its_version_is_started_once(machine):
 
 
 @posix
-def test_a_python_without_ensurepip_is_told_the_cure_and_gives_way_to_one_that_has_it(machine):
+def test_a_python_without_ensurepip_gives_way_to_one_that_has_it_or_names_the_cure(machine):
     crippled = machine.folder / "crippled"
     crippled.mkdir()
     (crippled / "ensurepip.py").write_text("raise ImportError")
@@ -231,7 +231,7 @@ def test_a_python_without_ensurepip_is_told_the_cure_and_gives_way_to_one_that_h
 
 
 def old_pythons():
-    """Paths by version, of all that start."""
+    """{version: path} of all that start."""
     places = Path.home().glob(".pyenv/versions/*/bin/python")
     paths = [shutil.which(f"python{version}") for version in ("2.7", *(f"3.{minor}" for minor in range(5, 11)))]
     found = {}
