@@ -257,7 +257,7 @@ def test_the_measures_of_q_by_hand(monkeypatch):
     agent = make("weights dropped", False)
     assert claimed_to_true(agent) == 1.5
     assert judged[0].envs.settings["env"] == "CartPole-v1" and judged[0].network is agent.network
-    assert agent.envs.settings["env"] is dqn.lottery_cartpole, "the agent itself goes on with its own"
+    assert agent.envs.settings["env"] is dqn.lottery_cartpole, "the agent itself continues with its own"
 
 
 def test_the_td_error_is_the_target_minus_q():

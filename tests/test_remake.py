@@ -1,4 +1,4 @@
-"""Stored experiments that are older than their code are named, and every piece of code they run counts as theirs."""
+"""Stored experiments that are older than their code are named, and all the code that they run counts as theirs."""
 
 import ast
 import json
@@ -89,7 +89,7 @@ def test_no_experiment_depends_on_pictures(name):
 def executed(call):
     """The functions and classes of rlkit that run during a call -> {(module, name)}.
 
-    Those without a name of their own are left out: comprehensions, modules, and what a dataclass makes for itself.
+    Code without a name is left out: comprehensions, modules, and the methods that a dataclass generates.
     """
     seen = set()
 
@@ -160,7 +160,7 @@ def helper():
 
 @pytest.fixture
 def package(monkeypatch, tmp_path):
-    """A package of two modules in place of rlkit, with a stored experiment; calling it rewrites a module."""
+    """A package of two modules instead of rlkit, with a stored experiment. Calling it rewrites a module."""
     data = tmp_path / "data"
     data.mkdir()
     files = {"rlkit": "__init__.py", "rlkit.library": "library.py", "rlkit.sweep": "sweep.py"}
@@ -245,14 +245,14 @@ class Commands(list):
 
 @pytest.fixture
 def commands(monkeypatch, tmp_path):
-    """The names whose commands were run, instead of running them."""
+    """Record the names whose commands would run, instead of running them."""
     ran = Commands()
     monkeypatch.setattr(remake.subprocess, "call", ran)
     monkeypatch.setattr(remake, "DONE", tmp_path / "done.txt")
     return ran
 
 
-def test_all_are_made_again_each_by_its_own_command_after_a_list_with_their_hours(commands, capsys):
+def test_all_are_made_again_by_their_own_commands_after_a_list_with_their_hours(commands, capsys):
     assert remake.main(["all"]) == 0
     assert commands == list(SWEEPS) and not remake.DONE.exists()
     said = capsys.readouterr().out
@@ -277,7 +277,7 @@ def test_a_failure_does_not_stop_the_others_and_is_tried_again(commands, capsys)
     assert remake.main(["all"]) == 1 and commands == ["variants", "memory"]
 
 
-def test_some_are_made_again_by_name_and_a_wrong_name_is_refused(commands, capsys):
+def test_some_can_be_made_again_by_name_and_a_wrong_name_is_refused(commands, capsys):
     assert remake.main(["variants", "memory"]) == 0 and commands == ["variants", "memory"]
     with pytest.raises(SystemExit):
         remake.main(["hunger"])
