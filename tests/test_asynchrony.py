@@ -70,6 +70,17 @@ def test_a_run_by_the_clock_ends_in_time_and_counts_its_steps():
     assert 0 < run["cpu_seconds"] < 5
 
 
+def test_every_method_by_the_clock_plays_sixteen_games_at_once(monkeypatch):
+    monkeypatch.setattr(wall_clock, "SMALL", wall_clock.SMALL | {"env": "CartPole-v1"})  # emulators take long to start
+    agents = {name: make(seed=3) for name, make in wall_clock.METHODS.items()}
+    assert {agent.num_envs * getattr(agent, "num_workers", 1) for agent in agents.values()} == {16}
+    assert {agent.seed for agent in agents.values()} == {3} and {agent.frame_size for agent in agents.values()} == {42}
+    dqns = [agents[name] for name in ("DQN", "Double DQN", "Dueling DQN", "Prioritized DQN")]
+    assert [(a.double, a.dueling, a.prioritized) for a in dqns] == [
+        (False, False, False), (True, False, False), (True, True, False), (True, False, True),
+    ]  # fmt: skip
+
+
 def test_bias_and_variance_are_those_of_drawn_segments():
     b, rho, sigma, gamma, length = 5.0, 0.8, 1.0, 0.99, 6
     rng, drawn = np.random.default_rng(0), []
