@@ -54,12 +54,12 @@ def legs(arguments):
         return [lint, ["pytest"] + THREE_AT_A_TIME + quick + [word for word in arguments if word != "--fast"]]
     if arguments:
         return [["pytest"] + (NBVAL if "--nbval" in arguments else []) + arguments]
-    in_order = LONG + files("lectures/*.ipynb") + [path for path in tests if path not in LONG]  # to end together
+    in_order = LONG + files("lectures/*.ipynb") + [path for path in tests if path not in LONG]  # the long ones first
     return [lint, ["pytest"] + NBVAL + THREE_AT_A_TIME + in_order]
 
 
 def files(pattern):
-    """The files of the repository that a pattern fits, with `/` on every system."""
+    """The files of the repository that fit a pattern, with `/` on every system."""
     return sorted(os.path.relpath(path, ROOT).replace(os.sep, "/") for path in glob(os.path.join(ROOT, pattern)))
 
 

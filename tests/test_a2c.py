@@ -372,7 +372,7 @@ def test_acting_remembers_until_it_is_told_to_forget():
     assert abs(second - first).max() > 1e-3
     np.testing.assert_array_equal(again, first)
     np.testing.assert_allclose(fewer, first[:2], rtol=1e-4, atol=1e-5)
-    assert agent.player.lstm_state is played  # the memory of playing is another one
+    assert agent.player.lstm_state is played  # playing has its own state
 
 
 def test_only_a_recurrent_agent_learns_what_needs_memory():

@@ -226,7 +226,7 @@ def test_the_corridor_shows_its_last_place_after_the_exit():
 @pytest.mark.parametrize("broken", [False, True])
 def test_every_measure_gives_a_finite_number_for_both_agents(name, broken):
     agent = make(name, broken)
-    agent.epochs = 1  # of PPO, to be fast
+    agent.epochs = 1  # a setting of PPO; one epoch is fast
     learn(agent, 1_200)
     assert np.isfinite(float(BUGS[name].measure(agent)))
 
@@ -306,7 +306,7 @@ def test_the_value_at_the_door_is_that_of_the_last_place():
     assert value_at_the_door(agent) == pytest.approx(0.9)
 
 
-def test_only_who_acts_on_the_shared_network_acts_by_another_policy():
+def test_only_the_agent_that_acts_on_the_shared_network_acts_by_another_policy():
     sound, broken = pair("acting on the shared network")
     for agent in (sound, broken):
         learn(agent, 2_000)

@@ -6,7 +6,7 @@
 shares of it, which is no speed-up. For the peer see tests/bench/dqn.py.
 """
 
-import common  # before NumPy, which it keeps to one thread
+import common  # must come before NumPy, which it limits to one thread
 import numpy as np
 
 from rlkit import preset

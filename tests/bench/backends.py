@@ -121,7 +121,7 @@ def read(report):
 
 
 def reasons(node):
-    """What a failure says about numbers, or else its first line."""
+    """What a failure says about numbers; if nothing, its first line."""
     text = node.text or ""
     return re.findall(r"line \d+: .*", text) or re.findall(r"^E +(.*)", text, re.MULTILINE)[:1] or [node.get("message")]
 

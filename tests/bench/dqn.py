@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
-import common  # before NumPy, which it keeps to one thread
+import common  # must come before NumPy, which it limits to one thread
 import numpy as np
 import torch
 
@@ -62,7 +62,7 @@ def memory(args):
     count = 5_000 if args.quick else 100_000
     sizes, peaks = {}, {}
     for kind in (Replay, PrioritizedReplay):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:  # for a peak of its own
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:  # so its peak is its own
             sizes[kind.__name__], *peaks[kind.__name__] = alone.submit(fill, kind, count).result()
     for optimized in (False, True):
         sizes[f"SB3, optimize_memory_usage={optimized}"] = peer_bytes(optimized)

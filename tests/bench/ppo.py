@@ -5,7 +5,7 @@
 See tests/bench/dqn.py for how to read the numbers, and how to make an environment for the peer.
 """
 
-import common  # before NumPy, which it keeps to one thread
+import common  # must come before NumPy, which it limits to one thread
 import numpy as np
 import torch
 from torch.distributions import Categorical

@@ -1,6 +1,6 @@
 """Wrong solutions of the PPO assignment, which must lose points, and right ones, which must not."""
 
-PAIRS = "zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):"  # with the unshuffled ones
+PAIRS = "zip(order.split(minibatch_size), torch.arange(len(obs)).split(minibatch_size)):"  # the shuffled positions, with the unshuffled ones
 
 TASKS = {
     "importance-estimate": {
