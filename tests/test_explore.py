@@ -1,10 +1,17 @@
 """Explorers without a browser: the numbers of their models, their controls, and pages without a kernel."""
 
+import asyncio
+import base64
+import io
+import threading
 import time
+from functools import partial
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rlkit import explore, preset
 from rlkit import functional as F
@@ -27,7 +34,9 @@ from rlkit.explore.value_estimation import (
     true_values,
     walks,
 )
-from rlkit.plotting.live import Run
+from rlkit.plotting import DPI, smooth
+from rlkit.plotting.alt_text import plain
+from rlkit.plotting.live import BackgroundPanel, CurvePicture, Redraw, Run
 from rlkit.running.result import Result
 
 ANALYTIC = [
@@ -63,13 +72,21 @@ def test_every_control_changes_the_picture_or_the_text(name):
         assert len(seen) > 1, f"{name}: {label} changes nothing"
         explorer.reset()
     assert (bytes(explorer.image.value), explorer.status.value) == first, "reset brings the first picture back"
-    assert bytes(explorer.image.value).startswith(b"\x89PNG")
+    width, height = explorer.figure.get_size_inches() * DPI
+    assert Image.open(io.BytesIO(explorer.image.value)).size == (int(width), int(height))
 
 
 @pytest.mark.parametrize("name", ANALYTIC)
 def test_a_page_without_a_kernel_shows_a_picture(name):
-    data, _ = getattr(explore, name)()._repr_mimebundle_()
-    assert data["image/png"] and "0x" not in data["text/plain"]
+    explorer = getattr(explore, name)()
+    data, metadata = explorer._repr_mimebundle_()
+    shown, live = (
+        np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+        for png in (base64.b64decode(data["image/png"]), explorer.image.value)
+    )
+    assert shown.shape == live.shape and np.abs(shown - live).mean() < 4  # the same picture in 256 colours
+    assert data["text/plain"] == type(explorer).__name__
+    assert plain(explorer.status.value)[:60] in metadata["image/png"]["alt"]
 
 
 @pytest.mark.parametrize("name, control, value", [("max_bias", "correlation", 0.3), ("importance_sampling", "n", 100)])
@@ -265,6 +282,117 @@ def test_the_surer_the_policy_the_more_steps_of_one_length_differ():
 # Live runs ------------------------------------------------------------------------------------------------------
 
 
+class Counter(BackgroundPanel):
+    """Work that counts up to a limit and may fail at its end."""
+
+    def __init__(self, limit, failure=None):
+        self.limit, self.failure, self.count, self.prepared, self.drawn = limit, failure, 0, 0, []
+        super().__init__(widgets.Button(), widgets.Button(), b"", (), "")
+
+    def prepare(self):
+        self.prepared += 1
+
+    def work(self):
+        while self.count < self.limit and not self.stopping.is_set():
+            self.count += 1
+            time.sleep(0.001)
+        if self.failure:
+            raise self.failure
+
+    def draw(self):
+        self.drawn.append((self.count, threading.current_thread()))
+
+
+def test_work_in_the_background_starts_once_ends_and_starts_again():
+    panel = Counter(10**9)
+    assert panel.stop_button.disabled and not panel.go_button.disabled and not panel.running()
+    panel.go_button.click()
+    first = panel.thread
+    panel.start()
+    assert panel.thread is first and panel.prepared == 1, "it is running already"
+    assert panel.go_button.disabled and not panel.stop_button.disabled
+    panel.wait(timeout=0.01)
+    assert panel.running() and not panel.stop_button.disabled, "a wait that timed out changes nothing"
+    panel.stop_button.click()
+    counted = panel.count
+    assert not panel.running() and panel.stop_button.disabled and panel.drawn[-1][0] == counted > 0
+    panel.start()
+    panel.stop()
+    assert panel.prepared == 2 and panel.count > counted
+
+
+def test_what_fails_in_the_background_is_raised_by_wait_and_forgotten_by_the_next_start():
+    panel = Counter(3, failure=ZeroDivisionError("by 0"))
+    panel.start()
+    with pytest.raises(ZeroDivisionError, match="by 0"):
+        panel.wait()
+    assert panel.drawn and not panel.go_button.disabled
+    panel.failure = None
+    panel.start()
+    panel.wait()
+    assert panel.error is None
+
+
+def test_on_an_event_loop_the_picture_is_drawn_there_and_never_by_the_thread():
+    async def on_a_page():
+        panel = Counter(1_000)
+        panel.start()
+        await asyncio.wait_for(panel.drawing, 30)
+        return panel
+
+    panel = asyncio.run(on_a_page())
+    counts, threads = zip(*panel.drawn)
+    assert len(counts) >= 2 and counts[0] < counts[-1] == 1_000, "on the way and at the end"
+    assert set(threads) == {threading.current_thread()}
+    assert panel.stop_button.disabled and not panel.go_button.disabled
+
+
+def test_drawing_takes_a_tenth_of_the_time_at_most(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("rlkit.plotting.live.time.perf_counter", lambda: now[0])
+    redraw = Redraw(shortest=0.5)
+
+    def draw(cost):
+        now[0] += cost
+        return "drawn"
+
+    for cost, pause in ((0.01, 0.5), (0.2, 1.8)):
+        assert redraw.due() and redraw.timed(partial(draw, cost)) == "drawn"
+        now[0] += pause - 0.001
+        assert not redraw.due()
+        now[0] += 0.002
+
+
+def test_a_curve_draws_the_returns_and_its_axis_grows_in_jumps():
+    curve, result = CurvePicture(100_000), Result(steps=[10, 20, 30], returns=[2.0, 4.0], step=30)
+    curve.draw(result)  # the third return has not come yet
+    assert curve.dots.get_xydata().tolist() == [[10, 2], [20, 4]]
+    assert curve.line.get_xydata().tolist() == [[10, 2], [20, 3]] and curve.ax.get_xlim() == (0, 2_000)
+    result.steps, result.returns = list(range(100, 3_001, 100)), [float(k) for k in range(30)]
+    result.step = 3_000
+    curve.draw(result)
+    np.testing.assert_allclose(curve.line.get_ydata(), smooth(result.returns))
+    assert curve.ax.get_xlim() == (0, 4_500) and curve.ax.get_ylim()[1] > 29
+    result.step, result.stopped = 3_500, "stopped"
+    curve.draw(result)
+    assert curve.ax.get_xlim() == (0, 3_500) and "(stopped)" in curve.ax.get_title("left")
+
+
+def test_a_run_that_fails_says_so_and_raises():
+    def fail(progress, result):
+        raise RuntimeError("no more")
+
+    run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, fail)
+    with pytest.raises(RuntimeError, match="no more"):
+        run.wait()
+    assert run.result.stopped == "failed: no more" and "failed: no more" in run.status.value
+
+
+def test_a_watcher_stops_a_run_with_its_reason():
+    run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, lambda progress, result: "enough")
+    assert run.wait() is run.result and run.result.stopped == "enough" and run.result.step < 1_000
+
+
 def wait_for(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
@@ -328,7 +456,11 @@ def test_the_beta_slider_acts_on_the_running_agent():
         before = now
     run.stop()
     assert run.result.stopped == "stopped" and not run.thread.is_alive()
-    assert f"β = {run.agent.beta:.3g}" in run.status.value and bytes(run.second_image.value).startswith(b"\x89PNG")
+    assert f"β = {run.agent.beta:.3g}" in run.status.value
+    kl, beta = run.lines
+    for line, values in ((kl, [row[0] for row in run.rows]), (beta, [row[1] for row in run.rows])):
+        assert line.get_xdata() == run.steps and list(line.get_ydata()) == values
+    assert bytes(run.second_image.value) == run.second.png()
 
 
 def test_the_clip_slider_acts_on_the_running_agent():

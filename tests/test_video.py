@@ -16,6 +16,7 @@ from rlkit.__main__ import main
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.atari import AtariGame
+from rlkit.plotting import apng
 from rlkit.plotting.film import BLUE, GREY, RED, Video, ink, number
 from rlkit.plotting.video import Q_TITLES, Recording, play
 from rlkit.ppo import PPO
@@ -208,7 +209,12 @@ def test_points_won_and_lost_are_shown_below_their_moments():
 
 @pytest.mark.parametrize("q_values", [[[0.0, 0.0]], [[1e-9, 0], [0, 1e-9]], [[-5e3, -4e3]] * 3, [[1, 2]] * 2])
 def test_no_q_values_can_break_the_picture(q_values):
-    assert made_up(q_values).show().png()
+    video = made_up(q_values).show()
+    image = Image.open(io.BytesIO(video.png()))
+    assert (image.n_frames, image.size) == (len(q_values), (720, 420))
+    for t, row in enumerate(video.bars):
+        y = video.bars_top + row.argmax() * video.row + video.row // 2
+        assert (video.frame(t)[y, slice(*video.bars_x)] == ink(BLUE)).any()  # every chosen action has a bar
 
 
 @pytest.mark.parametrize("count", [2, 6, 9, 18])
@@ -235,6 +241,28 @@ def test_numbers_have_a_true_minus():
 
 
 # Files ------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_rectangle_of_the_changes_is_kept():
+    last = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    frame = last.copy()
+    frame[1, 1], frame[2, 3] = 50, 60
+    y, x, part = apng.changes(last, frame)
+    assert (y, x) == (1, 1) and part.tolist() == [[50, 255, 255], [255, 255, 60]]
+    assert apng.changes(last, last)[2].tolist() == [[255]]
+
+
+def test_a_small_animation_is_read_back_as_it_was_written():
+    rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    frames = rng.integers(0, 255, (5, 7, 9), dtype=np.uint8)
+    frames[3] = frames[2]
+    frames[4, 2:, 3] = 17
+    image = Image.open(io.BytesIO(apng.animated_png(iter(frames), palette, 40)))
+    assert (image.n_frames, image.size, image.info["duration"]) == (5, (9, 7), 40)
+    for t, frame in enumerate(frames):
+        image.seek(t)
+        assert (np.asarray(image.convert("RGB")) == palette[frame]).all(), t
 
 
 def test_the_animated_png_holds_every_frame(recording):
