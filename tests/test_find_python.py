@@ -72,7 +72,8 @@ class Machine:
         return (self.folder / "asked").read_text().split()
 
     def start(self, *command, python=sys.executable, **variables):
-        environment = {"PATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1"} | variables
+        kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # Windows needs it
+        environment = {"PATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1"} | kept | variables
         return subprocess.Popen(
             [python, *command], cwd=self.folder, env=environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -95,6 +96,11 @@ def machine(tmp_path):
 
 def test_a_suitable_python_is_used_as_it_is(machine):
     assert machine.run("command.py", "-k", "gae") == (f"{HERE} ['-k', 'gae'] []\n", "", 7)
+
+
+def test_help_needs_no_environment(machine):
+    said, complained, code = machine.run("tests", "--help")
+    assert "--fast" in said and (complained, code) == ("", 0)
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9), (3, 14, 0)])
