@@ -805,6 +805,9 @@ def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) ->
     every = [getattr(array, "shape", array) for array in arrays.values()]
     if every.count(every[0]) == len(every):
         return
+    shapes = {name: shape for name, shape in zip(arrays, every) if isinstance(shape, tuple) and shape}  # no numbers
+    if len(set(shapes.values())) < 2:
+        return
 
     def fit(one, other):
         return one == other or leading and (one[-len(other) :] == other or other[-len(one) :] == one)
@@ -812,8 +815,7 @@ def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) ->
     def misfits(right):
         return [name for name, shape in shapes.items() if not fit(shape, right)]
 
-    shapes = {name: shape for name, shape in zip(arrays, every) if isinstance(shape, tuple) and shape}  # no numbers
-    longest = max(shapes.values(), key=len, default=())
+    longest = max(shapes.values(), key=len)
     if not misfits(longest):
         return
 
