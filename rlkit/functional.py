@@ -338,7 +338,8 @@ def log_prob(logits: Tensor, actions: Tensor) -> Tensor:
     >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1])).exp().tolist()
     [0.5]
     """
-    same_shape(actions=actions, **{"logits[..., 0]": logits.shape[:-1]})
+    if actions.shape != logits.shape[:-1]:
+        same_shape(actions=actions, **{"logits[..., 0]": logits.shape[:-1]})
     return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
 
 
@@ -706,7 +707,7 @@ def clipped_surrogate(ratio: Tensor, advantages: Numbers, clip_coef: float) -> T
     >>> clipped_surrogate(torch.tensor([1.5, 1.5]), torch.tensor([2.0, -2.0]), 0.2).tolist()
     [2.4000000953674316, -3.0]
     """
-    if np.shape(advantages) != (*ratio.shape[:-1], 1):  # not a column
+    if ratio.shape != getattr(advantages, "shape", None) != (*ratio.shape[:-1], 1):  # neither the same nor a column
         same_shape(ratio=ratio, advantages=advantages)
     clipped = ratio.clip(1 - clip_coef, 1 + clip_coef)
     return torch.minimum(ratio * advantages, clipped * advantages)
