@@ -77,7 +77,7 @@ def found(pattern, *places):
 
 def test_every_command_on_a_page_exists():
     commands = list(
-        found(r"rlkit\.experiments\.sweeps ([a-z]\w+)", "lectures/*.ipynb", "lectures/*.md", "rlkit/**/*.py")
+        found(r"python -m rlkit\.experiments\.sweeps ([a-z]\w+)", "lectures/*.ipynb", "lectures/*.md", "rlkit/**/*.py")
     )
     assert len({name for _, name in commands}) >= 5
     for path, name in commands:
