@@ -94,7 +94,6 @@ class A2C:
             segment.rewards, V[:-1], V[1:], segment.terminated, segment.truncated, self.gamma, self.gae_lambda
         )
         returns = advantages + V[:-1]  # with λ = 1 the R of algorithm S3
-        explained_variance = F.explained_variance(V[:-1], returns)
 
         actions, advantages, returns, valid = map(
             self.tensor, (segment.actions, advantages.astype(np.float32), returns.astype(np.float32), segment.valid)
@@ -104,7 +103,6 @@ class A2C:
         log_probs = self.policy.log_prob(params, actions)
         loss = F.actor_critic_loss(log_probs, advantages, value_errors, entropy, self.value_coef, self.entropy_coef)
         metrics = {"entropy": entropy.detach().mean(), "value_loss": value_errors.detach().mean()}
-        metrics["explained_variance"] = explained_variance
         return (loss * valid).sum() / self.num_envs, metrics
 
     def unroll(self, segment):

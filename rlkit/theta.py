@@ -66,7 +66,10 @@ def descend(loss, parameters, optimizer, max_grad_norm):
 
     `parameters` are those of the optimiser: a list, or one `flat_parameter`.
     """
-    optimizer.zero_grad(set_to_none=False)  # a flat parameter's gradient has views, so it must stay the same tensor
+    if isinstance(parameters, torch.Tensor):
+        parameters.grad.zero_()  # its pieces are the gradients of the network's parameters, so it must stay this tensor
+    else:
+        optimizer.zero_grad()
     loss.backward()
     return clip_and_step(parameters, optimizer, max_grad_norm)
 
