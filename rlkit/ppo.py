@@ -85,8 +85,7 @@ class PPO:
         """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
-        values = batch.returns - batch.advantages
-        metrics = {"explained_variance": F.explained_variance(values, batch.returns)}
+        metrics = {"explained_variance": rollout.explained_variance(advantages)}
         batch = batch._replace(advantages=F.normalize(batch.advantages))
         remaining = F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
         clip_coef = self.clip_coef * remaining

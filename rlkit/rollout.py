@@ -25,6 +25,11 @@ class Rollout(NamedTuple):
         ends = self.terminated, self.truncated
         return F.gae(self.rewards, self.values[:-1], self.values[1:], *ends, gamma, gae_lambda)
 
+    def explained_variance(self, advantages):
+        """How much of the spread of the targets A + V is explained by V, on the valid rows."""
+        values = self.values[:-1][self.valid]
+        return F.explained_variance(values, values + advantages[self.valid])
+
     def batch(self, policy, advantages, device):
         """The valid rows as one `Batch`. The targets of V are A + V, those of TD(λ)."""
         returns = advantages + self.values[:-1]

@@ -78,7 +78,7 @@ class TRPO:
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
         metrics = self.improve_policy(batch._replace(advantages=F.normalize(batch.advantages)))
-        return metrics | self.fit_values(batch)
+        return metrics | self.fit_values(batch) | {"explained_variance": rollout.explained_variance(advantages)}
 
     def improve_policy(self, batch):
         """θ <- θ + α x, where x solves H x = g and α takes the step to the edge of the trust region."""
@@ -118,13 +118,11 @@ class TRPO:
 
     def fit_values(self, batch):
         """Some epochs of regression of V on the returns."""
-        values = batch.returns - batch.advantages
-        explained_variance = F.explained_variance(values, batch.returns)
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()
                 descend(loss, self.w, self.optimizer, self.max_grad_norm)
-        return {"value_loss": loss.detach(), "explained_variance": explained_variance}
+        return {"value_loss": loss.detach()}
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""
