@@ -1,5 +1,6 @@
 """Small environments whose every transition is known, and helpers that several tests share."""
 
+import signal
 from typing import NamedTuple
 
 import gymnasium
@@ -13,6 +14,8 @@ from rlkit.dqn import DQN
 from rlkit.reinforce import REINFORCE
 
 torch.set_num_threads(1)  # for the same numbers on every machine, and free cores for other tests
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with `&`; some tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Counting(gymnasium.Env):
