@@ -6,7 +6,9 @@ that row. We do: `valid` is False there, and an agent must not learn from it. (I
 rows are autoreset rows.)
 """
 
+import atexit
 import math
+import weakref
 
 import gymnasium
 import numpy as np
@@ -14,6 +16,8 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from rlkit.running.result import Episode
+
+emulators = weakref.WeakSet()  # of all Atari environments of this process
 
 
 class Envs:
@@ -118,7 +122,7 @@ def make_atari(env, num_envs, frame_size):
         game = gymnasium.spec(env).kwargs["game"]
     except gymnasium.error.Error as error:
         raise ValueError(f"The environment {env!r} cannot be made: {error}") from None
-    return AtariVectorEnv(
+    vector = AtariVectorEnv(
         game,
         num_envs,
         img_height=frame_size,
@@ -128,6 +132,15 @@ def make_atari(env, num_envs, frame_size):
         use_fire_reset=False,
         num_threads=torch.get_num_threads(),  # one torch thread: one emulator thread
     )
+    emulators.add(vector)
+    return vector
+
+
+@atexit.register
+def release_emulators():
+    """ale-py has no `close`: it prints every emulator that something still refers to, at the very end, as a leak."""
+    for vector in list(emulators):
+        del vector.ale
 
 
 def check_observations(env, space):
