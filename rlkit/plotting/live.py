@@ -5,6 +5,7 @@ watching costs at most a tenth of the run.
 """
 
 import asyncio
+import atexit
 import base64
 import textwrap
 import threading
@@ -150,6 +151,19 @@ class Panel(widgets.VBox):
         return textwrap.shorten(f"{axes} {plain(self.status.value)}", 900, placeholder=" …")
 
 
+at_work = set()  # the BackgroundPanels whose threads run
+
+
+@atexit.register
+def end_threads():
+    """Stop all work when the interpreter ends. A thread that is cut off inside C++ aborts the process."""
+    left = list(at_work)
+    for panel in left:
+        panel.stopping.set()
+    for panel in left:
+        panel.thread.join(timeout=5)
+
+
 class BackgroundPanel(Panel):
     """A panel whose work runs in a thread while the page stays alive: `Run`, or the explorer of worker processes.
 
@@ -194,10 +208,13 @@ class BackgroundPanel(Panel):
 
     def in_thread(self):
         """The work. An exception is kept in `error`, because a thread has no caller to raise it to."""
+        at_work.add(self)
         try:
             self.work()
         except Exception as error:
             self.error = error
+        finally:
+            at_work.discard(self)
 
     async def keep_drawing(self):
         """Draw on the kernel's event loop until the work has ended."""
