@@ -17,6 +17,7 @@ from nbformat.v4 import new_output
 from nbval.plugin import IPyNbCell
 
 RELATIVE = Decimal("1e-5")  # float32 has seven digits, and a long sum loses one or two
+MOST = 10  # differences that a message lists; after a missing line, every line differs
 
 TOKEN = re.compile(
     r"""[ \t]*(                                                # blanks beside a number only align it
@@ -134,6 +135,7 @@ def in_force():
 
 
 def pytest_assertrepr_compare(left, right):
-    """The lines that nbval prints below the cell: each number or line that a reader would call different."""
+    """The lines that nbval prints below the cell: the first numbers and lines that a reader would call different."""
     if isinstance(left, Text):
-        return [str(difference) for difference in differences(left, right) if not difference.within]
+        found = [str(difference) for difference in differences(left, right) if not difference.within]
+        return found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])

@@ -122,8 +122,9 @@ def read(report):
 
 def reasons(node):
     """What a failure says about numbers; if nothing, its first line."""
-    text = node.text or ""
-    return re.findall(r"line \d+: .*", text) or re.findall(r"^E +(.*)", text, re.MULTILINE)[:1] or [node.get("message")]
+    text = re.sub(r"#x1B\[[\d;]*m", "", node.text or "")  # without colours
+    errors = re.findall(r"^(?:E +)?(\w*(?:Error|Exception|Exceeded)\b.*)", text, re.MULTILINE)
+    return re.findall(r"line \d+: .*", text) or errors[-1:] or node.get("message", "?").split("\n")[:1]
 
 
 def print_row(report):
