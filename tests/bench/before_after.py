@@ -4,8 +4,8 @@
     python tests/bench/before_after.py ../before            # about ten minutes on a quiet core
     python tests/bench/before_after.py ../before --only ppo dqn --pairs 40
 
-Two processes, one for each checkout, run the same training in turn, so that both meet the same moods of the machine.
-Printed is the ratio of their CPU seconds, after to before: the geometric mean of all pairs, with a 95 % bootstrap
+Two processes, one for each checkout, run the same training in turn, so the load of the machine is the same for both.
+The output is the ratio of their CPU seconds, after to before: the geometric mean of all pairs, with a 95 % bootstrap
 interval. Below 1 the code became faster. The weights at the end are compared as well.
 """
 
@@ -43,7 +43,7 @@ for line in sys.stdin:
 
 
 def serve(checkout):
-    """A process that trains with the rlkit of this checkout, as often as it is asked."""
+    """A process that trains with the rlkit of this checkout each time it is asked."""
     env = os.environ | {"PYTHONPATH": str(Path(checkout).resolve())}
     return subprocess.Popen(
         [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=checkout
