@@ -67,7 +67,7 @@ def test_the_return_is_that_of_the_first_episode_in_each_environment(seed, episo
 
 def test_a_measure_is_that_of_a_loop_over_the_samples():
     agent, batch = trained_a_little(0)
-    disturb(agent.network, size=0.1)
+    disturb(agent.network, size=0.4)
     old, new = (torch.log_softmax(x, -1).detach() for x in (batch.old_params, agent.network.policy(batch.obs)))
     ratios, promised, kl = [], 0.0, 0.0
     for i, action in enumerate(batch.actions.tolist()):
@@ -75,7 +75,7 @@ def test_a_measure_is_that_of_a_loop_over_the_samples():
         promised += ratios[-1] * float(batch.advantages[i]) / len(old)
         kl += sum(np.exp(float(old[i, a])) * float(old[i, a] - new[i, a]) for a in range(2)) / len(old)
     numbers = measure(agent, batch)
-    assert numbers["promised"] == pytest.approx(promised, abs=2e-4) and abs(promised) > 1e-2
+    assert numbers["promised"] == pytest.approx(promised, abs=2e-4) and abs(promised) > 2e-3
     assert numbers["kl"] == pytest.approx(kl, rel=1e-3)
     share = sum(ratios) ** 2 / sum(ratio**2 for ratio in ratios) / len(old)
     assert numbers["effective_size"] == pytest.approx(share, rel=1e-4) and share < 0.99
