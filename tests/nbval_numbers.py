@@ -89,6 +89,8 @@ class Text(str):
         return not self != other
 
     def __ne__(self, other):
+        if not isinstance(other, str):
+            return True  # some MIME types are no text
         found = differences(self, other)
         for difference in found:
             if difference.within:

@@ -101,6 +101,10 @@ def test_the_message_has_the_line_and_both_numbers():
     assert [str(d) for d in differences("a 1", "b 1")] == ["line 1: 'b 1' instead of the stored 'a 1'"]
 
 
+def test_what_is_no_text_differs_from_a_text():
+    assert Text("{}") != {} and Text("None") != None  # noqa: E711
+
+
 def test_a_message_lists_the_first_differences_only():
     shifted = nbval_numbers.pytest_assertrepr_compare(Text("\n".join("abcdefghijklmno")), "\n".join("bcdefghijklmno"))
     assert shifted[0] == "line 1: 'b' instead of the stored 'a'" and shifted[-1] == "and 5 more" and len(shifted) == 11
