@@ -17,11 +17,13 @@ from nbformat.v4 import new_output
 from nbval.plugin import IPyNbCell
 
 RELATIVE = Decimal("1e-5")  # float32 has seven digits, and a long sum loses one or two
+NOISE = Decimal("1e-6")  # what rounding in float32 may leave of an exact 0
 MOST = 10  # differences that a message lists; after a missing line, every line differs
 
 TOKEN = re.compile(
     r"""[ \t]*(                                                # blanks beside a number only align it
-    (?i:\b(?:chapter|section|table|figure|equation|version|python)|§)\s?\d+(?:\.\d+)*   # a name, no number
+    (?i:\b(?:(?:chapter|section|table|figure|equation|version)s?|(?:sec|fig|eq)s?\.|python|arxiv:?)|§+)   # a name,
+    \s?\d+(?:\.\d+)*(?:(?:\ and\ |\ to\ |[-–])\d+(?:\.\d+)*)*                                        # no number
     |
     (?:(?<![\w.)\]])[-+−])?                                    # the sign: in 0.1-0.2 the minus is none
     (?<![\w.])                                                 # in w_1, float32, 2.13.0 there is no number
@@ -67,13 +69,16 @@ def in_line(number, stored, new):
 def close(stored, new):
     """Whether two numbers differ by at most a unit of the last digit and a little of their size.
 
-    The unit is the coarser of the two; between exponents the finer, because 1e-04 is not nearly 1e-05.
+    The unit is the finer of the two: what Python leaves out at the end of a number are zeros, so 0.5 means 0.50 beside
+    0.41, and 1e-05 is not nearly 0.0001. A 0 may become noise, as in 1.2e-16.
     """
     if not (FRACTIONAL.fullmatch(stored) and FRACTIONAL.fullmatch(new)):
         return False  # an integer, nan, inf, or part of a name
     (a, unit_a), (b, unit_b) = parse(stored), parse(new)
-    unit = (min if "e" in stored.lower() and "e" in new.lower() else max)(unit_a, unit_b)
-    return abs(a - b) <= unit + (RELATIVE * max(abs(a), abs(b)) if unit else 0)
+    units = [unit for unit in (unit_a, unit_b) if unit]
+    if not (a and b) and abs(a - b) <= NOISE:
+        return True
+    return abs(a - b) <= (min(units) + RELATIVE * max(abs(a), abs(b)) if units else 0)
 
 
 def parse(number):
