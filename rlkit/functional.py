@@ -82,7 +82,7 @@ def action_values(values: np.ndarray, transition: np.ndarray, reward: np.ndarray
     [[2.0, 3.0]]
     """
     same_shape(values=values, **{"reward[..., 0]": reward.shape[:-1]})
-    same_shape(reward=reward, **{"transition[..., 0]": transition.shape[:-1]})
+    same_shape(transition=transition, **{"reward[..., None] * values": (*reward.shape, *values.shape)})
     return reward + gamma * transition @ values
 
 
@@ -97,7 +97,8 @@ def policy_values(policy: np.ndarray, transition: np.ndarray, reward: np.ndarray
     >>> policy_values(np.array([[1.0]]), np.array([[[1.0]]]), np.array([[1.0]]), 0.9).round(6).tolist()
     [10.0]
     """
-    same_shape(policy=policy, reward=reward, **{"transition[..., 0]": transition.shape[:-1]})
+    same_shape(policy=policy, reward=reward)
+    same_shape(transition=transition, **{"an [S, A, S]": (*policy.shape, len(policy))})
     transition_pi = np.einsum("sa,sat->st", policy, transition)
     reward_pi = (policy * reward).sum(-1)
     return np.linalg.solve(np.eye(len(reward_pi)) - gamma * transition_pi, reward_pi)

@@ -217,6 +217,13 @@ def test_a_column_is_asked_for_where_a_row_would_be_stretched(name, parameter):
     assert message.startswith(f"{parameter} [3] and ") and f"give {parameter} a last axis" in message
 
 
+@pytest.mark.parametrize("name", ["bellman_expectation", "action_values", "policy_values", "bellman_optimality"])
+@pytest.mark.parametrize("shape", [(4,), (4, 2), (4, 2, 1), (4, 2, 3), (2, 4), (1,), (1, 1, 4)])
+def test_a_transition_that_is_not_from_each_state_and_action_to_each_state_is_refused(name, shape):
+    message = refusal(name, right_call(name, np.ndarray) | {"transition": np.ones(shape)})  # NumPy would stretch some
+    assert is_our_sentence(message) and message.endswith("give transition the shape [4, 2, 4]."), message
+
+
 @pytest.mark.parametrize("name, parameter, kind", WRONG)
 def test_without_the_check_there_is_no_such_sentence(name, parameter, kind, monkeypatch):
     monkeypatch.setattr(F, "same_shape", lambda **arrays: None)
