@@ -1,4 +1,4 @@
-"""rlkit: the algorithms of the lectures, to be read."""
+"""rlkit: the algorithms of the lectures, written to be read."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    """`Run` draws, so its libraries are loaded by the first who asks for it."""
+    """`Run` draws, so its libraries are loaded only when it is first used."""
     if name == "Run":
         from rlkit.plotting.live import Run
 

@@ -1,4 +1,4 @@
-"""Train, evaluate and film agents from a shell: for what takes longer than a cell of a notebook should."""
+"""Train, evaluate and film agents from a shell, when a run takes longer than a notebook cell should."""
 
 import _thread
 import argparse
@@ -30,7 +30,7 @@ from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
 EVERY = 60.0  # seconds between two checkpoints
-GRACE = 5.0  # seconds that an interrupt leaves an iteration for its end
+GRACE = 5.0  # seconds that an iteration has to finish after an interrupt
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 
@@ -54,7 +54,7 @@ def main(arguments=None):
 
 
 def is_a_sentence(error):
-    """Is it meant for the user? A ValueError that came from elsewhere is a fault of ours and keeps its traceback."""
+    """Is this error meant for the user? A ValueError from outside rlkit is our bug, so it keeps its traceback."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return isinstance(error, OSError) or Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parent)
 
@@ -72,7 +72,7 @@ def run_train(args):
     check_positive(steps=args.steps)
     agent = make_agent(args)
     if agent.step >= args.steps:
-        raise ValueError(f"{args.resume} has taken {agent.step} steps already; give more in all with --steps.")
+        raise ValueError(f"{args.resume} has already taken {agent.step} steps; ask for a larger total with --steps.")
     path = checkpoint_path(args, agent)
     report, interrupts = Report(path, agent, args), Interrupts()
     print(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}", flush=True)
@@ -103,25 +103,25 @@ def make_agent(args):
             agent = ALGORITHMS[args.algorithm](**changes)
         else:
             agent = preset(args.preset, **changes) if args.preset else load(args.resume, **changes)
-    except TypeError as error:  # what a call says of a setting that is unknown or of another kind
+    except TypeError as error:  # Python's complaint about a setting that is unknown or of the wrong type
         unknown = re.search(r"unexpected keyword argument ('\w+')", str(error))
         if not unknown:
             raise ValueError(f"A setting has a value of the wrong kind: {error}.") from error
         raise ValueError(f"There is no setting {unknown[1]}; `python -m rlkit train --help` lists all.") from error
-    for field in dataclasses.fields(agent):  # `double=no` would be a string, and true
+    for field in dataclasses.fields(agent):  # `double=no` would be a string, which counts as true
         if field.type in (bool, "bool") and not isinstance(getattr(agent, field.name), bool):
             raise ValueError(f"{field.name}={getattr(agent, field.name)!r} must be True or False.")
     return agent
 
 
 def checkpoint_path(args, agent):
-    """Where to save: as told, into the file that is resumed, or `runs/`; never over another run."""
+    """Where to save: `--out`, or the resumed file, or a new one in `runs/`. Never overwrites another run."""
     name = f"{args.preset or args.algorithm}-{agent.env.removeprefix('ALE/')}-seed{agent.seed}.pt".replace("/", "-")
     path = Path(args.out or args.resume or Path("runs", name))
     if path.suffix != ".pt":
         raise ValueError(f"--out must end in .pt, unlike {path}; the results go beside it and end in .json.")
     if path.exists() and not (args.resume and path.samefile(args.resume)):
-        raise ValueError(f"There is a run in {path} already; go on with it by --resume {path}, or name another --out.")
+        raise ValueError(f"There is already a run in {path}; continue it with --resume {path}, or name another --out.")
     path.parent.mkdir(parents=True, exist_ok=True)
     return writable(path)
 
@@ -131,9 +131,10 @@ def agent_device(agent):
 
 
 class Interrupts:
-    """Ctrl-C ends the run after its iteration: there it can be resumed exactly. At once if pressed again, or too slow.
+    """Ctrl-C lets the iteration finish, because there the run can be resumed exactly, and ends the run.
 
-    SIGTERM, which a shutdown sends, means the same. A shell mutes SIGINT for what it starts with `&`; here it is heard.
+    A second Ctrl-C ends it at once, and so does an iteration that takes too long. SIGTERM, which a shutdown sends,
+    does the same as Ctrl-C. A shell lets what it starts with `&` ignore SIGINT; here SIGINT works anyway.
     """
 
     def __init__(self):
@@ -157,18 +158,18 @@ class Interrupts:
 
 
 class Report:
-    """Saves the agent at once, every minute and at the end; beside it, as JSON, what the run gave and how it was made.
+    """Saves the agent at once, every minute and at the end. A JSON file beside it says what the run gave and how.
 
-    The JSON goes first: if the machine fails between the two, what is younger than the checkpoint is dropped on
-    resuming, but what is older would lack episodes. A resumed run adds to what it finds there; its command comes after
-    the earlier one. `Result.read` gives the episodes back.
+    The JSON is written first. If the machine fails between the two, the JSON holds more episodes than the checkpoint,
+    and resuming drops them. In the other order episodes would be lost. A resumed run adds its episodes and its command
+    to the JSON it finds. `Result.read` gives the episodes back.
     """
 
     def __init__(self, checkpoint, agent, args):
         self.checkpoint, self.path = checkpoint, checkpoint.with_suffix(".json")
         earlier = Path(args.resume).with_suffix(".json") if args.resume else None
         earlier = json.loads(earlier.read_text(encoding="utf-8")) if earlier and earlier.is_file() else {}
-        kept = sum(step <= agent.step for step in earlier.get("steps", []))  # it may be younger than the checkpoint
+        kept = sum(step <= agent.step for step in earlier.get("steps", []))  # the JSON may be newer than the checkpoint
         self.steps, self.returns = earlier.get("steps", [])[:kept], earlier.get("returns", [])[:kept]
         self.seconds = earlier.get("seconds", 0.0)
         self.cpu_seconds = earlier.get("cpu_seconds", 0.0) - time.process_time()
@@ -194,7 +195,7 @@ class Report:
 
     def finish(self, result):
         agent = result.agent
-        told = getattr(agent, "cpu_seconds", None)  # A3C's workers tell theirs, since they were ready; Gorila's do not
+        told = getattr(agent, "cpu_seconds", None)  # A3C's workers report theirs; Gorila's do not
         workers = 0.0 if told is None else float(np.sum(told))
         whose = " and its workers" if told is not None else ", without its workers"
         content = self.made | {
@@ -207,14 +208,14 @@ class Report:
             "returns": self.returns + result.returns,
         }
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
-        beside = self.path.with_name(self.path.name + ".tmp")  # moved into place, so that nobody reads half of it
+        beside = self.path.with_name(self.path.name + ".tmp")  # moved into place when it is complete
         beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
         os.replace(beside, self.path)
         save(agent, self.checkpoint)
 
 
 def plain(value):
-    """JSON knows no infinity."""
+    """JSON has no infinity, so it becomes a string."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -256,7 +257,7 @@ def run_watch(args):
 
 
 def load_to_play(path):
-    """The agent without the memory that only learning needs: the papers' takes 7 GB."""
+    """The agent with a small replay memory, because only learning needs a large one: DQN 2015's takes 7 GB."""
     settings = read(path)["settings"]
     smaller = {"num_envs": 1, "replay_size": min(10_000, settings.get("replay_size", 0))}
     return load(path, **{name: value for name, value in smaller.items() if name in settings})
@@ -270,12 +271,12 @@ def parser():
     top = argparse.ArgumentParser("python -m rlkit", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | eval | watch")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--threads", type=int, default=1, help="of torch and of the emulator (default: %(default)s)")
+    common.add_argument("--threads", type=int, default=1, help="for torch and the emulator (default: %(default)s)")
 
     command = commands.add_parser(
         "train", parents=[common], formatter_class=plain_text, epilog=overview(), help="let an agent learn",
-        description="Let an agent learn. Ctrl-C saves it and ends, a second one without waiting for the end of the "
-        "iteration; --resume goes on.",
+        description="Let an agent learn. Ctrl-C finishes the iteration, saves the agent and stops; a second Ctrl-C "
+        "does not wait for the iteration. Continue with --resume.",
     )  # fmt: skip
     command.set_defaults(run=run_train)
     command.add_argument("algorithm", nargs="?", help=" or ".join(ALGORITHMS))
@@ -283,18 +284,18 @@ def parser():
     command.add_argument(
         "--resume",
         metavar="FILE",
-        help="go on with this checkpoint, exactly where the environments are "
-        "Gymnasium's classic control; others begin new episodes, with an empty replay memory",
+        help="continue this checkpoint's run: exactly, if it plays Gymnasium's classic control; "
+        "otherwise with new episodes and an empty replay memory",
     )
     command.add_argument("--env", help="an id of Gymnasium, such as ALE/Pong-v5")
     command.add_argument("--seed", type=int)
     command.add_argument("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting,
                          default=[], help="other settings, as in --set double=True hidden=256,")  # fmt: skip
-    command.add_argument("--steps", type=int, default=1_000_000, help="in all (default: 1_000_000)")
-    command.add_argument("--stop-at", type=float, metavar="SCORE", help="end when the last 20 episodes' mean is this")
-    command.add_argument("--minutes", type=float, help="end after so many minutes")
-    command.add_argument("--out", metavar="FILE", help="a name.pt (default: the one that is resumed, or one in runs/)")
-    command.add_argument("--small", action="store_true", help="in the end save only what it takes to act")
+    command.add_argument("--steps", type=int, default=1_000_000, help="total (default: 1_000_000)")
+    command.add_argument("--stop-at", type=float, metavar="SCORE", help="stop when the last 20 returns average this")
+    command.add_argument("--minutes", type=float, help="stop after this many minutes")
+    command.add_argument("--out", metavar="FILE", help="a name.pt (default: the resumed file, or one in runs/)")
+    command.add_argument("--small", action="store_true", help="at the end, save only what the agent needs to act")
 
     command = commands.add_parser("eval", parents=[common], help="the returns of greedy episodes")
     command.set_defaults(run=run_eval)
@@ -307,19 +308,19 @@ def parser():
     command.add_argument("file", help="a checkpoint")
     command.add_argument("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
     command.add_argument("--seed", type=int, default=1_000_000, help="(default: %(default)s)")
-    command.add_argument("--steps", type=int, default=2_000, help="actions at most (default: %(default)s)")
+    command.add_argument("--steps", type=int, default=2_000, help="at most this many actions (default: %(default)s)")
     command.add_argument("--fps", type=float, default=15, help="15 is the speed of the game (default: %(default)s)")
     return top
 
 
 def setting(text):
-    """`gamma=0.9` -> ("gamma", 0.9). What is no value of Python is a word, as in `env=CartPole-v1`."""
+    """`gamma=0.9` -> ("gamma", 0.9). What is not a Python literal is a string, as in `env=CartPole-v1`."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     if value.lower() in ("true", "false", "none"):
         value = value.title()
-    for read_as in (ast.literal_eval, float, str):  # float: inf is no literal
+    for read_as in (ast.literal_eval, float, str):  # float, because inf is not a literal
         try:
             return name, read_as(value)
         except (ValueError, SyntaxError):

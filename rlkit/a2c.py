@@ -25,7 +25,7 @@ from rlkit.theta import clip_norm, flat_gradient, flatten
 
 @dataclass
 class A2C:
-    """An actor-critic that learns from every few steps once, and forgets them."""
+    """An actor-critic that learns once from every few steps, then forgets them."""
 
     env: str | Callable = "CartPole-v1"
     num_envs: int = 8  # N
@@ -42,7 +42,7 @@ class A2C:
     entropy_coef: float = 0.01  # β
     max_grad_norm: float = 0.5
     anneal_steps: int | None = None  # the learning rate falls linearly to 0 over this many steps; None: constant
-    reward_clip: float = float("inf")  # learns from rewards in ± this
+    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
@@ -80,7 +80,7 @@ class A2C:
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
     def gradient(self, segment):
-        """dθ of algorithm S3 -> a tensor as flat as θ, and metrics."""
+        """dθ of algorithm S3 -> a flat tensor like θ, and metrics."""
         loss, metrics = self.objective(segment)
         gradient = flat_gradient(loss, self.parameters)
         norm = clip_norm(gradient, self.max_grad_norm)
@@ -119,7 +119,7 @@ class A2C:
         return torch.from_numpy(array).to(self.network.device)
 
     def current_learning_rate(self):
-        """η, or with `anneal_steps` what is left of it."""
+        """η, annealed if `anneal_steps` is set."""
         return self.learning_rate * F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
 
     def act(self, obs):
@@ -127,5 +127,5 @@ class A2C:
         return self.player.act(obs)
 
     def forget(self):
-        """`act` begins new episodes: a recurrent network starts from its initial state."""
+        """The next `act` begins new episodes: a recurrent network starts from its initial state."""
         self.player.forget()

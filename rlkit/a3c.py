@@ -1,12 +1,12 @@
-"""A3C: many workers, each with an environment of its own, update one θ whenever they are ready. Nobody waits.
+"""A3C: many workers, each with its own environment, update one shared θ whenever they are ready. Nobody waits.
 
 Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning; algorithm S3. (Chapter 4, section 5.)
 
-A worker is an `A2C` whose θ' is copied from the shared θ and whose gradient goes there. With one worker A3C is A2C,
-number for number. A run with several workers cannot be repeated exactly.
+A worker is an `A2C` whose θ' is copied from the shared θ and whose gradient updates the shared θ. With one worker A3C
+is A2C, number for number. A run with several workers cannot be repeated exactly.
 
-Differences from the paper: a segment that meets the end of an episode goes on with the next one; policy and value share
-their clipped gradient; a policy over continuous actions has one σ for all states.
+Differences from the paper: a segment continues into the next episode; policy and value share their clipped gradient; a
+policy over continuous actions has one σ for all states.
 """
 
 import time
@@ -34,7 +34,7 @@ from rlkit.theta import clip_norm, flat_gradient
 
 @dataclass
 class A3C:
-    """Asynchronous advantage actor-critic. Fields that A2C has too mean the same, for each worker."""
+    """Asynchronous advantage actor-critic. Fields that A2C also has mean the same, for each worker."""
 
     env: str | Callable = "CartPole-v1"
     num_workers: int = 2
@@ -45,7 +45,7 @@ class A3C:
     gae_lambda: float = 1.0
     learning_rate: float = 1e-3
     optimizer: Literal["rmsprop", "adam", "adam_in_place"] = "rmsprop"
-    shared_statistics: bool = True  # False: each worker has its own g (m, v), which ends with `learn`
+    shared_statistics: bool = True  # False: each worker has its own g (or m, v) until `learn` ends
     locked: bool = False  # one update at a time; the paper's threads do not wait for each other
     rmsprop_decay: float = 0.99
     adam_betas: tuple = (0.9, 0.999)
@@ -129,12 +129,12 @@ class A3C:
                 yield Progress(self.step, finished, metrics)
 
     def settings(self, seed):
-        """Those of a worker, as an A2C takes them."""
+        """The settings of a worker's A2C."""
         values = {field.name: getattr(self, field.name) for field in fields(A2C) if hasattr(self, field.name)}
         return values | {"seed": seed, "device": "cpu"}
 
     def worker_seed(self, rank):
-        """It depends on the step, so that another call of `learn` brings other episodes. Rank 0 begins like A2C."""
+        """The seed depends on the step, so another call of `learn` plays other episodes. Rank 0 begins like A2C."""
         if rank == 0 and self.step == 0:
             return self.seed
         return int(np.random.SeedSequence([self.seed, rank, self.step]).generate_state(1)[0] // 2)
@@ -153,5 +153,5 @@ class A3C:
         return self.model.act(obs)
 
     def forget(self):
-        """`act` begins new episodes: a recurrent network starts from its initial state."""
+        """The next `act` begins new episodes: a recurrent network starts from its initial state."""
         self.model.forget()

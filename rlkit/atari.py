@@ -1,4 +1,4 @@
-"""What an agent sees of an Atari game: the φ of the DQN paper, to be read.
+"""What an agent sees of an Atari game: the φ of the DQN paper, written to be read.
 
 Source: Mnih et al. 2015 (Nature), Methods, "Preprocessing" and "Training details". One action of the agent:
 
@@ -11,7 +11,7 @@ Source: Mnih et al. 2015 (Nature), Methods, "Preprocessing" and "Training detail
             two tell where it is going                                     AtariGame.look
 
 What comes out, `[4, 84, 84]` bytes, is the observation φ. A game begins with a random number of no-ops,
-because otherwise every episode would begin alike: nothing in the console is random.
+because otherwise all episodes would begin the same: nothing in the console is random.
 
 Training uses `ale_py.vector_env.AtariVectorEnv`, the same in C++ for many games at once (`rlkit.envs`);
 tests/test_atari.py asserts that the two agree, byte for byte. Where ale-py differs from the paper, a comment says so.
@@ -84,11 +84,11 @@ class AtariGame:
         life_loss=False,
         fire_reset=False,  # begin by pressing FIRE, which serves the ball in some games
         max_frames=108_000,  # screens in an episode: half an hour
-        repeat_action_probability=0.0,  # sticky actions: each screen may see the button before
+        repeat_action_probability=0.0,  # sticky actions: how often a screen gets the previous button
         seed=None,
     ):
         if not 1 <= size <= 160:
-            raise ValueError(f"size={size}: a frame is at most as wide as the screen, 160 pixels.")
+            raise ValueError(f"size={size} must lie between 1 and 160, the width of the screen in pixels.")
         self.size, self.frameskip, self.noop_max = size, frameskip, noop_max
         self.life_loss, self.max_frames = life_loss, max_frames
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -114,7 +114,7 @@ class AtariGame:
         self.elapsed, self.over = 0, False
         latest = luminance(self.screen())
         self.screens = [np.zeros_like(latest), latest]
-        nothing = np.zeros((self.size, self.size), np.uint8)  # was shown before
+        nothing = np.zeros((self.size, self.size), np.uint8)  # before the first frame
         self.frames.extend([nothing] * self.frames.maxlen)
         return self.look()
 
@@ -167,5 +167,5 @@ def rom_name(game):
     name = names.get(game.removeprefix("ALE/").removesuffix("-v5"), game)
     known = name in names.values()
     if not known or not ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(name)):  # a game for two players
-        raise ValueError(f"There is no Atari game {game!r}; there is 'ALE/Breakout-v5', or 'breakout'.")
+        raise ValueError(f"There is no Atari game {game!r}; names look like 'ALE/Breakout-v5' or 'breakout'.")
     return name

@@ -13,7 +13,7 @@ def same(mine, reference, cases, tolerance=1e-6):
     """
     order = list(inspect.signature(reference).parameters)
     cases = list(cases)
-    assert cases, "There is no case to compare on."
+    assert cases, "There are no cases to compare; pass at least one."
     for number, case in enumerate(cases):
         arguments = [case[name] for name in order if name in case]
         expected = as_array(reference(**case))

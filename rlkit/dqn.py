@@ -44,11 +44,11 @@ class DQN:
     epsilon_end: float = 0.1
     epsilon_steps: int = 10_000
     huber_delta: float = 1.0  # where the loss turns linear; inf: squared error
-    reward_clip: float = float("inf")  # learns from rewards in ± this
+    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
     max_grad_norm: float = 10.0
     adam_eps: float = 1e-8
     alpha: float = 0.6  # prioritized: how much the priority counts
-    beta_start: float = 0.4  # prioritized: how much of the bias is corrected, up to 1
+    beta_start: float = 0.4  # prioritized: how much of the bias is corrected at first; it grows to 1
     beta_steps: int = 100_000
     hidden: tuple = (64, 64)
     obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
@@ -82,7 +82,7 @@ class DQN:
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)
         self.rng = np.random.default_rng(self.seed)
         self.fast_q_values = self.network.numpy_twin()
-        self.epsilon = None  # a number here holds ε fixed, as the explorer does
+        self.epsilon = None  # None: ε follows its schedule; a number holds it fixed
         self.step = 0
         self.num_updates = 0
 
@@ -109,7 +109,7 @@ class DQN:
         return actions if random.all() else np.where(random, actions, self.act(obs))
 
     def update(self):
-        """One gradient step on one minibatch; every C of them, w_T = w."""
+        """One gradient step on one minibatch. After every C steps, w_T = w."""
         if self.prioritized:
             beta = F.linear_schedule(self.step, self.beta_start, 1.0, self.beta_steps)
             batch = self.replay.sample(self.batch_size, beta).to(self.torch_device)

@@ -28,7 +28,7 @@ class Envs:
     grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its readable twin. With `life_loss` a
     lost life counts as terminated, and the game goes on. `actions` keeps some of the actions, by index.
 
-    Raises ValueError where the environment cannot be made, or shows or takes what no agent here can handle.
+    Raises ValueError if the environment cannot be made, or no agent here can handle its observations or actions.
     """
 
     def __init__(self, env, num_envs, seed, frame_size=84, life_loss=False, actions=None):
@@ -100,7 +100,7 @@ class Envs:
 
 
 def make_vector(env, num_envs, frame_size):
-    """The fastest vector environment that there is for `env`."""
+    """The fastest vector environment for `env`."""
     if callable(env):
         return gymnasium.vector.SyncVectorEnv([env] * num_envs)
     if env.startswith("ALE/"):
@@ -138,7 +138,7 @@ def make_atari(env, num_envs, frame_size):
 
 @atexit.register
 def release_emulators():
-    """ale-py has no `close`: it prints every emulator that something still refers to, at the very end, as a leak."""
+    """ale-py has no `close`. At exit it reports every emulator that is still referenced as a leak, so drop them."""
     for vector in list(emulators):
         del vector.ale
 
@@ -166,7 +166,7 @@ def choose_actions(env, space, actions):
 
 
 def num_discrete_actions(space, actions):
-    """How many actions there are to choose from; None where they are continuous."""
+    """How many actions there are to choose from; None if they are continuous."""
     if not isinstance(space, Discrete):
         return None
     return int(space.n) if actions is None else len(actions)

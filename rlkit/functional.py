@@ -12,7 +12,7 @@ There are two masks, and they are never the same one. `terminated` says that the
 so the target has no bootstrap. `ended = terminated | truncated` says that the data stops here: a sum over time must
 not run on into the next episode.
 
-NumPy and torch turn a `[B]` and a `[B, 1]` into a `[B, B]` without a word. Where an equation works element by element,
+NumPy and torch silently turn a `[B]` and a `[B, 1]` into a `[B, B]`. Where an equation works element by element,
 `same_shape` (the last function of this file) refuses that. A plain number may always stand in for an array.
 
 Sources, by the names used below:
@@ -512,7 +512,7 @@ def explained_variance(values: Array, returns: Array) -> Numbers:
     """
     same_shape(values=values, returns=returns)
     if returns.min() == returns.max():
-        return math.nan * returns.sum()  # nan of the kind that was given
+        return math.nan * returns.sum()  # nan of the same kind as the input
     return 1 - (returns - values).var() / returns.var()
 
 
@@ -527,7 +527,7 @@ def actor_critic_loss(
     """Total loss of an actor-critic with an entropy bonus: L = -A ln π(a|s) + λ L_V - β H(π).
 
     Source: A3C 2016, algorithm S3 and section 4; the lecture's L.
-    Shapes: log_probs, advantages A, which are constants, value_errors L_V, as of `value_loss`, and entropy H `[B]`;
+    Shapes: log_probs, advantages A, which are constants, value_errors L_V (see `value_loss`) and entropy H `[B]`;
         value_coef λ and entropy_coef β numbers -> `[B]`, to be minimised.
     Raises: ValueError if the shapes differ.
 
@@ -555,7 +555,7 @@ def human_normalized(score: Numbers, random: Numbers, human: Numbers) -> Numbers
 def perturbation_saliency(outputs: Array, perturbed: Array) -> Array:
     """Saliency of a spot: S = ½ ||f(φ) - f(φ')||^2, where φ' is the observation φ with the spot blurred.
 
-    Source: Greydanus 2018, eq. 2 with the logits for f, eq. 3 with V.
+    Source: Greydanus 2018, eq. 2, where f gives the logits, and eq. 3, where it gives V.
     Shapes: outputs f(φ) `[K]`, perturbed f(φ') `[..., K]`, one row for each spot -> `[...]`, at least 0.
     Raises: ValueError if the last axes differ.
 
@@ -684,7 +684,7 @@ def effective_sample_size(weights: Array) -> Numbers:
 def surrogate(ratio: Numbers, advantages: Numbers) -> Numbers:
     """The surrogate J^{θ'}(θ), per sample: r_t(θ) A_t. Its gradient at θ = θ' is the policy gradient.
 
-    Source: TRPO 2015, eq. 14, which has Q for A; PPO 2017, eq. 6 (L^CPI).
+    Source: TRPO 2015, eq. 14, which has Q instead of A; PPO 2017, eq. 6 (L^CPI).
     Shapes: both `[B]`, where leading axes may be missing -> `[B]`, to be maximised.
     Raises: ValueError if the last axes differ.
 

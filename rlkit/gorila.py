@@ -39,8 +39,8 @@ class Shared(NamedTuple):
         """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers.
 
         The server may write while we read. Then some weights are from before its step and some from after it. No single
-        number is torn, a step is small, and asynchronous learning lives with worse (Hogwild, Niu et al. 2011): so there
-        is no lock. The version is read first and written last, so a gradient is never younger than it is said to be.
+        number is torn, a step is small, and asynchronous learning copes with worse (Hogwild, Niu et al. 2011). So there
+        is no lock. The version is read first and written last, so a gradient is never older than its version says.
         """
         version = int(self.num_updates)
         theta.copy_(self.theta)
@@ -51,7 +51,7 @@ class Shared(NamedTuple):
 class Gradient(NamedTuple):
     """What a learner pushes to the server."""
 
-    values: np.ndarray  # as flat as θ
+    values: np.ndarray  # flat, like θ
     version: int  # of the θ at which it was computed
     loss: float
     q: float
@@ -66,7 +66,7 @@ class Experience(NamedTuple):
 
 @dataclass
 class Gorila:
-    """DQN with many actor-learners. Fields that DQN has too mean the same, for all workers together."""
+    """DQN with many actor-learners. Fields that DQN also has mean the same, for all workers together."""
 
     env: str | Callable = "CartPole-v1"
     num_workers: int = 2
@@ -116,7 +116,7 @@ class Gorila:
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Algorithm 1 from the server's side: take what arrives, from any worker. One `yield` for each actor's report.
 
-        Each call starts its workers, which takes seconds, with empty replay memories. All else goes on where it was.
+        Each call starts its workers, which takes seconds, with empty replay memories. Everything else continues.
         """
         if self.step >= total_steps:
             return
@@ -167,7 +167,7 @@ class Gorila:
         self.shared.step.fill_(self.step)
 
     def job(self, number):
-        """What worker `number` is given. Its seed depends on the step, so each `learn` brings other episodes."""
+        """What worker `number` is given. Its seed depends on the step, so each `learn` plays other episodes."""
         seed = np.random.SeedSequence([self.seed, number, self.step]).generate_state(1)[0] // 2
         settings = self.dqn_settings() | {"seed": int(seed), "replay_size": self.replay_size // self.num_workers}
         return settings, self.shared, self.learning_starts // self.num_workers
@@ -198,7 +198,7 @@ def bundle(send, settings, shared, learning_starts):
     theta, theta_target = flat_weights(dqn)
 
     def update():
-        if len(dqn.replay) >= learning_starts:  # DQN counts the steps of all workers, but the replay is this one's own
+        if len(dqn.replay) >= learning_starts:  # not `dqn.step`, which counts the steps of all workers
             version, dqn.step = shared.pull(theta, theta_target)
             batch = dqn.replay.sample(dqn.batch_size).to(dqn.torch_device)
             loss, q, _ = dqn.objective(batch)

@@ -15,8 +15,8 @@ def fail(sentence):
 def numbers(value, shape=None, name="your result"):
     """`value` as a new array of doubles, or an AssertionError that says what is wrong with it.
 
-    `rlkit.check` trusts the author of the code; this does not. The copies are what is compared later, so an object with
-    its own == or its own arithmetic gains nothing.
+    `rlkit.check` trusts the author of the code; this does not. What is compared later is the copy, so an object that
+    redefines == or arithmetic gains nothing.
     """
     if value is None:
         fail(f"{name} is None: does every path through your code end in a return?")
@@ -60,8 +60,8 @@ def limits(memory=4 * 2**30, seconds=300):
     """While nbgrader grades, limit this process to `memory` bytes and `seconds` of CPU time. Otherwise do nothing.
 
     Without it, one student's code could stop the machine and the grading of all others. A larger allocation raises
-    MemoryError in the student's cell, and a loop that ignores the grader's interrupt is killed. macOS has no limit of
-    memory, and Windows has no limits at all.
+    MemoryError in the student's cell, and a loop that ignores the grader's interrupt is killed. macOS does not limit
+    memory, and Windows limits nothing.
     """
     if os.environ.get("NBGRADER_EXECUTION") != "autograde":
         return

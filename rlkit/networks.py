@@ -1,9 +1,9 @@
-"""The networks: from an observation to values of actions, or to a policy and a value.
+"""The networks: from an observation to action values, or to a policy and a value.
 
 An observation is a vector `[D]` of floats, or a stack of frames `[stack, H, W]` of bytes, the newest last. The *body*
 turns it into features. In a Q-network a *stream* (one hidden layer, one output layer) turns features into values: one
-stream gives Q, and a dueling network has two. With `hidden=()` a network of vectors is linear. Bytes become floats here
-and nowhere else, which keeps the replay memory and transfers small.
+stream gives Q, and a dueling network has two. With `hidden=()` a network for vectors is linear. Bytes become floats
+here and nowhere else, which keeps the replay memory and transfers small.
 """
 
 import contextlib
@@ -61,8 +61,8 @@ class ActorCritic(nn.Module):
     """The params of π( · |s; θ) and V(s; w): observations `[B, ...]` -> `[B, K]`, `[B]`.
 
     Vectors get two separate networks, as in the PPO paper. Frames get one body with two heads, or two bodies with
-    `shared=False`. `hidden` are the widths of the hidden layers. With frames they follow the convolutions of DQN's
-    paper of 2013 or 2015, which `year` chooses. The observation enters as (obs - shift) / scale.
+    `shared=False`. `hidden` are the widths of the hidden layers. With frames these come after the convolutions of DQN's
+    paper of 2013 or 2015; `year` says which. The observation enters as (obs - shift) / scale.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ActorCritic(nn.Module):
         return self.value_head(self.value_body(self.inputs(obs))).squeeze(-1)
 
     def inputs(self, obs):
-        layout = torch.channels_last if obs.dim() == 4 else torch.preserve_format  # of the convolutions' weights
+        layout = torch.channels_last if obs.dim() == 4 else torch.preserve_format  # like the convolutions' weights
         return obs.to(torch.float32, copy=True, memory_format=layout).sub_(self.shift).div_(self.scale)
 
     def params(self, features):
@@ -221,7 +221,7 @@ def actor_critic(agent, kind=ActorCritic, **options):
 
 @contextlib.contextmanager
 def seeded(seed):
-    """Draw as after `torch.manual_seed(seed)`, and leave the random numbers of the rest of the program alone."""
+    """Inside, torch draws as after `torch.manual_seed(seed)`. The rest of the program keeps its random numbers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -280,16 +280,16 @@ def small_convolutions(num_frames):
 
 
 def num_features(body, obs_shape):
-    """How many numbers the body makes of one observation."""
+    """How many features the body makes from one observation."""
     with torch.no_grad():
         return body(torch.zeros(1, *obs_shape)).shape[1]
 
 
 def orthogonal(module, gain):
-    """Orthogonal weights and no bias (Saxe et al. 2014), which policy gradient methods start from since Baselines."""
+    """Orthogonal weights and zero biases (Saxe et al. 2014): the usual start of policy gradients since Baselines."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
-            weight = nn.init.orthogonal_(torch.empty(layer.weight.shape), gain)  # does not take channels_last itself
+            weight = nn.init.orthogonal_(torch.empty(layer.weight.shape), gain)  # it cannot fill channels_last itself
             layer.weight.data.copy_(weight)
             nn.init.zeros_(layer.bias)
     return module
@@ -297,13 +297,13 @@ def orthogonal(module, gain):
 
 # The same in NumPy ----------------------------------------------------------------------------------------------------
 #
-# A tiny network spends its time in torch's bookkeeping. For 8 observations and two layers of 64 units NumPy needs a
-# third of the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters, so they
-# see an optimiser's step at once. Observations are `[B, D]` floats.
+# A tiny network spends most of its time in torch's bookkeeping. For 8 observations and two layers of 64 units NumPy
+# needs a third of the time, and acting is half the work of a CartPole run. The arrays share memory with the parameters,
+# so they see an optimiser's step at once. Observations are `[B, D]` floats.
 
 
 def numpy_layers(sequential):
-    """The function of some layers in NumPy, on views of the same weights.
+    """What these layers compute, in NumPy, on views of the same weights.
 
     None if one of the layers is neither linear nor an activation, or is not on the CPU.
     """

@@ -1,6 +1,6 @@
-"""The steps that follow a gradient, on one flat θ whose statistics are tensors that several processes may share.
+"""Optimisers of one flat θ, whose statistics are tensors that several processes may share.
 
-For one process torch's own optimisers would do. Here the reading and writing of shared memory is the subject.
+For one process, torch's optimisers would do. Here, how shared memory is read and written is what we study.
 """
 
 import torch
@@ -9,7 +9,7 @@ from rlkit import functional as F
 
 
 class Optimizer:
-    """Steps of one flat θ. `statistics` are all other tensors that a step changes."""
+    """An optimiser of one flat θ. `statistics` are all other tensors that a step changes."""
 
     def state(self):
         """For a checkpoint."""
@@ -56,7 +56,7 @@ class Adam(Optimizer):
 
 
 class InPlaceAdam(Adam):
-    """The same formula as torch.optim.Adam and most public A3C code write it.
+    """The same formula, written as in torch.optim.Adam and most public A3C code.
 
     Each statistic is changed in place, in two steps, and then read again. In one process this makes no difference.
     """

@@ -43,7 +43,7 @@ class Gaussian:
     """Continuous actions: independent normals, params are means and ln σ, `[..., 2 D]`.
 
     An action may fall outside the environment's bounds. The environment then gets it clipped. Its log-probability stays
-    that of the action that was drawn: otherwise the gradient would be wrong.
+    that of the action that was drawn, because otherwise the gradient would be wrong.
     """
 
     def __init__(self, num_dimensions):

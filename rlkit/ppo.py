@@ -1,7 +1,7 @@
 """PPO: several careful steps on each rollout, held near the policy that acted by a penalty or by clipping.
 
 Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. (Chapter 3, sections 8 to 13.)
-`variant="adaptive_kl"` is the lecture's PPO, section 4 of the paper. `variant="clip"` is its PPO2, section 3.
+`variant="adaptive_kl"` is the lecture's PPO, section 4 of the paper. `variant="clip"` is the lecture's PPO2, section 3.
 """
 
 import math
@@ -29,7 +29,7 @@ class PPO:
     env: str | Callable = "CartPole-v1"
     variant: Literal["clip", "adaptive_kl"] = "clip"
     clip_coef: float = 0.2  # ε
-    kl_coef: float = 1.0  # adaptive_kl: β at first
+    kl_coef: float = 1.0  # adaptive_kl: the first β
     kl_min: float = 0.01 / 1.5  # adaptive_kl: below it β shrinks
     kl_max: float = 0.01 * 1.5  # adaptive_kl: above it β grows
     gamma: float = 0.99
@@ -43,7 +43,7 @@ class PPO:
     entropy_coef: float = 0.0  # c_2
     max_grad_norm: float = 0.5
     anneal_steps: int | None = None  # learning rate and ε fall linearly to 0 over this many steps; None: constant
-    reward_clip: float = float("inf")  # learns from rewards in ± this
+    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"

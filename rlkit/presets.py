@@ -56,14 +56,14 @@ def dqn_pong_small(**changes):
 def dqn_atari_2015(**changes):
     """DQN as in Nature, 2015, for any ALE game: 50 million frames a game, weeks on one core.
 
-    Differs from the paper: Adam, with the learning rate that is usual for it, instead of RMSProp. The replay memory
-    takes its 7 GB for a million transitions at once.
+    Differs from the paper: Adam, with its usual learning rate, instead of RMSProp. The replay memory for a million
+    transitions takes 7 GB from the start.
     """
     return DQN(**dict(ATARI_2015) | changes)
 
 
 def double_dqn_atari_2016(**changes):
-    """Double DQN, tuned, as in van Hasselt et al. 2016: ε falls to 0.01, a copy of w every 30 000 updates."""
+    """Double DQN, tuned, as in van Hasselt et al. 2016: ε falls to 0.01, w_T = w every 30 000 updates."""
     return DQN(**dict(ATARI_2015, double=True, epsilon_end=0.01, target_period=30_000) | changes)
 
 
@@ -71,7 +71,7 @@ def ppo_cartpole(**changes):
     """CartPole-v1 in a second or two: PPO with clipping, tuned to stop at the threshold. A demonstration.
 
     Differs from the paper: many environments and short rollouts; two epochs of a few large minibatches with twenty
-    times the learning rate; a network of half the width, with rectifiers.
+    times the learning rate; a ReLU network of half the width.
     """
     return PPO(**dict(FAST_PPO_CARTPOLE, variant="clip") | changes)
 
@@ -136,8 +136,8 @@ def ppo_mujoco_2017(**changes):
 def a2c_cartpole(**changes):
     """CartPole-v1 in a second or two: A2C, tuned to stop at the threshold. A demonstration.
 
-    RMSProp and n-step returns are as in the paper. Environments are more, segments longer, the learning rate is larger,
-    and g forgets faster.
+    RMSProp and n-step returns are as in the paper. There are more environments and longer segments, the learning rate
+    is larger, and g forgets faster.
     """
     return A2C(**dict(
         env="CartPole-v1", num_envs=32, t_max=16, learning_rate=1e-2, rmsprop_decay=0.95, value_coef=0.1,
@@ -148,7 +148,7 @@ def a2c_cartpole(**changes):
 def a3c_cartpole(**changes):
     """CartPole-v1 with two worker processes in a few seconds, start-up not counted. Tuned; a demonstration.
 
-    Differs from the paper: long segments, with GAE in place of n-step returns.
+    Differs from the paper: long segments, with GAE instead of n-step returns.
     """
     return A3C(**dict(
         env="CartPole-v1", num_workers=2, t_max=32, gae_lambda=0.95, learning_rate=5e-3, value_coef=0.05,
@@ -180,9 +180,9 @@ def a3c_pong_small(**changes):
 def a3c_atari_2016(**changes):
     """A3C as in its paper, for any ALE game: 16 workers, 80 million steps, a day on 16 cores.
 
-    `recurrent=True` adds the LSTM. The paper draws learning rates between 1e-4 and 1e-2 and keeps the best. This
-    learning rate, ε, the halved loss of the values and the clipping at 40 are what public accounts of the authors'
-    settings say. Rewards are clipped.
+    `recurrent=True` adds the LSTM. The paper draws learning rates between 1e-4 and 1e-2 and keeps the best. Our
+    learning rate, ε, factor of the value loss (½) and clipping at 40 come from public accounts of the authors'
+    settings. Rewards are clipped.
     """
     return A3C(**dict(
         env="ALE/Pong-v5", num_workers=16, t_max=5, learning_rate=7e-4, optimizer_eps=0.1, value_coef=0.5,

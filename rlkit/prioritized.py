@@ -8,7 +8,7 @@ from rlkit.replay import Replay
 
 
 class SumTree:
-    """Non-negative numbers whose prefix sums are found in log time, a whole batch at once.
+    """Non-negative numbers that can be searched by their prefix sums in logarithmic time, a whole batch at once.
 
     It is a complete binary tree in one array. Node i has the children 2i and 2i + 1 and holds their sum. Node 1 holds
     the total, and the leaves are the second half.
@@ -50,7 +50,7 @@ class PrioritizedReplay(Replay):
     """Replay in which slot i is drawn with probability P(i) = p_i^α / Σ p^α (`F.priority_probabilities`).
 
     The tree holds p^α, and 0 for every slot that cannot be sampled: an autoreset row, a row whose successors have not
-    come yet, a row whose frames are being overwritten.
+    arrived yet, or a row whose frames are being overwritten.
     """
 
     def __init__(self, *args, alpha=0.6, **kwargs):
@@ -81,7 +81,7 @@ class PrioritizedReplay(Replay):
     def restore(self, state):
         super().restore(state)
         self.tree.nodes[:] = state["tree"].numpy()
-        self.largest = state["largest"].numpy()[()]  # a float32 stays one: its power is rounded as one
+        self.largest = state["largest"].numpy()[()]  # stays a float32, so that its power is rounded the same way
 
     def sample(self, batch_size, beta=1.0):
         """One draw from each of `batch_size` equal parts of the total (PER 2016, appendix B.2.1)."""

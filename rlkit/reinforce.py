@@ -32,9 +32,9 @@ class REINFORCE:
     gamma: float = 0.99
     learning_rate: float = 3e-3
     value_learning_rate: float = 1e-2
-    value_steps: int = 20  # steps of regression of V on the returns, after each policy update
+    value_steps: int = 20  # regression steps of V on the returns, after each policy update
     max_grad_norm: float = 0.5
-    reward_clip: float = float("inf")  # learns from rewards in ± this
+    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
@@ -81,7 +81,7 @@ class REINFORCE:
         return metrics | (self.fit_values(batch) if self.baseline == "value" else {})
 
     def fit_values(self, batch):
-        """Some steps of regression of V on the returns."""
+        """A few regression steps of V on the returns."""
         values = batch.returns - batch.advantages
         explained_variance = F.explained_variance(values, batch.returns)
         for _ in range(self.value_steps):

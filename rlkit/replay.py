@@ -1,7 +1,7 @@
 """Experience replay: a ring of the last observations, each stored once.
 
 Row t holds what was seen *before* the action and what came of it, for N environments side by side. The observation
-after row t is the one in row t + 1. A stack of four frames is put together again from rows t-3 ... t. So a transition
+after row t is the one in row t + 1. A stack of four frames is rebuilt from rows t-3 ... t. So a transition
 of 84 x 84 pixels takes 7 KB instead of 56.
 
 The convention of `rlkit.envs` makes this right at the ends of episodes: the autoreset row after an ending holds the
@@ -16,7 +16,7 @@ import torch
 from rlkit import functional as F
 from rlkit.running.memory import require_memory
 
-SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and is empty when the run goes on
+SAVED = 64 * 2**20  # bytes: a larger memory is not saved with its agent, and is empty when the run is resumed
 COLUMNS = ("frames", "actions", "rewards", "terminated", "ended", "valid")
 
 
@@ -102,7 +102,7 @@ class Replay:
             getattr(self, name)[: self.added] = state[name].numpy()
 
     def complete_rows(self):
-        """The range of rows whose stack and n successors are all still here."""
+        """The range of rows whose stack and n successors are all stored."""
         return max(0, self.added - self.rows + self.history), self.added - self.n_step
 
     def ready(self):
@@ -125,7 +125,7 @@ class Replay:
 
     def gather(self, slots, weights):
         """The n-step transitions that start in these slots `[B]` -> Batch."""
-        row, env = np.divmod(slots, self.num_envs)  # [B], [B]: of row t
+        row, env = np.divmod(slots, self.num_envs)  # [B], [B]: row t and its environment
         rows = (row + np.arange(self.n_step)[:, None]) % self.rows  # [n, B]: rows t ... t + n - 1
         rewards, ended = self.rewards[rows, env], self.ended[rows, env]  # [n, B]
         returns = F.n_step_returns(rewards, ended, bootstrap=0.0, gamma=self.gamma)[0]  # [n, B] -> [B]

@@ -114,11 +114,11 @@ class Collector:
 
 
 class Scaling:
-    """What a policy gradient method learns from, made of what its environments gave. Reported returns stay as they are.
+    """Scales what a policy gradient method learns from. The returns that it reports stay unscaled.
 
-    Rewards are cut to ± `reward_clip`. With `normalize` observations have mean 0 and deviation 1, and rewards a
-    discounted return with deviation 1, by all that was seen so far. No paper's equation, but without it the continuous
-    tasks are hardly learned at all (Engstrom et al. 2020).
+    Rewards are clipped to ± `reward_clip`. With `normalize`, observations are scaled to mean 0 and standard deviation
+    1, and rewards so that a discounted return has standard deviation 1. Both use everything seen so far. This is no
+    paper's equation, but without it the continuous tasks are hardly learned at all (Engstrom et al. 2020).
     """
 
     def __init__(self, agent):
@@ -129,16 +129,16 @@ class Scaling:
         self.running_return = np.zeros(agent.envs.num_envs)
 
     def apply(self, network):
-        """Give the network what was seen so far.
+        """Give the network the mean and standard deviation of the observations so far.
 
-        Between two rollouts only: the network that learns from a rollout must be the one that acted in it.
+        Only between two rollouts, because the network that learns from a rollout must be the one that acted in it.
         """
         if self.normalize and self.obs.count:
             network.shift.copy_(torch.from_numpy(self.obs.mean))
             network.scale.copy_(torch.from_numpy(self.obs.std))
 
     def rewards(self, obs, rewards, ended):
-        """See T steps, obs `[T, N, ...]`, rewards and ended `[T, N]` -> the rewards to learn from, `[T, N]` float32."""
+        """Take in T steps, obs `[T, N, ...]`, rewards and ended `[T, N]` -> rewards to learn from, `[T, N]` float32."""
         if self.normalize:
             self.obs.add(obs.reshape(-1, *self.obs.mean.shape))
             for t in range(len(rewards)):
@@ -172,7 +172,7 @@ class Moments:
 
     @property
     def std(self):
-        return np.maximum(np.sqrt(self.squares / max(self.count, 1)), 1e-4)  # a constant stays finite
+        return np.maximum(np.sqrt(self.squares / max(self.count, 1)), 1e-4)  # a constant column stays finite
 
     def state(self):
         return {"count": self.count, "mean": torch.tensor(self.mean), "squares": torch.tensor(self.squares)}

@@ -27,7 +27,7 @@ class Player:
         self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
         self.fast_params = self.network.numpy_policy()
         self.lstm_state = self.network.initial_state(self.envs.num_envs) if agent.recurrent else None
-        self.acting_state = None  # the LSTM's state of `act`, whose environments are others
+        self.acting_state = None  # the LSTM's state in `act`, which plays other environments
         self.scaling = Scaling(agent)
 
     def play(self, num_steps):

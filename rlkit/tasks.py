@@ -47,9 +47,9 @@ class Catch(gymnasium.Env):
     The reward comes only at the end: 1 if the ball was caught, -1 if not. With `bombs`, every other level has a dim
     ball, which must not be caught.
 
-    `look` is what the agent sees. "pixels": the picture. "features": what a person who knows the game would look at, is
-    the ball to the left, above or to the right of the paddle. "table": a 1 in the place of this state, 0 elsewhere.
-    `levels` are the games that may be drawn, some of `all_levels(size, bombs)`; None means all.
+    `look` is what the agent sees. "pixels": the picture. "features": what a person who knows the game would look at:
+    is the ball to the left of the paddle, above it, or to the right? "table": a 1 at the index of this state, 0
+    elsewhere. `levels` are the beginnings to draw from, some of `all_levels(size, bombs)`; None means all.
     """
 
     def __init__(self, size=8, look="pixels", bombs=False, levels=None):

@@ -1,4 +1,4 @@
-"""θ: all weights of a network in one flat tensor, of which they are views; and one step down a gradient."""
+"""θ: all weights of a network as views of one flat tensor. And one step down a gradient."""
 
 import itertools
 
@@ -20,9 +20,9 @@ def flatten(parameters):
 
 
 def flat_parameter(parameters):
-    """The same as one `nn.Parameter` with one gradient, whose pieces are the gradients of the parameters.
+    """The same, but θ is an `nn.Parameter`, and the gradients of the parameters are views of its gradient.
 
-    A small network spends its time in torch's bookkeeping. With one tensor instead of a dozen, clipping and the
+    A small network spends most of its time in torch's bookkeeping. With one tensor instead of a dozen, clipping and the
     optimiser's step take half the time.
     """
     parameters = list(parameters)

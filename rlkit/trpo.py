@@ -28,8 +28,8 @@ class TRPO:
     env: str | Callable = "CartPole-v1"
     max_kl: float = 0.01  # δ
     cg_iterations: int = 10
-    damping: float = 0.1  # times the identity, added to the Fisher matrix because that may be singular
-    line_search_steps: int = 10  # each tries half of the step before it
+    damping: float = 0.1  # times the identity, added to the Fisher matrix, which may be singular
+    line_search_steps: int = 10  # each tries half the previous step
     gamma: float = 0.99
     gae_lambda: float = 0.95
     learning_rate: float = 1e-3  # of V
@@ -38,7 +38,7 @@ class TRPO:
     max_grad_norm: float = 0.5  # of V
     num_envs: int = 8  # N
     num_steps: int = 128  # T, of each environment between updates
-    reward_clip: float = float("inf")  # learns from rewards in ± this
+    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
     hidden: tuple = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
@@ -117,7 +117,7 @@ class TRPO:
         return F.surrogate(ratio, batch.advantages).mean(), kl, self.policy.entropy(params).mean()
 
     def fit_values(self, batch):
-        """Some epochs of regression of V on the returns."""
+        """A few epochs of regression of V on the returns."""
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()

@@ -96,7 +96,7 @@ def test_a_run_is_saved_with_its_results_and_can_be_resumed(own_folder, capsys):
 
     capsys.readouterr()
     assert main(["train", "--resume", "new/folder/a.pt", "--steps", "1000"]) == 2
-    assert "1000 steps already" in capsys.readouterr().err
+    assert "already taken 1000 steps" in capsys.readouterr().err
 
 
 def test_results_newer_than_the_checkpoint_are_dropped():

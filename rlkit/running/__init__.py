@@ -1,1 +1,1 @@
-"""What a run needs and no reader of an algorithm wants to see."""
+"""What a run needs, and a reader of the algorithms does not."""

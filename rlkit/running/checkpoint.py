@@ -1,10 +1,10 @@
 """Agents on disk: tensors and plain values only, a checksum, and never half a file.
 
-An agent declares what is saved of it, as names of its attributes (dotted where they lie deeper):
+An agent declares what is saved of it, as names of its attributes (dotted for attributes of attributes):
 
     saved_to_act        what it needs to act
     saved_to_learn      what it needs to go on learning as well
-    saved_to_play_on    what belongs to the episodes that it is in; the environments and the random numbers come along
+    saved_to_play_on    what belongs to its current episodes; environments and random numbers are saved with it
 """
 
 import dataclasses
@@ -30,11 +30,11 @@ STAND_INS = {"target": "network"}  # a file that was saved only to act has no ta
 def save(agent, path, resume=True):
     """Write the agent to `path`: its settings, its tensors, and where it is in its episodes and random numbers.
 
-    A run that goes on from this file is the run that was never interrupted, number for number, on one CPU. That holds
-    where `rlkit.running.resume` can store the environments and the replay memory is at most `rlkit.replay.SAVED` bytes.
+    A run that is resumed from this file equals the uninterrupted run, number for number, on one CPU. That holds if
+    `rlkit.running.resume` can store the environments and the replay memory is at most `rlkit.replay.SAVED` bytes.
     Otherwise it begins new episodes with an empty memory.
 
-    With `resume=False` the file holds only what is needed to act, and has a quarter of the size. The file is written
+    With `resume=False` the file holds only what is needed to act, and is a quarter of the size. The file is written
     beside `path` and moved into place, so a crash leaves the old one whole. Returns the path.
 
     Raises ValueError if nothing can be written there, or if the environment is a function, which no file can hold.
@@ -71,7 +71,7 @@ def agent_state(agent, resume=True):
 
 
 def restore_agent(agent, state):
-    """Put an agent into the state that `agent_state` gave. What the state lacks stays as in a new agent."""
+    """Put an agent into the state that `agent_state` gave. What is not in `state` stays as in a new agent."""
     for name in agent.saved_to_act + agent.saved_to_learn:
         saved = state.get(name, state.get(STAND_INS.get(name)))
         if saved is not None:
@@ -111,8 +111,8 @@ def restore_part(agent, name, saved):
 def on_cpu(value, copies):
     """The same with copies of all tensors, on the CPU, so that a file from a GPU is like any other.
 
-    A3C's workers go on writing θ meanwhile. Because of the copies they change nothing between the checksum and the
-    file. What was one tensor under two names stays one: `copies` remembers them.
+    A3C's workers keep writing θ meanwhile. Copies cannot change between the checksum and the file. What was one tensor
+    under two names stays one: `copies` remembers them.
     """
     if isinstance(value, torch.Tensor):
         key = value.data_ptr(), value.dtype, value.shape, value.stride()
@@ -125,7 +125,7 @@ def on_cpu(value, copies):
 
 
 def load(path, **changes):
-    """The agent saved at `path`, with other settings where `changes` names them (`device="cpu"`, `num_envs=1`).
+    """The agent saved at `path`, with the settings in `changes` replaced (`device="cpu"`, `num_envs=1`).
 
     Raises FileNotFoundError if there is no such file, ValueError if it is not a whole checkpoint of rlkit.
     """
@@ -145,7 +145,7 @@ def read(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         claimed, form = content.pop("sha256"), content.pop("format")
-    except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
+    except Exception as error:  # torch raises half a dozen kinds of error for a file that is not its own
         raise ValueError(
             f"{path} is not a whole checkpoint of rlkit ({type(error).__name__}); "
             "it was cut short, or another program wrote it."
@@ -153,7 +153,7 @@ def read(path):
     if form not in (FORMAT, EARLIER) or checksum(content) != claimed:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")
     if form == EARLIER and content["state"].keys() - {"network", "step"}:
-        message = f"An earlier version wrote {path}: the agent can act, but learns on from its network alone."
+        message = f"An earlier version wrote {path}: the agent can act, but learning continues from its network alone."
         warnings.warn(message, stacklevel=3)
         content["state"] = {name: content["state"][name] for name in ("network", "step")}
     return content
@@ -181,7 +181,7 @@ class Checkpoint:
 
 
 def writable(path):
-    """The path, if a file can be written there. Otherwise ValueError now, and not after an hour of training."""
+    """The path, if a file can be written there. Otherwise raise ValueError now, not after an hour of training."""
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(f"Nothing can be written to {path}; name a file in a folder that exists and is writable.")

@@ -1,4 +1,4 @@
-"""What a worker of A3C tells the parent process: when it pulled, acted, computed and pushed, and what came of it."""
+"""What an A3C worker reports to the parent process: when it pulled, acted, computed and pushed, and what came of it."""
 
 import time
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class Report(NamedTuple):
 class Link:
     """A worker's side of a transport: pulls, counts and pushes, notes when, and sends reports.
 
-    It sends ten times a second, because the parent has other things to do than to read a message for each update.
+    It sends ten times a second, because a message for each update would keep the parent too busy.
     """
 
     def __init__(self, shared, rank, send):

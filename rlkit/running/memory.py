@@ -25,7 +25,7 @@ def machine_memory():
 
 
 def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
-    """What the control groups leave, versions 2 and 1. Neither psutil nor np.zeros notices a container's limit."""
+    """What control groups still allow, versions 2 and 1. Neither psutil nor np.zeros notices a container's limit."""
     left = []
     for group in control_groups(root, own):
         for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
@@ -35,7 +35,7 @@ def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
             except OSError:
                 continue
             if limit != "max":
-                cache = int(stat.get("inactive_file", 0))  # given back by the system when it is needed
+                cache = int(stat.get("inactive_file", 0))  # the system gives it back when it is needed
                 left.append(max(0, int(limit) - int(usage) + cache))
     return min(left, default=None)
 
@@ -70,7 +70,7 @@ def require_shared_memory(num_bytes, folder="/dev/shm"):
         total, _, free = shutil.disk_usage(folder)
         if num_bytes > free:
             raise ValueError(
-                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, but of the {total / 2**20:.0f} MiB at "
-                f"{folder} {free / 2**20:.0f} are free; take a smaller network, or start the container with a larger "
-                "--shm-size."
+                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, but only {free / 2**20:.0f} of the "
+                f"{total / 2**20:.0f} MiB at {folder} are free; use a smaller network, or start the container with a "
+                "larger --shm-size."
             )

@@ -1,4 +1,4 @@
-"""What an agent tells of a run while it learns, and what is kept of it."""
+"""What an agent reports while it learns, and what is kept of it."""
 
 import json
 import math
@@ -61,7 +61,7 @@ class Result:
         return float(np.mean(self.returns[-window:])) if self.returns else math.nan
 
     def means_at(self, points, window=20):
-        """The mean return of the last `window` episodes at each of these steps; before the first end, its return."""
+        """The mean return of the last `window` episodes at each of these steps; before that, the first one's return."""
         ends = np.maximum(np.searchsorted(self.steps, points, side="right"), 1)
         return np.array([np.mean(self.returns[max(0, end - window) : end]) for end in ends])
 

@@ -1,7 +1,7 @@
 """Where an agent is in its episodes and in its random numbers, for a checkpoint.
 
-A run that goes on from here is the run that was never interrupted, number for number. That takes environments whose
-whole state can be stored: Gymnasium's classic control. Others begin new episodes.
+A run that is resumed from here equals the uninterrupted run, number for number. That takes environments whose whole
+state can be stored: Gymnasium's classic control. Others begin new episodes.
 """
 
 import gymnasium
@@ -14,7 +14,7 @@ from rlkit.running.result import Episode
 WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)  # what `gymnasium.make` adds
 CHANGING = {"state", "steps", "prev_done", "steps_beyond_terminated", "_elapsed_steps", "_autoreset_envs", "_np_random"}
 OWN = ("obs", "lives", "ended", "total_reward", "length")  # what changes in our `Envs`
-PLAYED = (  # with other values of these settings, the same episodes cannot go on
+PLAYED = (  # if one of these settings changes, the same episodes cannot continue
     "env", "num_envs", "frame_size", "life_loss", "actions", "seed", "reward_clip",
     "replay_size", "prioritized", "alpha", "n_step",
 )  # fmt: skip
@@ -26,10 +26,10 @@ def play_state(agent):
 
 
 def resume_play(agent, play):
-    """Go on there -> whether the same episodes go on.
+    """Put the agent back there -> whether the same episodes continue.
 
-    They do not if settings changed on which the episodes depend, or if the environments could not be stored. Then each
-    environment begins a new episode. The new seed depends on the step, so that the run's first episodes do not return.
+    They do not if a setting that the episodes depend on has changed, or if the environments could not be stored. Then
+    each environment begins a new episode. The new seed depends on the step, so the run's first episodes do not repeat.
     """
     same = play.get("settings") == played(agent)
     fresh = np.random.SeedSequence([agent.seed, agent.step])

@@ -1,4 +1,4 @@
-"""Checks that every agent makes of its hyper-parameters, before any time is spent."""
+"""Checks of an agent's hyper-parameters, before any time is spent."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ ANY_NUMBER = {"obs_shift"}
 def check_settings(agent):
     """Raise ValueError, in one sentence, for the first setting that cannot be right.
 
-    NumPy's numbers and arrays become Python's own.
+    NumPy's numbers and arrays become plain Python.
     """
     for field in dataclasses.fields(agent):
         value = plain(getattr(agent, field.name))
@@ -44,7 +44,7 @@ def check_settings(agent):
 
 
 def plain(value):
-    """NumPy's numbers and arrays as Python's own, which a checkpoint can hold and a seed must be."""
+    """NumPy's numbers and arrays as plain Python, which a checkpoint can hold and a seed must be."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value

@@ -1,7 +1,7 @@
 """How the workers of A3C reach θ. Here it lies in memory that all processes of one machine share.
 
 A worker joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its gradient.
-Whatever offers these can take the place of shared memory.
+Anything that offers these three can replace shared memory.
 """
 
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ class SharedMemory(NamedTuple):
     steps: torch.Tensor  # [W]: each worker counts its own, so that no count is lost; T is their sum
     updates: torch.Tensor  # [W]: each worker counts its own; the version of θ is their sum
     lock: Any = None  # held during an update; None: nobody waits
-    own_statistics: bool = False  # each worker has optimiser statistics of its own
+    own_statistics: bool = False  # each worker has its own optimiser statistics
 
     @property
     def theta(self):
@@ -46,8 +46,8 @@ class SharedMemory(NamedTuple):
     def pull(self, theta):
         """Copy the shared θ into `theta`, while others may be writing it -> its version.
 
-        The version is read first. So a gradient can be older than it is said to be by what was written meanwhile, and
-        never younger.
+        The version is read first. So `theta` may already contain later updates, but never lacks one that the version
+        counts.
         """
         version = self.version
         theta.copy_(self.theta)

@@ -30,7 +30,7 @@ class WorkerError(RuntimeError):
 
 
 def supervise(work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
-    """Run `work(send, *job)` in a process of its own for each of `jobs`, and yield what they `send`, as it arrives.
+    """Run `work(send, *job)` in one process for each of `jobs`, and yield what they `send`, as it arrives.
 
     Yields None when nothing came for `idle` seconds, so that the caller can stop while workers start. Ends when all
     workers have ended. Raises WorkerError when one failed, or has sent nothing for `heartbeat` seconds. With `go_on`
@@ -54,7 +54,7 @@ def add_worker(workers, work, job, number):
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=run, args=(theirs, Later(work, job)), name=f"Worker {number}", daemon=True)
-    workers[ours] = process  # before it starts, so that it is ended whatever happens
+    workers[ours] = process  # before it starts, so that `shut_down` ends it whatever happens
     start(process)
     theirs.close()  # now only the worker holds it, so when the worker ends we read the end of the file
 
@@ -64,7 +64,7 @@ def listen(running, idle, heartbeat, go_on):
     heard = dict.fromkeys(running, time.monotonic() + STARTUP)  # when each last sent something
     while running:
         ready = wait([*running, *(process.sentinel for process in running.values())], idle)
-        now = time.monotonic()  # now and not later: the caller's time with a message is not the workers' silence
+        now = time.monotonic()  # before the yield: what the caller does with a message is not a worker's silence
         for pipe, process in list(running.items()):
             try:
                 if pipe in ready or process.sentinel in ready:
@@ -78,8 +78,8 @@ def listen(running, idle, heartbeat, go_on):
                 elif now > heard[pipe] + heartbeat:
                     process.kill()
                     raise WorkerError(
-                        f"{process.name} hangs: it sent nothing for {heartbeat:g} s and was ended. If its environment "
-                        "needs so long for a step, a larger heartbeat helps."
+                        f"{process.name} hangs: it sent nothing for {heartbeat:g} s and was ended. If a step of its "
+                        "environment takes that long, use a larger heartbeat."
                     )
             except WorkerError as error:
                 del running[pipe]
@@ -95,7 +95,7 @@ def listen(running, idle, heartbeat, go_on):
 def shut_down(workers):
     """End all workers, {pipe: process}: those that do not end by themselves in two seconds are killed."""
     for pipe in workers:
-        pipe.close()  # the sign for a worker to end
+        pipe.close()  # tells a worker to end
     deadline = time.monotonic() + 2 * GRACE
     for process in workers.values():
         if process.pid is not None:
