@@ -31,7 +31,7 @@ UPDATES = {  # how a worker changes the shared θ -> fields of A3C
 
 
 def virtual_workers(seeds=range(5), total_steps=200_000):
-    """A3C on CartPole-v1 with 1 to 64 workers in virtual time, until it is solved or `total_steps` are over.
+    """A3C on CartPole-v1 with 1 to 64 workers in virtual time, until it is solved or has taken `total_steps`.
 
     {"costs": `Costs` of a lap as measured on this machine, in seconds, "runs": {"1": one `virtual_run` for each seed,
     ..., "64": ...}}.
@@ -69,7 +69,7 @@ def real_workers(seeds=range(3)):
 
 
 def solving_run(num_workers, seed, total_steps=200_000):
-    """One run with real workers, until it is solved or `total_steps` are over.
+    """One run with real workers, until it is solved or has taken `total_steps`.
 
     The `Trace.summary`, whose clock starts when the first worker is ready; the `rates`; and "startup" `[W]`, the
     seconds that each worker took to get ready.
@@ -102,7 +102,7 @@ def rates(agent, laps=None):
     """How fast an A3C is: {"steps_per_second", "steps_per_cpu_second", "cpus": how many cores it keeps busy}.
 
     Steps per second are those of all workers together, counted over the laps in which all were at work. `laps` are
-    (rank, lap) pairs; without them, the agent's last ones. Raises ValueError as long as a worker has none.
+    (rank, lap) pairs; without them, the agent's last ones. Raises ValueError if a worker has none yet.
     """
     ranks, laps = zip(*(laps or agent.laps))
     ranks, laps = np.array(ranks), Lap(*np.array(laps, float).T)  # each field an array
@@ -125,7 +125,7 @@ def updates(seeds=range(5), total_steps=120_000):
 
 
 def update_run(seed, total_steps, **changes):
-    """One run of four workers, until it is solved, a worker fails, or `total_steps` are over.
+    """One run of four workers, until it is solved, a worker fails, or it has taken `total_steps`.
 
     The `Trace.summary`; "largest_weight", max |θ| at the end, which is 1 to 3 in a sound run; and "diverged", True if
     that is above 100 or a worker failed.

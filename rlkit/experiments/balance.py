@@ -14,7 +14,7 @@ PARTS = ("environment", "inference", "learning", "the rest")
 def step_time(agent, seconds=1.0):
     """Microseconds of each of `PARTS` in one step of a PPO agent -> {part: microseconds}.
 
-    Measured over whole iterations, for at least `seconds`, in which the agent goes on learning. Inference is the
+    Measured over whole iterations, for at least `seconds`, while the agent keeps learning. Inference is the
     forward pass that chooses actions; learning is `update`; the rest is the bookkeeping between them. Raises ValueError
     if `seconds` is not above 0.
     """

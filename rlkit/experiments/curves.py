@@ -78,7 +78,7 @@ class Trace:
 
 
 def by_seconds(agent, total_steps):
-    """The `Trace.summary` of one run by CPU seconds. It goes on when the task is solved, and "solved" is None."""
+    """The `Trace.summary` of one run by CPU seconds. It does not stop when the task is solved: "solved" is None."""
     trace, began = Trace(), time.process_time()
     for progress in agent.learn(total_steps):
         trace.add(time.process_time() - began, progress)

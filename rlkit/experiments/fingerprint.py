@@ -1,4 +1,4 @@
-"""Which code an experiment depends on, in a few digits for each module, so that outdated results can be named.
+"""Which code an experiment depends on, as a few digits for each module, so that outdated results can be found.
 
 An experiment depends on every function, class and constant of rlkit that can be reached from it by name. Comments,
 docstrings, formatting, type hints of functions and the texts of errors do not count. A class counts as a whole.
@@ -25,7 +25,7 @@ def code_of(experiment):
 
 
 def reached(experiment):
-    """The functions, classes and constants that a function of rlkit depends on, itself among them -> {(module, name)}.
+    """The functions, classes and constants that a function of rlkit depends on, itself included -> {(module, name)}.
 
     The name "" is what a module does when it is imported, besides defining things.
     """
@@ -50,7 +50,7 @@ def piece(module, name):
 
 @cache
 def contents(module):
-    """The top level of a module of rlkit: what it imports of ours, what it defines, and what it does in any case.
+    """The top level of a module of rlkit: what it imports from rlkit, what it defines, and what it always runs.
 
     -> ({name: (module, its name there)}, {name: statements}, statements). The name of a whole module is "*".
     """
@@ -84,7 +84,7 @@ def names(node, module):
             return
         case ast.Call(func=ast.Name(id=function), args=[ast.Constant(value=str(preset)), *_]) if imported.get(
             function
-        ) == (PRESETS, "preset"):  # of all presets this one counts
+        ) == (PRESETS, "preset"):  # only this preset counts
             yield PRESETS, preset.replace("-", "_")
             children = node.args + node.keywords
         case ast.Attribute(value=ast.Name(id=name)) if imported.get(name, ("", ""))[1] == "*":

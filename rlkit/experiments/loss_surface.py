@@ -58,7 +58,7 @@ def moved(network, moves):
 
 
 def remembered(agent, steps, size):
-    """Play on for `steps` ε-greedily without learning -> a batch of `size` transitions from the replay memory."""
+    """Keep playing ε-greedily for `steps` without learning -> a batch of `size` transitions from the replay memory."""
     agent.learning_starts = agent.step + 2 * steps
     for _ in agent.learn(agent.step + steps):
         pass

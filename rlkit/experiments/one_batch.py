@@ -17,7 +17,7 @@ OBJECTIVES = {  # of new log-probabilities, those of the policy that acted, and 
     "ratio": lambda new, old, advantages: F.surrogate(F.ratio(new, old), advantages),
     "ratio, clipped": lambda new, old, advantages: F.clipped_surrogate(F.ratio(new, old), advantages, 0.2),
 }
-EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)  # after which it is measured
+EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64)  # after which the policy is measured
 
 
 def reuse(seeds=range(10)):

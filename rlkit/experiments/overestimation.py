@@ -70,12 +70,12 @@ def estimates_and_returns(agent, episodes=10, seed=1_000_000, horizon=500, tail=
 
 
 def unlimited(env_id, steps):
-    """A maker of this environment with a time limit of `steps` in place of its own."""
+    """A function that makes this environment with a time limit of `steps` instead of its own."""
     return lambda: gymnasium.make(env_id, max_episode_steps=steps)
 
 
 def button_noise(agent, steps=300):
-    """The errors of Q, read off among buttons that do the same -> (σ, ρ).
+    """The errors of Q, measured across buttons that do the same thing -> (σ, ρ).
 
     With `BUTTONS` five buttons are the same push, so their true values are equal, and every difference between them is
     an error of the network. σ is the standard deviation of the online network's errors, in units of Q. ρ is the

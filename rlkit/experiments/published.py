@@ -140,7 +140,7 @@ def largest(scores, count):
 
 
 def places(values):
-    """Ranks: method -> number, to method -> 1 for the largest number, 2, ...; equal ones keep their order.
+    """Ranks: {method: number} -> {method: rank}, 1 for the largest number. Equal numbers keep their order.
 
     >>> places({"a": 1.0, "b": 3.0, "c": 3.0})
     {'b': 1, 'c': 2, 'a': 3}

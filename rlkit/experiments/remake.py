@@ -1,14 +1,14 @@
-"""Keep the stored experiments up to date: which are older than their code, and how to make them again.
+"""Keep the stored experiments up to date: which are older than their code, and how to run them again.
 
     python -m rlkit.experiments.remake                  lists them: how long each took, and what has changed since
-    python -m rlkit.experiments.remake all              makes all again; after an interruption it continues
-    python -m rlkit.experiments.remake stale            makes those again whose code has changed
-    python -m rlkit.experiments.remake variants memory  makes these again
+    python -m rlkit.experiments.remake all              runs all again; after an interruption it continues
+    python -m rlkit.experiments.remake stale            runs those again whose code has changed
+    python -m rlkit.experiments.remake variants memory  runs these again
     python -m rlkit.experiments.remake stale --confirm "renamed only; same numbers with seed 0"
 
-Often a change cannot change results, or a test has shown that it did not. `--confirm` keeps the results then, and
+Often a change cannot change results, or a test has shown that it did not. Then `--confirm` keeps the results, and
 notes the reason and the date in their files. The experiments of chapter 4 measure time: leave the machine alone
-while they run. Trained agents are listed with their commands. They are not made again here, because an agent that
+while they run. Trained agents are listed with their commands. They are not trained again here, because an agent that
 plays well is not wrong when the code that trained it has changed.
 """
 
@@ -22,7 +22,7 @@ from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.stored import DATA, stored
 from rlkit.experiments.sweeps import SWEEPS
 
-DONE = DATA / "done.txt"  # what a call with `all` has made, until it is complete
+DONE = DATA / "done.txt"  # what a call with `all` has finished so far
 
 
 def changed(name):
@@ -64,19 +64,19 @@ def agents():
 
 
 def remade(name):
-    """Run an experiment's own command in a process of its own -> whether it succeeded."""
+    """Run an experiment's own command in another process -> whether it succeeded."""
     print(f"\n$ python -m rlkit.experiments.sweeps {name}", flush=True)
     return subprocess.call([sys.executable, "-m", "rlkit.experiments.sweeps", name]) == 0
 
 
 def remake(names):
-    """Make these again, each also after another has failed -> the names that failed."""
+    """Run these again, all of them even if one fails -> the names that failed."""
     print(*table(names), sep="\n")
     return [name for name in names if not remade(name)]
 
 
 def remake_all():
-    """Make all again, except what an interrupted call has made already -> the names that failed."""
+    """Run all again, except what an interrupted call has already finished -> the names that failed."""
     done = DONE.read_text().split() if DONE.exists() else []
     if done:
         print(f"continuing after {', '.join(done)}; to start from the beginning, delete {DONE}")
@@ -115,7 +115,7 @@ def main(arguments=None):
             print("\nInterrupted. With `all` or `stale` the same command continues from here.", file=sys.stderr)
             return 130
     if failed:
-        print(f"\nThese failed, the lines above say why: {', '.join(failed)}", file=sys.stderr)
+        print(f"\nThese failed; the lines above say why: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
 
 

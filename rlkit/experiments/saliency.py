@@ -139,7 +139,7 @@ def strongest_spots(agent, recording, of="policy", every=1):
 
     {"ball": `[K]`, "own paddle": `[K]`, "other paddle": `[K]`, "random": `[K]`} in pixels of the screen. "random" is
     the mean over all spots of the distance to the ball or the own paddle, the nearer of the two: what a random spot
-    would have. of: "policy" or "V". every: look at one step in so many.
+    would have. of: "policy" or "V". every: how many steps apart the moments are.
     """
     rows = []
     for screen, obs in zip(recording.frames[::every], recording.stacks[::every]):

@@ -9,7 +9,7 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 CLIPS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # ε
 BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)  # each is held fixed; the adaptive rule is one column more
 SETTINGS = dict(num_envs=8, num_steps=128, epochs=4, minibatch_size=256)
-HELD = dict(variant="adaptive_kl", kl_min=1e-12, kl_max=np.inf)  # a band that no KL leaves: β stays
+HELD = dict(variant="adaptive_kl", kl_min=1e-12, kl_max=np.inf)  # a band that no KL leaves, so β stays
 
 
 def sensitivity(seeds=SEEDS):

@@ -3,7 +3,7 @@
     python -m rlkit.experiments.sweeps target_network
 
 Each file says how it was made: the command, the seeds, the machine, the date, the seconds, and which code it depends on
-(`fingerprint.py`). `rlkit.experiments.remake` finds the files whose code has changed since, and makes several again.
+(`fingerprint.py`). `rlkit.experiments.remake` finds the files whose code has changed since, and runs several again.
 """
 
 import datetime

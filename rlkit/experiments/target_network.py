@@ -1,4 +1,4 @@
-"""How often should a DQN renew its target network? Chapter 2, section 5."""
+"""How often should a DQN refresh its target network? Chapter 2, section 5."""
 
 from rlkit.experiments.curves import SEEDS, curve
 from rlkit.presets import preset
@@ -7,7 +7,7 @@ PERIODS = (1, 4, 16, 64, 256, 1024)  # C, in updates
 
 
 def target_network(seeds=SEEDS):
-    """DQN on CartPole-v1 with its target network renewed every C updates, and with the two networks being one.
+    """DQN on CartPole-v1 with its target network refreshed every C updates, and with one network in both roles.
 
     {"1": one `curve` for each seed, ..., "1024": ..., "aliased": ...}.
     """

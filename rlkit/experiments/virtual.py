@@ -4,8 +4,8 @@ The learning is real: the same A2C workers, gradients and shared updates as in `
 Every worker has a core to itself, and its lap takes as long as was measured for one such worker, give or take a little.
 So it shows what staleness does to learning, and how throughput would scale if the workers shared nothing but θ.
 
-Left out is what real cores share: memory bandwidth, caches and the wait for a lock. Every update is complete here,
-where real ones may overwrite a part of each other.
+Left out is what real cores share: memory bandwidth, caches and the wait for a lock. Every update is complete here;
+real ones may overwrite a part of each other.
 """
 
 import heapq
@@ -19,7 +19,7 @@ from rlkit.running.result import Progress
 
 
 class Costs(NamedTuple):
-    """What the parts of a lap cost one worker on a core of its own, in seconds."""
+    """What the parts of a lap cost one worker on its own core, in seconds."""
 
     pull: float  # θ' ← θ
     step: float  # choosing an action and taking it, once in each of its environments
@@ -32,7 +32,7 @@ class Costs(NamedTuple):
 
 
 def measured_costs(agent, updates=300):
-    """Train an A3C with one worker for so many updates and take the medians over its laps -> Costs on this machine."""
+    """Train an A3C with one worker for this many updates and take the medians of its laps -> Costs on this machine."""
     for _ in agent.learn(agent.step + updates * agent.t_max * agent.num_envs):
         pass
     times = np.array([lap[:5] for _, lap in agent.laps])

@@ -48,7 +48,7 @@ def wall_clock(seeds=range(2)):
     for seed in seeds:
         for method, make in METHODS.items():
             runs[method].append(timed_run(make(seed), SECONDS))
-            print(method, seed, json.dumps(runs[method][-1]), file=sys.stderr, flush=True)  # in case it breaks off
+            print(method, seed, json.dumps(runs[method][-1]), file=sys.stderr, flush=True)  # in case it is interrupted
     return runs
 
 

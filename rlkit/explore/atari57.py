@@ -37,7 +37,7 @@ PER = {  # what a number is divided by: in words, and as a function of (days, de
 
 
 def several(symbol_and_word, value, options, rows):
-    """A list of which the reader chooses some or none, with Ctrl and Shift; `value` is a tuple."""
+    """A list from which the reader chooses some or none, with Ctrl and Shift; `value` is a tuple."""
     return widgets.SelectMultiple(value=value, options=options, rows=rows, **labelled(symbol_and_word, width=440))
 
 
@@ -65,7 +65,7 @@ def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, 
 
 
 def short(value):
-    """A number as the table prints it -> str: a count in full, another with one digit behind the point if below 100."""
+    """A number as the table prints it -> str: a count in full, another number with one decimal if it is below 100."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
 
 
@@ -135,7 +135,7 @@ class Ranking:
         """Draw the table: `numbers` maps a method to {statistic: number}.
 
         The `chosen` statistic goes last, with bars in this `unit` and a line at the `human` number unless it is None.
-        `notes` maps some methods to what is printed behind their names.
+        `notes` maps some methods to what is printed after their names.
         """
         columns = [statistic for statistic in self.heads if statistic != chosen] + [chosen]
         ranks = [published.places({name: row[column] for name, row in numbers.items()}) for column in columns]

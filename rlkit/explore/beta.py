@@ -61,7 +61,7 @@ def beta():
     (reached,) = aim.plot(BETAS, BETAS, color=BLUE)
     (here,) = aim.plot([1], [1], "D", color=BLUE, markersize=10)
     aim.set(xlabel="β", ylabel="KL at the maximiser, nats", xscale="log", yscale="log", ylim=(1e-4, 10))
-    figure.legend(loc="outside upper center", ncols=6)  # the figure's: drawn once, and in no curve's way
+    figure.legend(loc="outside upper center", ncols=6)  # the figure's: drawn once, away from all curves
 
     def draw(kl_coef, samples, noise, seed):
         J, kl, true_J = along_the_line(samples, noise, seed)

@@ -15,7 +15,7 @@ RATIOS = np.linspace(0, 2.5, 126)
 
 
 def objective(ratio, advantages, clip_coef, minimum):
-    """The clipped surrogate, or without its `minimum` clip(r, 1 - ε, 1 + ε) A alone: tensors `[B]` -> `[B]`."""
+    """The clipped surrogate; without its `minimum`, clip(r, 1 - ε, 1 + ε) A alone. Tensors `[B]` -> `[B]`."""
     if minimum:
         return F.clipped_surrogate(ratio, advantages, clip_coef)
     return F.surrogate(ratio.clip(1 - clip_coef, 1 + clip_coef), advantages)

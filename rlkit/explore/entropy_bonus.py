@@ -99,7 +99,7 @@ class EntropyPicture:
         self.add_entropy(axes["entropy"])
         self.add_regret(axes["regret"])
         handles = [*self.ends, self.star, self.mean_entropy]
-        self.figure.legend(handles=handles, loc="outside upper center", ncols=5)  # drawn once, and in no curve's way
+        self.figure.legend(handles=handles, loc="outside upper center", ncols=5)  # drawn once, away from all curves
 
     def add_triangle(self, ax):
         """All policies, lighter where J is larger; a path and an end for each learner; a star where J is largest."""

@@ -8,7 +8,7 @@ from rlkit.plotting.live import Panel
 
 
 def labelled(symbol_and_word, width=560, label_width="34%"):
-    """Options of every control: a label, also as the tooltip (it would say "null"), and a width that can shrink."""
+    """Options of every control: a label, also as the tooltip (otherwise "null"), and a width that can shrink."""
     return {
         "description": symbol_and_word,
         "tooltip": symbol_and_word,
@@ -18,7 +18,7 @@ def labelled(symbol_and_word, width=560, label_width="34%"):
 
 
 def slider(symbol_and_word, value, low, high, step, readout=None):
-    """A slider from `low` to `high`, for whole numbers if `step` is one, otherwise for real ones."""
+    """A slider from `low` to `high`, for whole numbers if `step` is whole, otherwise for real ones."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
     form = {"readout_format": readout} if readout else {}
     return kind(value=value, min=low, max=high, step=step, **form, **labelled(symbol_and_word))

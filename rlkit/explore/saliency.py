@@ -22,8 +22,8 @@ PANEL = 4.0  # the width of the layers' panel, in units of its height
 def moment(agent, obs):
     """What the policy and V attend to at an observation `[stack, H, W]` -> {"policy": ..., "V": ...}.
 
-    For each: the scores S `[11, 14]`, the outputs of the network without a blur, and those with the spot blurred that
-    has the largest S.
+    For each: the scores S `[11, 14]`, the outputs of the network without a blur, and its outputs with the spot of the
+    largest S blurred.
     """
     seen = {}
     for of, computed in outputs(agent, perturbed(obs)).items():
@@ -97,7 +97,7 @@ class SaliencyPicture:
 def saliency(agent=None, recording=None):
     """A game and what the agent attends to, for its policy and for V, beside what a layer sees -> Explorer.
 
-    `agent` plays Atari, and is the shipped PPO if there is none. `recording` is a Recording of `play(agent)`; without
+    `agent` plays Atari; the default is the shipped PPO. `recording` is a Recording of `play(agent)`; without
     one, the agent plays the first 120 steps of a game.
     """
     agent = load(SHIPPED, device="cpu", num_envs=1) if agent is None else agent

@@ -1,4 +1,4 @@
-"""How often to renew the target network: stored runs, and one that the reader can start."""
+"""How often to refresh the target network: stored runs, and one that the reader can start."""
 
 import ipywidgets as widgets
 import numpy as np
@@ -25,7 +25,7 @@ class TargetNetworkExplorer(Explorer):
         self.fresh = None
 
     def run_now(self, total_steps=30_000):
-        """Train one agent as the stored ones were trained, with a seed of its own, and draw its run over theirs."""
+        """Train one agent as the stored ones were trained, with another seed, and draw its run over theirs."""
         self.run_button.disabled = True
         self.say("training ...")
         period, aliased = self.controls["period"].value, self.controls["aliased"].value
@@ -40,7 +40,7 @@ class TargetNetworkExplorer(Explorer):
 def target_network():
     """Returns and Q-values of DQN on CartPole-v1 by the period C of the target network -> TargetNetworkExplorer.
 
-    Its controls are C and a switch for a bug: the target network is the online network. A button trains one run more.
+    Its controls are C and a switch for a bug: the target network is the online network. A button trains one more run.
     """
     runs, how = stored("target_network")
     figure, (ax, values) = picture(2, width=10)

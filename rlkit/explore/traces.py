@@ -20,7 +20,7 @@ class RunWithPicture(Run):
 
 
 class TracedRun(RunWithPicture):
-    """A run whose second figure shows some numbers of every iteration. (`result` keeps metrics ten times a second.)
+    """A run whose second figure shows some numbers of every iteration. (`result` keeps them only ten times a second.)
 
     `read(progress)` gives one number for each of `lines`. Their axes follow the steps of the curve above. `tell(rows)`
     gives what is added to the line of text; `rows` holds what was read, one list for each iteration so far.

@@ -46,7 +46,7 @@ def ellipse(old, max_kl):
 def contour(old, max_kl, halvings=20):
     """Where the KL itself is δ, along the ray at each angle: `[2]` -> `[121, 2]`.
 
-    The interval that holds it is halved again and again. A ray on which the KL never is δ ends 30 away.
+    It is found by bisection. A ray on which the KL never reaches δ ends 30 away.
     """
     directions = circle(np.zeros(2), 1.0)
     low, high = np.zeros(len(ANGLES)), np.full(len(ANGLES), 30.0)
@@ -71,7 +71,7 @@ class RegionPicture:
         self.before = bars.bar(np.arange(3) - 0.2, np.zeros(3), 0.4, color=GREY, label="before")
         self.after = bars.bar(np.arange(3) + 0.2, np.zeros(3), 0.4, color=RED, hatch="//", label="after the step")
         bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1.25), xticks=range(3), xticklabels=[1, 2, 3])
-        self.figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, and in no curve's way
+        self.figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, away from all curves
 
     def add_plane(self, ax):
         """The policies around the old one, shaded by their KL, with the steps, the trust region and the one step."""

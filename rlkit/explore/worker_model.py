@@ -1,4 +1,4 @@
-"""More workers than this machine has cores: the model in virtual time, beside what was measured and the paper's."""
+"""More workers than this machine has cores: a model in virtual time, beside our measurements and the paper's."""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -35,7 +35,7 @@ def staleness_shares(seeds):
 
 
 class ModelPicture:
-    """Returns by the model's clock and by steps; the staleness; the speed-up of the model, as measured, the paper's.
+    """Returns by the model's clock and by steps; the staleness; the speed-up: modelled, measured, and the paper's.
 
     `runs` and `real` are the stored runs of the model and of real processes.
     """

@@ -1,4 +1,4 @@
-"""The number of workers, live: what real processes gain by the clock and by steps, what they do, how stale it is."""
+"""The number of workers, live: what they gain by the clock and by steps, what they do, how stale gradients are."""
 
 import time
 
@@ -132,7 +132,7 @@ class Workers(BackgroundPanel):
     def draw(self):
         """Show the newest run so far: picture and words."""
         run = self.runs[-1]
-        laps = list(run["agent"].laps.copy())  # a copy, because the thread goes on adding to them
+        laps = list(run["agent"].laps.copy())  # a copy, because the thread keeps adding to them
         steps = max(run["steps"][-1] if run["steps"] else 0 for run in self.runs)
         self.image.value = self.picture.draw(run, laps, self.seconds, steps)
         self.say(self.words(run, laps))

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 
 LONGEST = 800  # characters: as much as one can listen to at once
-MANY_BARS = 9  # of more bars, only the lowest and the highest are named
+MANY_BARS = 9  # if there are more, only the lowest and the highest are named
 EXTREMES, ENDS, END = "extremes", "ends", "end"  # what is said of a line, from most to least
 
 

@@ -1,9 +1,9 @@
 """Pictures of numbers: functions from results to figures, with one look for every chapter.
 
-No pyplot: a `Picture` is in nobody's global state, shows itself in a notebook, and may be drawn from any thread that
-owns it. Colours are Okabe and Ito's, which colour-blind readers can tell apart; three of them are darker here, so that
-each has a contrast of 3 to 1 with white. (Yellow has not, and is never drawn on white.) Each method has a colour and a
-line style of its own, so that nothing is told by colour alone.
+No pyplot: a `Picture` has no global state, shows itself in a notebook, and may be drawn from any thread that owns it.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart. Three of them are darker here, so that each has
+a contrast of 3 to 1 with white. (Yellow does not, and is never drawn on white.) Each method has its own colour and line
+style, so that nothing is told by colour alone.
 """
 
 import io
@@ -40,7 +40,7 @@ METHODS = {  # colour and line style of a method, the same in every chapter; no 
     "A3C FF": (PINK, (0, (3, 2))),
     "A3C LSTM": (BLACK, "-."),
 }
-CASES = {  # what one experiment compares; looks differ within an experiment, and may come again in another one
+CASES = {  # what one experiment compares; looks differ within an experiment, and may repeat in another one
     "learners of Catch": {
         "features by hand": (ORANGE, "--"),
         "linear on pixels": (GREY, ":"),
@@ -132,9 +132,7 @@ class Moving:
         self.canvas = FigureCanvasAgg(figure)
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
-        figure.set_layout_engine(
-            "none"
-        )  # laid out once, so that the axes stay where they are when a slider moves the data
+        figure.set_layout_engine("none")  # laid out once, so the axes stay where they are when a slider moves the data
         self.drawn = None
 
     def png(self):
@@ -169,7 +167,7 @@ def data_artists(ax):
 
 
 def colour_and_style(name):
-    """Colour and line style of a method, or of a case of an experiment. A ValueError says which names there are."""
+    """Colour and line style of a method, or of a case of an experiment. Raises ValueError for any other name."""
     known = METHODS | {case: look for cases in CASES.values() for case, look in cases.items()}
     if name not in known:
         raise ValueError(
@@ -192,7 +190,7 @@ def thin(method):
 
 
 def smooth(values, window=20):
-    """The mean of each value and those before it, `window` of them or as many as there are: `[K]` -> `[K]`."""
+    """The mean of the last `window` values up to each one, or of as many as there are: `[K]` -> `[K]`."""
     sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
     end = np.arange(1, len(sums))
     start = np.maximum(end - window, 0)

@@ -196,7 +196,7 @@ class BackgroundPanel(Panel):
         self.buttons(running=True)
         try:
             self.drawing = asyncio.get_running_loop().create_task(self.keep_drawing())
-        except RuntimeError:  # a script or a test has no event loop, and nobody looks at the picture
+        except RuntimeError:  # a script or a test has no event loop, and shows no picture
             self.drawing = None
 
     def prepare(self):
@@ -248,8 +248,8 @@ class Run(BackgroundPanel):
     """An agent that learns in a thread, under a live curve with a Stop button. The page stays alive meanwhile.
 
     Run(agent, total_steps, *watchers) starts at once. Stop takes effect after the current iteration, and Continue goes
-    on from there. Watchers are called as `train` calls them: with (progress, result) after each iteration, and a reason
-    that one returns stops the run. `result` is the Result so far; `wait` is for a cell that needs all of it.
+    on from there. Watchers are called as in `train`: with (progress, result) after each iteration. A reason that one
+    returns stops the run. `result` is the Result so far; `wait` is for a cell that needs all of it.
     """
 
     def __init__(self, agent, total_steps, *watchers, controls=()):
@@ -267,7 +267,7 @@ class Run(BackgroundPanel):
         self.result.stopped = ""
 
     def work(self):
-        """Learn on from where the agent is, until `total_steps`, a watcher or the Stop button ends it."""
+        """Keep learning from where the agent is, until `total_steps`, a watcher or the Stop button ends it."""
         try:
             for progress in watch(self.agent, self.total_steps, self.result):
                 reasons = [reason for watcher in self.watchers if (reason := watcher(progress, self.result))]

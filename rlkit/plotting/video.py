@@ -9,7 +9,7 @@ The numbers are the Q-values of a DQN, or the probabilities of a PPO, A2C or A3C
 
 A notebook gets an animated PNG. Browsers animate it, in JupyterLab as in a saved page without a kernel; a program that
 knows only still PNGs shows the first frame. It is not HTML, because tests compare stored HTML and two processors may
-differ in the last digits of a Q-value. It is not a GIF, because nbconvert shows none.
+differ in the last digits of a Q-value. It is not a GIF, because nbconvert does not show those.
 """
 
 import functools
@@ -72,7 +72,7 @@ def probabilities(logits):
 
 
 class Titles(NamedTuple):
-    """What stands above the drawings, and how far the axis of the bars reaches at least."""
+    """What is written above the drawings, and how far the axis of the bars reaches at least."""
 
     bars: str
     curve: str
@@ -85,7 +85,7 @@ POLICY_TITLES = Titles("π(a|s)", "V(s) over time", "", 1.0)
 
 
 def check_agent(agent, steps):
-    """Raise a ValueError of one sentence if this agent cannot be filmed for so many steps."""
+    """Raise a ValueError of one sentence if this agent cannot be filmed for this many steps."""
     if not (isinstance(steps, int) and steps > 0):
         raise ValueError(f"steps={steps!r} must be a whole number above 0.")
     if not (isinstance(agent.env, str) and agent.env.startswith("ALE/")):
@@ -104,7 +104,7 @@ def check_agent(agent, steps):
 
 @dataclass(repr=False)
 class Recording:
-    """T steps of a game. Row t holds what was to be seen, what the agent computed, what it did and what that gave."""
+    """T steps of a game. Row t holds what the screen showed, what the agent computed and did, and what that gave."""
 
     screens: np.ndarray  # [T, H, W] uint8: numbers of colours
     palette: np.ndarray  # [256, 3] uint8: those colours as red, green, blue

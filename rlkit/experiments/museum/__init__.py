@@ -1,12 +1,12 @@
-"""The museum of real bugs: faults that public code has had, each as the one line that differs, in runs of seconds.
+"""The museum of real bugs: bugs that public code has had, each as the one line that differs, in runs of seconds.
 
-A broken agent is a real one with the wrong line put in. Most of them learn. What gives a bug away is a number that few
+A broken agent is a sound one with the wrong line put in. Most of them learn. What gives a bug away is a number that few
 people look at while the return rises. `python -m rlkit.experiments.sweeps museum` measures both, return and number.
 
     museum.table()                            # all bugs, with the medians of the stored runs
     museum.make("no min", broken=True)        # an agent with a bug in it
 
-Each chapter has a file: `dqn`, `ppo`, `a3c`. In it a bug's class, the function that measures it and its card stand
+Each chapter has a file: `dqn`, `ppo`, `a3c`. It keeps a bug's class, the function that measures it and its card
 together.
 """
 
@@ -19,7 +19,7 @@ BUGS = dqn.BUGS | ppo.BUGS | a3c.BUGS
 
 
 def make(name, broken, seed=0):
-    """The agent of a bug's runs, with the bug in it or without. `name` is one of `BUGS`; any other is a KeyError."""
+    """The agent of a bug's runs, with the bug in it or without. `name` is one of `BUGS`; any other raises KeyError."""
     bug = BUGS[name]
     return (bug.broken if broken else bug.sound)(**bug.settings, seed=seed)
 

@@ -59,19 +59,19 @@ class TakingTurns(A2C):
             length = self.t_max
 
     def take_step(self, worker):
-        """One step of a worker, by its own θ' -> a segment of length 1."""
+        """One step of a worker, with its own θ' -> a segment of length 1."""
         return worker.player.play(1)
 
 
 def joined(parts):
-    """Join segments of one step each to one segment of `len(parts)` steps."""
+    """Join segments of one step each into one segment of `len(parts)` steps."""
     *columns, _ = zip(*(part._replace(obs=part.obs[:1]) for part in parts))
     obs, *columns = (np.concatenate(column) for column in columns)
     return Segment(np.concatenate([obs, parts[-1].obs[1:]]), *columns, parts[0].lstm_state)
 
 
 class ActsOnShared(TakingTurns):
-    """The worker acts by the shared θ, which the others change meanwhile; its gradient is taken at its own θ'."""
+    """The worker acts with the shared θ, which the others change meanwhile; its gradient is taken at its own θ'."""
 
     def take_step(self, worker):
         own, obs = worker.theta.clone(), torch.from_numpy(worker.envs.obs)
