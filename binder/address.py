@@ -20,7 +20,7 @@ def address():
 
 
 def renamed(text, old, new):
-    """`text` with the new address in place of the old one, in each of the ways in which links spell it."""
+    """`text` with the new address instead of the old one, in every way that links spell it."""
     (old_owner, old_name), (owner, name) = old.split("/"), new.split("/")
     text = text.replace(f"{old_owner}/{old_name}", f"{owner}/{name}")
     text = text.replace(f"{old_owner}%2F{old_name}", f"{owner}%2F{name}")

@@ -13,7 +13,7 @@ VERSIONS = ["3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STARTED = "RLKIT_STARTED_AGAIN"  # set for a Python that this file has started: it looks for no other one
 
-# What each candidate has to run: its version and its place, or a failure if it cannot make environments.
+# What each candidate runs: it prints its version and its path, or fails if it cannot make environments.
 PROBE = "import ensurepip, sys, venv; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
 
 
@@ -34,7 +34,7 @@ def ensure():
 
 
 def check_version():
-    """Stop with one sentence if this Python is of the wrong version."""
+    """Stop with one sentence if this Python has the wrong version."""
     if not serves(sys.version_info):
         stop(
             "the lectures need Python %s to %s, and this is Python %s: install Python %s beside it, and start the "
@@ -52,7 +52,7 @@ def check_environments():
 
 
 def serves(version):
-    """Does everything that rlkit needs come for this version of Python?"""
+    """Is everything that rlkit needs available for this version of Python?"""
     return OLDEST <= tuple(version[:2]) <= NEWEST
 
 
@@ -105,7 +105,7 @@ def ask(command):
     try:
         version, path = lines
         return (version, path) if serves([int(part) for part in version.split(".")]) else None
-    except ValueError:  # it said something else
+    except ValueError:  # it printed something else
         return None
 
 
@@ -117,7 +117,7 @@ def output(command):
                 command,
                 stdin=nothing,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,  # a shim's complaint is nothing for the reader
+                stderr=subprocess.PIPE,  # the reader does not need a shim's complaint
                 env=dict(os.environ, PYTHONIOENCODING="utf-8"),
             )
             said, _ = process.communicate()
@@ -127,7 +127,7 @@ def output(command):
 
 
 def start_again(path):
-    """Run this command with another Python in place of this one."""
+    """Run this command with another Python instead of this one."""
     os.environ[STARTED] = "1"
     os.environ.pop("__PYVENV_LAUNCHER__", None)  # on macOS it would tell the other Python that it is this one
     command = [path] + sys.argv

@@ -64,7 +64,7 @@ def files(pattern):
 
 
 def main(arguments):
-    """Run all legs, also after a failure, and return the first exit code that is not 0."""
+    """Run all legs, even after a failure, and return the first exit code that is not 0."""
     codes = []
     for leg in legs(install.environment(arguments, "test,course,browser")):
         sys.stdout.write("\n$ python -m " + " ".join(leg) + "\n")

@@ -14,7 +14,7 @@ from rlkit.dqn import DQN
 from rlkit.reinforce import REINFORCE
 
 torch.set_num_threads(1)  # for the same numbers on every machine, and free cores for other tests
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with `&`; some tests interrupt
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell sets this for what it starts with `&`
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -25,7 +25,7 @@ TOKEN = re.compile(
     (?i:\b(?:(?:chapter|section|table|figure|equation|version)s?|(?:sec|fig|eq)s?\.|python|arxiv:?)|§+)   # a name,
     \s?\d+(?:\.\d+)*(?:(?:\ and\ |\ to\ |[-–])\d+(?:\.\d+)*)*                                        # no number
     |
-    (?:(?<![\w.)\]])[-+−])?                                    # the sign: in 0.1-0.2 the minus is none
+    (?:(?<![\w.)\]])[-+−])?                                    # the sign, but not the minus in 0.1-0.2
     (?<![\w.])                                                 # in w_1, float32, 2.13.0 there is no number
     (?:
         (?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\.?\d)

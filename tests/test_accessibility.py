@@ -44,7 +44,7 @@ VALUES = ("DQN", "Double DQN", "Dueling DQN", "Prioritized DQN", "n-step DQN", "
 POLICIES = ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip", "A2C")
 WORKERS = ("A2C", "A3C FF", "A3C LSTM", "PPO clip")
 TOGETHER = [VALUES, POLICIES, WORKERS, ("DQN", "Gorila"), *plotting.CASES.values()]
-BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # of one style: where they meet, the second one has markers
+BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # share a style, but where they meet, the second has markers
 
 PICTURES = {
     "compare": lambda: plotting.compare(curves(*VALUES), target=3),
@@ -81,7 +81,7 @@ def explorer(name):
 
 @cache
 def figures(name):
-    """The figures of a plotting function or of an explorer, already drawn: before, ticks have no text."""
+    """The figures of a plotting function or of an explorer, already drawn, because until then ticks have no text."""
     if name in PICTURES:
         figure = PICTURES[name]()
         figure.draw_without_rendering()

@@ -61,7 +61,7 @@ def test_a_loaded_agent_takes_the_same_next_updates(trained, path):
     for agent in (trained, loaded):
         for _ in range(10):
             agent.update()
-    assert trained.num_updates % trained.target_period < 10  # the target was renewed on the way
+    assert trained.num_updates % trained.target_period < 10  # the target was refreshed on the way
     assert weights(loaded.network).equal(weights(trained.network))
 
 

@@ -34,7 +34,7 @@ def play(level, actions, **options):
     ((2, 5, True), [LEFT] * 3 + [STAY] * 4, 1),
     ((2, 5, True), [STAY] * 7, -1),
     ((5, 2, True), [RIGHT] * 3 + [STAY] * 4, 1),
-    ((0, 7, True), [LEFT] * 7, 1),  # the longest way can just be managed
+    ((0, 7, True), [LEFT] * 7, 1),  # the longest way is just short enough
     ((0, 2, True), [LEFT] * 7, 1),  # the wall stops the paddle
     ((4, 4, False), [STAY] * 7, -1),  # a bomb that was caught
     ((4, 4, False), [LEFT] + [STAY] * 6, 1),

@@ -1,4 +1,4 @@
-"""How a process ends while things are still going on in it: with exit code 0 and nothing more to say."""
+"""A process ends cleanly while work is still going on in it: with exit code 0 and no further output."""
 
 import subprocess
 import sys

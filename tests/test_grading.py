@@ -12,7 +12,7 @@ from rlkit.grading import expect, numbers
 
 
 class Agrees:
-    """Equals everything and is no number."""
+    """Equals everything, but is not a number."""
 
     def __eq__(self, other):
         return True

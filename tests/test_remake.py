@@ -20,7 +20,7 @@ def test_stored_experiments_are_not_older_than_their_code():
     assert not stale, "\n".join(
         ["The code of these stored experiments has changed since they were made:"]
         + [f"  rlkit/data/{name}.json: {', '.join(modules)}" for name, modules in stale.items()]
-        + ["Make them again:            python -m rlkit.experiments.remake stale"]
+        + ["Run them again:             python -m rlkit.experiments.remake stale"]
         + ['If the results are the same: python -m rlkit.experiments.remake stale --confirm "how you know that"']
         + ['CONTRIBUTING.md, section "Stored results and trained agents", says more.']
     )

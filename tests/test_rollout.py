@@ -15,7 +15,7 @@ from rlkit.trpo import TRPO
 
 
 def made_up(obs):
-    """In place of the network: logits 0, and a value that tells the state."""
+    """Instead of the network: logits 0, and a value that identifies the state."""
     return np.zeros((len(obs), 2), np.float32), (100 * obs[:, 0] + obs[:, 1]).astype(np.float32)
 
 

@@ -280,7 +280,7 @@ def test_the_time_that_the_parent_takes_does_not_count_as_silence(puppets):
     assert [next(messages), next(messages)] == ["ready"] * 2
     one.send("here")
     assert next(messages) == "here"
-    puppets.now += 60.0  # the parent evaluates, for instance, while the workers play on
+    puppets.now += 60.0  # the parent evaluates, for instance, while the workers keep playing
     one.send("still here"), other.send("here too")
     assert [next(messages), next(messages)] == ["still here", "here too"] and not other.killed
     messages.close()
