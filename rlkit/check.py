@@ -9,16 +9,22 @@ def same(mine, reference, cases, tolerance=1e-6):
     """Call both on every case and assert equal results.
 
     A case is a dict of keyword arguments of `reference`. They are passed to `mine` by position, so its arguments may
-    have any names. Raises an AssertionError with the first case, the place and the numbers that differ.
+    have any names; arrays are passed as copies, so it cannot spoil a case. Raises an AssertionError with the first
+    case, the place and the numbers that differ, or with what is no number.
     """
     order = list(inspect.signature(reference).parameters)
     cases = list(cases)
     assert cases, "There are no cases to compare; pass at least one."
     for number, case in enumerate(cases):
-        arguments = [case[name] for name in order if name in case]
-        expected = as_array(reference(**case))
-        got = as_array(mine(*arguments))
+        arguments = [copied(case[name]) for name in order if name in case]
         where = f"case {number} of {len(cases)}"
+        expected = as_array(reference(**case))
+        result = mine(*arguments)
+        try:
+            got = as_array(result)
+        except (TypeError, ValueError):
+            kind = type(result).__name__
+            raise AssertionError(f"{where}: your result must be numbers, and is of the type {kind}.") from None
         if got.shape != expected.shape:
             raise AssertionError(f"{where}: your result has the shape {got.shape}, rlkit's {expected.shape}.")
         wrong = ~np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
@@ -31,9 +37,19 @@ def same(mine, reference, cases, tolerance=1e-6):
 
 
 def as_array(value):
-    return np.asarray(value.detach() if hasattr(value, "detach") else value, dtype=float)
+    """Numbers in any container -> an array of doubles. Raises TypeError or ValueError if there is anything else."""
+    if isinstance(value, list | tuple):
+        value = [as_array(part) for part in value]
+    return np.asarray(value.detach() if hasattr(value, "detach") else value).astype(float, casting="same_kind")
+
+
+def copied(value):
+    return value.clone() if hasattr(value, "clone") else value.copy() if isinstance(value, np.ndarray) else value
 
 
 def brief(value):
-    text = np.array2string(as_array(value), precision=3, threshold=12) if not np.isscalar(value) else repr(value)
+    try:
+        text = repr(value) if np.isscalar(value) else np.array2string(as_array(value), precision=3, threshold=12)
+    except (TypeError, ValueError):  # a function, say
+        text = repr(value)
     return text.replace("\n", "")

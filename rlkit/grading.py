@@ -21,13 +21,20 @@ def numbers(value, shape=None, name="your result"):
     if value is None:
         fail(f"{name} is None: does every path through your code end in a return?")
     try:
-        array = np.array(torch.Tensor.tolist(value.detach()) if isinstance(value, torch.Tensor) else value)
+        array = np.array(plain(value))
         array = array.astype(np.float64, casting="same_kind", subok=False)
     except (TypeError, ValueError, RuntimeError):
         fail(f"{name} must be numbers, and is of the type {type(value).__name__}.")
     if shape is not None and array.shape != tuple(shape):
         fail(f"{name} must have the shape {tuple(shape)}, and has {array.shape}.")
     return array
+
+
+def plain(value):
+    """Tensors as lists of numbers, also those inside lists; everything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return torch.Tensor.tolist(value.detach())
+    return [plain(part) for part in value] if type(value) in (list, tuple) else value
 
 
 def expect(got, want, mistakes=None, name="your result", tolerance=1e-6):

@@ -38,6 +38,15 @@ def test_numbers_are_a_copy_of_plain_doubles():
     assert copy.dtype == np.float64 and source[0] == 0 and type(copy) is np.ndarray
     assert numbers(torch.ones(2, requires_grad=True)).tolist() == [1, 1]
     assert numbers([torch.tensor(1.0), 2]).tolist() == [1, 2]
+    assert numbers([torch.tensor(1.0, requires_grad=True), 2]).tolist() == [1, 2]  # as a slow loop makes it
+    assert numbers([(torch.tensor([1.0], requires_grad=True), [2])]).tolist() == [[[1], [2]]]
+
+
+def test_a_list_that_contains_itself_is_no_number():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(AssertionError, match="must be numbers, and is of the type list"):
+        numbers(endless)
 
 
 @pytest.mark.parametrize("value", [None, "3", [None], Agrees(), [Agrees()], {"a": 1}, [[1], [2, 3]], object(), 1 + 2j])
