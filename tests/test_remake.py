@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rlkit.experiments import fingerprint, one_batch, overestimation, remake, stored, target_network
+from rlkit.experiments import fingerprint, one_batch, overestimation, remake, stored, sweeps, target_network
 from rlkit.experiments.fingerprint import code_of, reached, shape
 from rlkit.experiments.sweeps import SWEEPS
 
@@ -230,6 +230,25 @@ def test_a_file_that_names_no_code_is_stale(package):
     assert remake.stale() == ["sweep"]
 
 
+@pytest.mark.parametrize("content", [None, "", '{"how": {"sec', "[]", "null", '{"runs": []}', '{"how": 3, "runs": []}'])
+def test_a_missing_or_damaged_file_is_stale_and_made_again_but_not_confirmed(package, content, monkeypatch, capsys):
+    path = remake.DATA / "sweep.json"
+    path.unlink() if content is None else path.write_text(content)
+    monkeypatch.setattr(remake, "remade", lambda name: print(name, "made") or True)
+    assert remake.stale() == ["sweep"]
+    assert remake.main([]) == 0 and "rlkit/data/sweep.json is missing or damaged" in capsys.readouterr().out
+    assert remake.main(["stale"]) == 0 and "sweep made" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        remake.main(["stale", "--confirm", "nothing changed"])
+    assert "is missing or damaged: compute it again." in capsys.readouterr().err
+
+
+def test_confirming_says_what_was_confirmed(package, capsys):
+    package("rlkit.library", LIBRARY.replace("RATE * x", "x * RATE"))
+    remake.main(["stale", "--confirm", "a product commutes"])
+    assert capsys.readouterr().out == "sweep: confirmed for rlkit.library\n"
+
+
 # --- making them again ---
 
 
@@ -282,6 +301,32 @@ def test_some_can_be_made_again_by_name_and_a_wrong_name_is_refused(commands, ca
     with pytest.raises(SystemExit):
         remake.main(["hunger"])
     assert "no experiment 'hunger'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["variants", "--confirm", ""], ["variants", "--confirm", " "], ["--confirm", "a reason"]]
+)
+def test_a_confirmation_without_names_or_reason_is_refused_and_runs_nothing(commands, capsys, arguments):
+    with pytest.raises(SystemExit):
+        remake.main(arguments)
+    assert "--confirm needs names, `all` or `stale` before it, and a reason after it." in capsys.readouterr().err
+    assert commands == []
+
+
+def test_all_and_stale_stand_alone_and_a_name_given_twice_runs_once(commands, capsys):
+    for arguments in (["all", "variants"], ["variants", "stale"]):
+        with pytest.raises(SystemExit):
+            remake.main(arguments)
+        assert "stands alone" in capsys.readouterr().err
+    assert remake.main(["variants", "variants"]) == 0 and commands == ["variants"]
+
+
+def test_results_that_could_not_be_stored_are_not_computed(monkeypatch, tmp_path):
+    monkeypatch.setattr(sweeps, "DATA", tmp_path)
+    monkeypatch.setattr(sweeps.os, "access", lambda path, mode: False)
+    monkeypatch.setitem(SWEEPS, "variants", lambda: pytest.fail("it was computed"))
+    with pytest.raises(SystemExit, match=r"variants.json cannot be written: give yourself the permission first\.$"):
+        sweeps.main("variants")
 
 
 def test_the_list_names_every_experiment_and_every_agent_with_its_command(capsys):

@@ -25,9 +25,17 @@ from rlkit.experiments.sweeps import SWEEPS
 DONE = DATA / "done.txt"  # what a call with `all` has finished so far
 
 
+def made(name):
+    """How a stored experiment was made, or an empty dict if its file is missing or damaged."""
+    try:
+        return dict(stored(name)[1])
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
 def changed(name):
     """The modules that a stored experiment depends on and that have changed since it was made or confirmed."""
-    before, now = stored(name)[1].get("code", {}), code_of(SWEEPS[name])
+    before, now = made(name).get("code", {}), code_of(SWEEPS[name])
     return sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
 
 
@@ -44,13 +52,17 @@ def confirm(names, reason):
         if note["changed"]:
             how |= {"code": code_of(SWEEPS[name]), "confirmed": [*how.get("confirmed", []), note]}
             (DATA / f"{name}.json").write_text(json.dumps({"how": how, "runs": runs}))
+            print(f"{name}: confirmed for {', '.join(note['changed'])}")
 
 
 def table(names):
     """Lines of text: each experiment's minutes, its date and what has changed since, then the hours of all."""
     seconds = 0
     for name in names:
-        how, modules = stored(name)[1], ", ".join(module.removeprefix("rlkit.") for module in changed(name))
+        how, modules = made(name), ", ".join(module.removeprefix("rlkit.") for module in changed(name))
+        if not how:
+            yield f"{name:18}    ? min  rlkit/data/{name}.json is missing or damaged"
+            continue
         seconds += how["seconds"]
         state = f"changed since: {modules}" if modules else "up to date"
         yield f"{name:18}{how['seconds'] / 60:5.0f} min  {how['date']}  {state}"
@@ -99,10 +111,17 @@ def main(arguments=None):
     parser.add_argument("--confirm", metavar="REASON", help="keep the results, and note why they are still right")
     given = parser.parse_args(arguments)
     everything = given.names == ["all"]
-    names = list(SWEEPS) if everything else stale() if given.names == ["stale"] else given.names
+    names = list(SWEEPS) if everything else stale() if given.names == ["stale"] else list(dict.fromkeys(given.names))
     for name in names:
+        if name in ("all", "stale"):
+            parser.error(f"`{name}` stands alone: leave out the other names.")
         if name not in SWEEPS:
             parser.error(f"there is no experiment {name!r}: name one of {', '.join(SWEEPS)}, or `all`, or `stale`.")
+    if given.confirm is not None:
+        if not (given.names and given.confirm.strip()):
+            parser.error("--confirm needs names, `all` or `stale` before it, and a reason after it.")
+        if damaged := [name for name in names if not made(name)]:
+            parser.error(f"rlkit/data/{damaged[0]}.json is missing or damaged: compute it again.")
     failed = []
     if not given.names:
         print(*table(SWEEPS), "", *agents(), sep="\n")

@@ -8,6 +8,7 @@ Each file says how it was made: the command, the seeds, the machine, the date, t
 
 import datetime
 import json
+import os
 import platform
 import sys
 import time
@@ -64,6 +65,9 @@ SWEEPS = {
 
 def main(name):
     """Run a sweep on one thread and write `rlkit/data/NAME.json`: the runs, and how they were made."""
+    path = DATA / f"{name}.json"
+    if not os.access(path if path.exists() else DATA, os.W_OK):  # known now, not hours later
+        sys.exit(f"{path} cannot be written: give yourself the permission first.")
     torch.set_num_threads(1)
     code, began = code_of(SWEEPS[name]), time.perf_counter()
     runs = SWEEPS[name]()
@@ -75,7 +79,6 @@ def main(name):
         "seconds": round(time.perf_counter() - began),
         "code": code,
     }
-    path = DATA / f"{name}.json"
     path.write_text(json.dumps({"how": how, "runs": runs}))
     print(path, how)
 
