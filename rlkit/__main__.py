@@ -25,7 +25,7 @@ import torch
 import rlkit
 from rlkit.presets import PRESETS, preset
 from rlkit.running.checkpoint import load, read, save, writable
-from rlkit.running.progress import Bar, Lines
+from rlkit.running.terminal import Bar, Lines
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}

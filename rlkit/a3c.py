@@ -15,18 +15,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
-from multiprocessing import get_context
 from typing import Literal
 
 import numpy as np
-import torch
 
 from rlkit.a2c import A2C
 from rlkit.running.laps import Link
-from rlkit.running.memory import require_shared_memory
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.transport import SharedMemory, release
+from rlkit.running.transport import SharedMemory
 from rlkit.running.workers import WorkerError, supervise
 from rlkit.segments import Player
 from rlkit.theta import clip_norm, flat_gradient
@@ -92,11 +89,7 @@ class A3C:
         self.model = A2C(**self.settings(self.seed))  # the global model: it does not play
         self.envs, self.network, self.policy = self.model.envs, self.model.network, self.model.policy
         self.optimize = self.model.optimize
-        steps, updates = (torch.zeros(self.num_workers, dtype=torch.long) for _ in range(2))
-        self.shared = SharedMemory(self.optimize, steps, updates)
-        require_shared_memory(sum(tensor.nbytes for tensor in self.shared.tensors()))
-        for tensor in self.shared.tensors():
-            tensor.share_memory_()
+        self.shared = SharedMemory.hold(self.optimize, self.num_workers)
         self.model.player = Player(self.model)  # the old one had views of the old weights
         self.laps = deque(maxlen=5_000)  # (rank, Lap) of the last updates
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)
@@ -107,8 +100,7 @@ class A3C:
         if self.step >= total_steps:
             return
         began, metrics = time.monotonic(), {}
-        lock = get_context("spawn").Lock() if self.locked else None
-        shared = self.shared._replace(lock=lock, own_statistics=not self.shared_statistics)
+        shared = self.shared.for_workers(self.locked, own_statistics=not self.shared_statistics)
         seeds = [self.worker_seed(rank) for rank in range(self.num_workers)]
         jobs = [(self.settings(seed), shared, rank, total_steps) for rank, seed in enumerate(seeds)]
         self.cpu_seconds[:] = self.startup[:] = self.reported_steps = 0
@@ -117,7 +109,7 @@ class A3C:
             for report in reports:
                 if isinstance(report, WorkerError):
                     warnings.warn(f"Continuing with the other workers: {report}", stacklevel=2)
-                    release(lock)
+                    shared.release()
                     continue
                 finished = []
                 if report is not None:
@@ -145,8 +137,7 @@ class A3C:
 
     @step.setter
     def step(self, total):
-        self.shared.steps.zero_()
-        self.shared.steps[0] = total
+        self.shared.set_T(total)
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""

@@ -47,6 +47,17 @@ class Shared(NamedTuple):
         theta_target.copy_(self.theta_target)
         return version, int(self.step)
 
+    def publish(self, theta, theta_target, version, step):
+        """θ ← `theta` and θ⁻ ← `theta_target`, and last of all their version: see `pull`."""
+        self.theta.copy_(theta)
+        self.theta_target.copy_(theta_target)
+        self.num_updates.fill_(version)
+        self.publish_step(step)
+
+    def publish_step(self, step):
+        """Tell the workers how many steps they have taken together."""
+        self.step.fill_(step)
+
 
 class Gradient(NamedTuple):
     """What a learner pushes to the server."""
@@ -131,7 +142,7 @@ class Gorila:
                     continue
                 if isinstance(message, Experience):
                     self.server.step += message.steps
-                    self.shared.step.fill_(self.step)
+                    self.shared.publish_step(self.step)
                     finished = [episode._replace(step=self.step) for episode in message.finished]
                 if began:
                     updates = self.server.num_updates - updates_before
@@ -161,10 +172,7 @@ class Gorila:
 
     def publish(self):
         """Write θ and θ⁻ where the workers read them."""
-        self.shared.theta.copy_(self.theta)
-        self.shared.theta_target.copy_(self.theta_target)
-        self.shared.num_updates.fill_(self.server.num_updates)  # last: see `Shared.pull`
-        self.shared.step.fill_(self.step)
+        self.shared.publish(self.theta, self.theta_target, self.server.num_updates, self.step)
 
     def job(self, number):
         """What worker `number` is given. Its seed depends on the step, so each `learn` plays other episodes."""

@@ -1,7 +1,5 @@
 """θ: all weights of a network as views of one flat tensor. And one step down a gradient."""
 
-import itertools
-
 import torch
 from torch import nn
 
@@ -35,8 +33,8 @@ def flat_parameter(parameters):
 
 def views(flat, parameters):
     """Cut a flat tensor `[D]` into pieces with the parameters' shapes and memory formats, in their order."""
-    ends = itertools.accumulate(p.numel() for p in parameters)
-    return [flat.as_strided(p.shape, p.stride(), end - p.numel()) for p, end in zip(parameters, ends)]
+    pieces = flat.split([p.numel() for p in parameters])
+    return [piece.as_strided(p.shape, p.stride()) for piece, p in zip(pieces, parameters)]
 
 
 def concatenate(tensors, parameters):

@@ -28,7 +28,6 @@ from rlkit.optimizers import Adam, RMSProp
 from rlkit.running import memory
 from rlkit.running.checkpoint import load, save
 from rlkit.running.laps import Lap, Link, Report
-from rlkit.running.transport import release
 from rlkit.running.workers import WorkerError
 from rlkit.training import evaluate
 
@@ -447,19 +446,21 @@ def test_what_the_parent_passes_to_supervise(monkeypatch):
 
 
 def test_only_a_lock_that_no_living_worker_holds_is_released():
-    lock = multiprocessing.get_context("spawn").Lock()
-    release(None)
+    shared = small(num_workers=1).shared
+    shared.for_workers(locked=False, own_statistics=False).release()
+    shared = shared.for_workers(locked=True, own_statistics=False)
+    lock = shared.lock
     for held in (False, True):
         if held:
             lock.acquire()
-        release(lock)
+        shared.release()
         assert lock.acquire(block=False)
         lock.release()
     lock.acquire()
     let_go = []
     owner = threading.Timer(0.2, lambda: let_go.append(True) or lock.release())  # its owner is alive
     owner.start()
-    release(lock)
+    shared.release()
     assert let_go
     owner.join()
     assert lock.acquire(block=False) and not lock.acquire(block=False)

@@ -8,11 +8,12 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import Chain, learn, one_line, small, tiny, weights
+from conftest import Chain, disturb, learn, one_line, small, tiny, weights
 
 from rlkit import AGENTS
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
+from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
 from rlkit.running.checkpoint import agent_state, checkpoint, load, read, restore_agent, save
 from rlkit.training import evaluate, train
@@ -97,6 +98,49 @@ def test_settings_can_be_changed_on_loading(trained, path):
     loaded = load(path, num_envs=4, device="cpu", learning_rate=0.1)
     assert (loaded.num_envs, loaded.learning_rate, loaded.double) == (4, 0.1, True)
     assert weights(loaded.network).equal(weights(trained.network))
+
+
+def test_gorila_too_starts_its_target_network_as_a_copy_if_it_was_saved_only_to_act(path):
+    agent = Gorila(hidden=(8,))
+    disturb(agent.network)
+    save(agent, path, resume=False)
+    loaded = load(path)
+    assert loaded.theta.equal(agent.theta) and loaded.theta_target.equal(agent.theta)
+    assert weights(loaded.server.target).equal(loaded.theta_target)
+    assert not agent.theta_target.equal(agent.theta)  # the one that was saved had an older one
+    save(agent, path)
+    assert load(path).theta_target.equal(agent.theta_target)
+
+
+CHANGES = [
+    (small(A2C), {"optimizer": "adam"}, "optimizer='adam'"),
+    (small(PPO), {"hidden": (9,), "seed": 3}, r"hidden=\(9,\), seed=3"),
+    (tiny(), {"dueling": True}, "dueling=True"),
+    (tiny(), {"env": "Acrobot-v1"}, "env='Acrobot-v1'"),
+]
+
+
+@pytest.mark.parametrize("agent, changes, named", CHANGES, ids=[named for _, _, named in CHANGES])
+def test_settings_that_the_saved_tensors_do_not_fit_are_named(path, agent, changes, named):
+    save(agent, path)
+    with pytest.raises(ValueError, match=f"does not fit {named}; load it unchanged") as error:
+        load(path, **changes)
+    assert str(path) in one_line(error)
+    load(path)
+
+
+def test_what_is_not_in_the_state_of_the_episodes_stays_as_in_a_new_agent():
+    """So an agent can declare more of what it saves, and files from before that can still be loaded."""
+    agent = small(A2C, normalize=True, recurrent=True)
+    train(agent, 100)
+    for name in agent.saved_to_play_on:
+        state = agent_state(agent)
+        del state["play"][name]
+        other = small(A2C, normalize=True, recurrent=True)
+        restore_agent(other, state)
+        assert other.player.lstm_state.any() == (name != "player.lstm_state")
+        assert other.player.scaling.running_return.any() == (name == "player.lstm_state")
+        np.testing.assert_array_equal(other.envs.obs, agent.envs.obs)
 
 
 def test_a_file_holds_only_tensors_and_plain_values(path):

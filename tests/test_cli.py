@@ -18,8 +18,8 @@ from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
 from rlkit.__main__ import main, setting
 from rlkit.running.checkpoint import read
-from rlkit.running.progress import Bar, clock
 from rlkit.running.result import Progress
+from rlkit.running.terminal import Bar, clock
 
 ROOT = Path(__file__).resolve().parent.parent
 heard = []  # (signal, handler) of every signal that a command set a handler for

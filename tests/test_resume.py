@@ -1,5 +1,7 @@
 """A run that was saved and loaded equals the uninterrupted run, number for number."""
 
+import warnings
+
 import gymnasium
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from rlkit import replay as replay_module
 from rlkit.a2c import A2C
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
-from rlkit.running.checkpoint import agent_state, checksum, load, save
+from rlkit.running.checkpoint import agent_state, checksum, load, read, save
 from rlkit.running.resume import parts
 from rlkit.training import train
 from rlkit.trpo import TRPO
@@ -153,6 +155,9 @@ def test_a_file_of_an_earlier_version_can_act_and_says_what_it_lacks(path):
         torch.save({"format": "rlkit-1", "sha256": checksum(content), **content}, path)
         with pytest.warns(UserWarning, match="An earlier version wrote .*agent.pt: the agent can act"):
             other = load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read(path)  # as `eval` does before it loads: it warns only once
         assert other.step == agent.step and weights(other.network).equal(weights(agent.network))
         assert train(other, 600).step >= 600
 

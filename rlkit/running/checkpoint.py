@@ -24,7 +24,7 @@ from rlkit.running.resume import plain, play_state, resume_play, unplain
 
 FORMAT = "rlkit-2"
 EARLIER = "rlkit-1"  # the same, but with other names for what is needed to go on learning
-STAND_INS = {"target": "network"}  # a file that was saved only to act has no target network: it starts as a copy
+STAND_INS = {"target": "network", "server.target": "network"}  # an agent that was saved to act has no target network
 
 
 def save(agent, path, resume=True):
@@ -80,7 +80,7 @@ def restore_agent(agent, state):
         play = state.get("play", {})
         if resume_play(agent, play):
             for name in agent.saved_to_play_on:
-                if play[name] is not None:
+                if play.get(name) is not None:
                     restore_part(agent, name, play[name])
 
 
@@ -127,14 +127,24 @@ def on_cpu(value, copies):
 def load(path, **changes):
     """The agent saved at `path`, with the settings in `changes` replaced (`device="cpu"`, `num_envs=1`).
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is not a whole checkpoint of rlkit.
+    Raises FileNotFoundError if there is no such file, ValueError if it is not a whole checkpoint of rlkit, or if its
+    tensors do not fit the changed settings.
     """
     content = read(path)
     algorithm = getattr(importlib.import_module("rlkit"), content["algorithm"], None)
     if algorithm is None:
         raise ValueError(f"{path} holds a {content['algorithm']!r}, which this version of rlkit does not know.")
     agent = algorithm(**{**content["settings"], **changes})
-    restore_agent(agent, content["state"])
+    state = content["state"]
+    if content["format"] == EARLIER and state.keys() - {"network", "step"}:
+        message = f"An earlier version wrote {path}: the agent can act, but learning continues from its network alone."
+        warnings.warn(message, stacklevel=2)
+        state = {name: state[name] for name in ("network", "step")}
+    try:
+        restore_agent(agent, state)
+    except (RuntimeError, ValueError) as error:
+        changed = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+        raise ValueError(f"What {path} holds does not fit {changed or 'its settings'}; load it unchanged.") from error
     return agent
 
 
@@ -152,11 +162,7 @@ def read(path):
         ) from error
     if form not in (FORMAT, EARLIER) or checksum(content) != claimed:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")
-    if form == EARLIER and content["state"].keys() - {"network", "step"}:
-        message = f"An earlier version wrote {path}: the agent can act, but learning continues from its network alone."
-        warnings.warn(message, stacklevel=3)
-        content["state"] = {name: content["state"][name] for name in ("network", "step")}
-    return content
+    return {"format": form, **content}
 
 
 def checkpoint(path, every=60.0):

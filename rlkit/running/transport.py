@@ -1,13 +1,16 @@
 """How the workers of A3C reach θ. Here it lies in memory that all processes of one machine share.
 
 A worker joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its gradient.
-Anything that offers these three can replace shared memory.
+Between two rounds it looks at T. Anything that offers these can replace shared memory: a worker uses nothing else.
 """
 
 from contextlib import nullcontext
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import torch
+
+from rlkit.running.memory import require_shared_memory
 
 
 class SharedMemory(NamedTuple):
@@ -19,6 +22,23 @@ class SharedMemory(NamedTuple):
     lock: Any = None  # held during an update; None: nobody waits
     own_statistics: bool = False  # each worker has its own optimiser statistics
 
+    @classmethod
+    def hold(cls, optimizer, num_workers):
+        """Move the optimiser's θ and statistics into shared memory -> SharedMemory, in which nothing is counted yet.
+
+        Raises ValueError if they do not fit there.
+        """
+        steps, updates = (torch.zeros(num_workers, dtype=torch.long) for _ in range(2))
+        shared = cls(optimizer, steps, updates)
+        require_shared_memory(sum(tensor.nbytes for tensor in shared.tensors()))
+        for tensor in shared.tensors():
+            tensor.share_memory_()
+        return shared
+
+    def for_workers(self, locked, own_statistics):
+        """The same, as the workers of one run get it. `locked`: one update at a time, so each run has a new lock."""
+        return self._replace(lock=get_context("spawn").Lock() if locked else None, own_statistics=own_statistics)
+
     @property
     def theta(self):
         return self.optimizer.theta
@@ -27,6 +47,11 @@ class SharedMemory(NamedTuple):
     def T(self):
         """The steps of all workers together."""
         return int(self.steps.sum())
+
+    def set_T(self, total):
+        """Continue to count from there."""
+        self.steps.zero_()
+        self.steps[0] = total
 
     @property
     def version(self):
@@ -70,9 +95,8 @@ class SharedMemory(NamedTuple):
             self.updates[rank] += 1
         return version_written
 
-
-def release(lock):
-    """Release a lock if a worker was killed while it held it. Living workers hold it for less than a millisecond."""
-    if lock is not None:
-        lock.acquire(timeout=1.0)
-        lock.release()
+    def release(self):
+        """Release the lock if a worker was killed while it held it. Living ones hold it for less than a millisecond."""
+        if self.lock is not None:
+            self.lock.acquire(timeout=1.0)
+            self.lock.release()
