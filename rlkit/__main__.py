@@ -81,7 +81,7 @@ def run_train(args):
     result = train(agent, args.steps, interrupts, progress, *watchers, report)
     if result.stopped == "interrupted":
         again = f"python -m rlkit train --resume {shlex.quote(str(path))}"
-        print(f"Interrupted after {agent.step} steps, and saved; go on with: {again}")
+        print(f"Interrupted after {agent.step} steps, and saved; continue with: {again}")
         return INTERRUPTED
     if args.small:
         save(agent, path, resume=False)
@@ -93,11 +93,11 @@ def make_agent(args):
     """The agent of a preset, an algorithm or a checkpoint, with the settings that were asked for."""
     if sum(source is not None for source in (args.algorithm, args.preset, args.resume)) != 1:
         names = ", ".join(ALGORITHMS)
-        raise ValueError(f"Name one of these three: an algorithm ({names}), a --preset, a checkpoint to --resume.")
+        raise ValueError(f"Name one of these three: an algorithm ({names}), a --preset, or a checkpoint to --resume.")
     changes = dict(args.settings)
     changes |= {name: value for name in ("env", "seed") if (value := getattr(args, name)) is not None}
     if args.algorithm and args.algorithm not in ALGORITHMS:
-        raise ValueError(f"There is no algorithm {args.algorithm!r}; there are {', '.join(ALGORITHMS)}.")
+        raise ValueError(f"There is no algorithm {args.algorithm!r}; take one of {', '.join(ALGORITHMS)}.")
     try:
         if args.algorithm:
             agent = ALGORITHMS[args.algorithm](**changes)

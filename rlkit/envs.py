@@ -161,7 +161,7 @@ def choose_actions(env, space, actions):
     if actions is None:
         return None if start == 0 else start + np.arange(space.n)
     if not isinstance(space, Discrete) or not all(0 <= a < space.n for a in actions):
-        raise ValueError(f"actions={actions} are not all among the actions of {env}: {space}.")
+        raise ValueError(f"actions={actions} are not all among the actions of {env}, {space}; choose from those.")
     return start + np.array(actions)
 
 

@@ -1,8 +1,7 @@
 """Every equation of the lectures, written once, as a small pure function.
 
 A function returns what its paper writes: one number for each sample, neither negated nor averaged. The caller takes
-the mean and chooses the sign. So a chapter can assert, a figure can draw and an agent can train with one and the same
-function.
+the mean and chooses the sign. So a chapter can assert, a figure can draw and an agent can train with the same function.
 
 Letters in shapes: T steps in time, N environments side by side, B samples in a batch, D numbers in a vector, S states,
 A actions. Recursions over time take and return NumPy arrays `[T, N]`. Functions that are differentiated take torch
@@ -160,7 +159,7 @@ def n_step_returns(rewards: np.ndarray, ended: np.ndarray, bootstrap: float | np
 def semi_gradient(td_error: Numbers, gradient: Numbers) -> Numbers:
     """Semi-gradient of -½ δ^2, with the target held constant: δ ∇v(s,w).
 
-    Source: Sutton & Barto, eq. 9.7, with the TD target in place of U_t.
+    Source: Sutton & Barto, eq. 9.7, with the TD target as U_t.
     Shapes: td_error δ `[B, 1]` or a number, gradient ∇v(s,w) `[B, D]` -> the direction of ascent `[B, D]`. Axes in
         front of `[B, 1]` are allowed.
     Raises: ValueError if td_error is an array without a last axis of length 1.
@@ -703,7 +702,7 @@ def clipped_surrogate(ratio: Tensor, advantages: Numbers, clip_coef: float) -> T
     Source: PPO 2017, eq. 7.
     Shapes: ratio r and advantages A `[B]`, clip_coef ε a number -> `[B]`, to be maximised. A grid of ratios `[K, B]`
         may also come with a column of advantages `[K, 1]`, one for each row.
-    Raises: ValueError if the shapes differ otherwise.
+    Raises: ValueError if the shapes differ in any other way.
 
     >>> clipped_surrogate(torch.tensor([1.5, 1.5]), torch.tensor([2.0, -2.0]), 0.2).tolist()
     [2.4000000953674316, -3.0]

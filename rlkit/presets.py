@@ -30,7 +30,7 @@ def dqn_cartpole_plain(**changes):
 def gorila_cartpole(**changes):
     """CartPole-v1 with two worker processes and a parameter server, each worker with half of dqn-cartpole's work.
 
-    The learning rate is smaller than there because gradients arrive late. A run reaches the threshold in tens of
+    Its learning rate is smaller because gradients arrive late. A run reaches the threshold in tens of
     seconds, start-up included. Its greedy policy is not always as good: 500 on 6 of 9 seeds, about 210 on the others.
     """
     changes = dict(num_envs=4, updates=2, learning_rate=2e-3, max_staleness=10) | changes
@@ -54,7 +54,7 @@ def dqn_pong_small(**changes):
 
 
 def dqn_atari_2015(**changes):
-    """DQN as in Nature, 2015, for any ALE game: 50 million frames a game, weeks on one core.
+    """DQN as in Nature, 2015, for any ALE game: 50 million steps a game, about ten days on one core.
 
     Differs from the paper: Adam, with its usual learning rate, instead of RMSProp. The replay memory for a million
     transitions takes 7 GB from the start.
@@ -238,7 +238,7 @@ def preset(name, **changes):
     Raises ValueError for a name that does not exist.
     """
     if name not in PRESETS:
-        raise ValueError(f"There is no preset {name!r}; there are {', '.join(presets())}.")
+        raise ValueError(f"There is no preset {name!r}; take one of {', '.join(presets())}.")
     return PRESETS[name](**changes)
 
 

@@ -123,7 +123,7 @@ class Scaling:
 
     def __init__(self, agent):
         if agent.normalize and len(agent.envs.obs_shape) == 3:
-            raise ValueError(f"normalize=True is for vectors; the frames of {agent.env} are scaled by obs_scale.")
+            raise ValueError(f"normalize=True is for vectors; leave it off for the frames of {agent.env}.")
         self.normalize, self.reward_clip, self.gamma = agent.normalize, agent.reward_clip, agent.gamma
         self.obs, self.returns = Moments(agent.envs.obs_shape), Moments(())
         self.running_return = np.zeros(agent.envs.num_envs)

@@ -11,7 +11,7 @@ def train(agent, total_steps, *watchers):
     """Let `agent` learn until it has taken `total_steps` steps in all -> Result.
 
     Watchers are called with (progress, result) after each iteration. One that returns a sentence ends the run: the
-    sentence says why. In a notebook a curve is drawn meanwhile. An interrupt returns what there is so far; call `train`
+    sentence says why. In a notebook a curve is drawn meanwhile. An interrupt returns the result so far; call `train`
     again to continue. Raises ValueError if `total_steps` is not above 0, and whatever the agent raises.
     """
     check_positive(total_steps=total_steps)
@@ -55,7 +55,7 @@ def stop_at(score, window=20):
 def time_limit(seconds):
     """A watcher that stops after this many seconds."""
     check_positive(seconds=seconds)
-    return lambda progress, result: f"{seconds} s are over" if result.seconds >= seconds else None
+    return lambda progress, result: f"time limit of {seconds} s" if result.seconds >= seconds else None
 
 
 def evaluate(agent, episodes=20, seed=1_000_000):

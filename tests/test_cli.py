@@ -384,8 +384,8 @@ def test_cpu_seconds_say_what_they_leave_out(monkeypatch):
 MISTAKES = {
     "train": "three: an algorithm (a2c",
     "train dqn --preset dqn-cartpole": "Name one of these three",
-    "train dqnn": "no algorithm 'dqnn'; there are a2c",
-    "train --preset dqn-cartpol": "no preset 'dqn-cartpol'; there are dqn-cartpole",
+    "train dqnn": "no algorithm 'dqnn'; take one of a2c",
+    "train --preset dqn-cartpol": "no preset 'dqn-cartpol'; take one of dqn-cartpole",
     "train dqn --env CartPol-v1": "'CartPol-v1' cannot be made",
     "train dqn --env Pendulum-v1": "continuous actions",
     "train dqn --set gama=0.9": "no setting 'gama'",

@@ -1,4 +1,4 @@
-"""Learning curves as plain numbers: train an agent, then read its returns at a few dozen steps, or by the clock."""
+"""Learning curves as plain numbers: train an agent, then read its returns at a few dozen steps, or against time."""
 
 import time
 
@@ -46,7 +46,7 @@ def curve(agent, total_steps):
 
 
 class Trace:
-    """A run on CartPole-v1 by the clock and by steps, and how stale its gradients were."""
+    """A run on CartPole-v1 over time and over steps, and how stale its gradients were."""
 
     def __init__(self):
         self.result = Result()

@@ -29,7 +29,7 @@ def reuse(seeds=range(10)):
 
 
 def minibatch(seeds=(0,)):
-    """Some samples of a rollout of CartPole-v1: `over_epochs` with the one seed."""
+    """Some samples of a rollout of CartPole-v1: `over_epochs` with the only seed."""
     (seed,) = seeds
     return over_epochs(seed)
 

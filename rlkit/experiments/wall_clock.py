@@ -1,4 +1,4 @@
-"""The lecture's table on a small scale: eight methods, one game, one machine, equal seconds by the clock.
+"""The lecture's table on a small scale: eight methods, one game, one machine, equal wall-clock time.
 
 Chapter 4, section 11. The settings are those of the small Pong presets; A2C's and A3C's are the best of four with
 another seed. Every method plays sixteen games at once. The four kinds of DQN have 5-step targets. A3C's two workers
@@ -43,7 +43,7 @@ METHODS = {  # in the order of the lecture's table
 
 
 def wall_clock(seeds=range(2)):
-    """Eight methods on one Atari game, each for 150 seconds by the clock -> {method: one `timed_run` for each seed}."""
+    """Eight methods on one Atari game, each for 150 wall-clock seconds -> {method: one `timed_run` for each seed}."""
     runs = {method: [] for method in METHODS}
     for seed in seeds:
         for method, make in METHODS.items():

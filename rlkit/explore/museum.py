@@ -15,7 +15,7 @@ KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
 
 
 def limits(values):
-    """The limits of a y axis: from the least to the largest value and a little more, with 0 in sight."""
+    """The limits of a y axis: from the least to the largest value and a little more, and including 0."""
     low, high = min(0.0, *values), max(0.0, *values)
     return low - 0.08 * (high - low), high + 0.12 * (high - low)
 

@@ -35,7 +35,7 @@ def staleness_shares(seeds):
 
 
 class ModelPicture:
-    """Returns by the model's clock and by steps; the staleness; the speed-up: modelled, measured, and the paper's.
+    """Returns over the model's clock and over steps; the staleness; the speed-up: modelled, measured, and the paper's.
 
     `runs` and `real` are the stored runs of the model and of real processes.
     """

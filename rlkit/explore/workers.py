@@ -1,4 +1,4 @@
-"""The number of workers, live: what they gain by the clock and by steps, what they do, how stale gradients are."""
+"""The number of workers, live: what they gain over time and over steps, what they do, how stale gradients are."""
 
 import time
 
@@ -40,7 +40,7 @@ def staleness(laps):
 
 
 class WorkersPicture:
-    """Four panels: returns by the clock and by steps and the staleness, a line for each run; the newest run's lanes."""
+    """Four panels: returns over time, over steps, and the staleness, a line for each run; the newest run's lanes."""
 
     def __init__(self):
         self.figure, axes = picture(2, 2, width=11, height=6.2)
@@ -60,7 +60,7 @@ class WorkersPicture:
         self.moving = Moving(self.figure)
 
     def add(self, name, number, num_workers):
-        """Lines for one more run, the `number`-th from 0 -> by the clock, by steps, staleness."""
+        """Lines for one more run, the `number`-th from 0 -> over time, over steps, staleness."""
         number %= len(COLOURS)
         style = dict(color=COLOURS[number], linestyle=STYLES[number], label=name)
         lines = [ax.plot([], [], **style)[0] for ax in (self.by_clock, self.by_steps)]

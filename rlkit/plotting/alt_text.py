@@ -11,7 +11,7 @@ import numpy as np
 
 LONGEST = 800  # characters: as much as one can listen to at once
 MANY_BARS = 9  # if there are more, only the lowest and the highest are named
-EXTREMES, ENDS, END = "extremes", "ends", "end"  # what is said of a line, from most to least
+EXTREMES, ENDS, END = "extremes", "ends", "end"  # how much is said about a line, from most to least
 
 
 def alt_text(figure):
@@ -19,7 +19,7 @@ def alt_text(figure):
 
     It is the figure's `alt`, if that is set; otherwise its axes and the numbers drawn in them. Of a line it says where
     it starts and ends, and its lowest and highest point if they lie elsewhere. If that gets too long, it says less.
-    Lines without a label are counted; a line of reference without a label is left out.
+    Lines without a label are counted; a reference line without a label is left out.
     """
     if getattr(figure, "alt", None):
         return plain(figure.alt)
@@ -152,7 +152,7 @@ def bars_of(ax):
 
 
 def lines(ax):
-    """The lines and points of an axes that are in sight, without lines of reference, which cross the whole axes."""
+    """The visible lines and points of an axes, without reference lines, which cross the whole axes."""
     return [
         line
         for line in ax.lines

@@ -269,7 +269,7 @@ def by_task(runs, tasks):
 
 
 def by_clock(runs, ylabel, window=5):
-    """Methods by the seconds they had -> Picture, those that replay on the left: seeds thin, their median thick.
+    """Methods over wall-clock time -> Picture, those that replay on the left: seeds thin, their median thick.
 
     `runs` maps a method to one {"seconds", "returns"} for each seed, an entry for each finished episode. Returns are
     averaged over the last `window` episodes.

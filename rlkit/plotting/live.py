@@ -288,7 +288,7 @@ class Run(BackgroundPanel):
         return describe(self.result)
 
     def alt(self):
-        """The curve in words, as it was last drawn -> str. The run may have gone on since."""
+        """The curve in words, as it was last drawn -> str. The run may have continued since."""
         return alt_text(self.figure)
 
     def stop(self):

@@ -3,7 +3,7 @@
 An agent declares what is saved of it, as names of its attributes (dotted for attributes of attributes):
 
     saved_to_act        what it needs to act
-    saved_to_learn      what it needs to go on learning as well
+    saved_to_learn      what else it needs to continue learning
     saved_to_play_on    what belongs to its current episodes; environments and random numbers are saved with it
 """
 
@@ -23,7 +23,7 @@ import torch
 from rlkit.running.resume import plain, play_state, resume_play, unplain
 
 FORMAT = "rlkit-2"
-EARLIER = "rlkit-1"  # the same, but with other names for what is needed to go on learning
+EARLIER = "rlkit-1"  # the same, but with other names for what is needed to continue learning
 STAND_INS = {"target": "network", "server.target": "network"}  # an agent that was saved to act has no target network
 
 
@@ -65,7 +65,7 @@ def agent_state(agent, resume=True):
     state = {name: part_state(attrgetter(name)(agent)) for name in names}
     if resume and hasattr(agent, "saved_to_play_on"):
         state["play"] = play_state(agent)
-        if state["play"]["envs"]:  # otherwise these episodes will not go on
+        if state["play"]["envs"]:  # otherwise these episodes will not continue
             state["play"] |= {name: part_state(attrgetter(name)(agent)) for name in agent.saved_to_play_on}
     return state
 

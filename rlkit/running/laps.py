@@ -1,4 +1,4 @@
-"""What an A3C worker reports to the parent process: when it pulled, acted, computed and pushed, and what came of it."""
+"""What an A3C worker reports to the parent process: when it pulled, acted, computed and pushed; episodes, metrics."""
 
 import time
 from typing import NamedTuple

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def available_memory():
-    """Bytes, or None where the system does not say."""
+    """Bytes, or None if the system does not say."""
     limits = [container_memory(), machine_memory()]
     return min((limit for limit in limits if limit is not None), default=None)
 

@@ -40,7 +40,9 @@ def check_settings(agent):
             if not 0 <= value <= 1:
                 raise ValueError(f"{field.name}={value!r} must lie between 0 and 1.")
         elif math.isnan(value) or value < 0 or value == 0 and field.name not in MAY_BE_ZERO:
-            raise ValueError(f"{field.name}={value!r} must be above 0.")
+            raise ValueError(
+                f"{field.name}={value!r} must be {'at least' if field.name in MAY_BE_ZERO else 'above'} 0."
+            )
 
 
 def plain(value):

@@ -19,4 +19,4 @@ class Bug(NamedTuple):
     broken: type  # a subclass with the wrong line in it
     settings: dict  # fields of both agents
     steps: int  # how long a run is
-    measure: Callable  # trained agent -> the number; some let the agent learn on
+    measure: Callable  # trained agent -> the number; some let the agent keep learning

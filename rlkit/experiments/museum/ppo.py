@@ -17,7 +17,7 @@ REUSE = dict(num_envs=8, num_steps=128, epochs=10, minibatch_size=256, learning_
 
 
 def next_updates(agent, count=5):
-    """Let the agent learn on for `count` rollouts -> the batch of each, and the policy's params after its update.
+    """Let the agent keep learning for `count` rollouts -> the batch of each, and the policy's params after its update.
 
     The batch's advantages are normalised, as the update saw them.
     """
