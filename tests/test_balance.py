@@ -55,10 +55,10 @@ def test_afterwards_the_agent_is_as_it_was():
 
 
 def test_inference_by_batch_size():
-    network = preset("ppo-pong-small", num_envs=2).network
-    times = inference_time(network, (4, 42, 42), (1, 32))
+    times = inference_time(preset("ppo-pong-small", num_envs=2).network, (4, 42, 42), (1, 32))
     assert times.shape == (2,) and (times > 0).all() and np.isfinite(times).all()
-    assert times[1] < times[0]  # one call for 32 observations is faster than 32 calls
+    one, many = inference_time(preset("ppo-cartpole").network, (4,), (1, 64))
+    assert many < one / 4  # a tiny network spends its time in the call, so 64 observations cost little more than one
 
 
 def test_seconds_must_be_a_number_above_0():
