@@ -9,8 +9,8 @@ def same(mine, reference, cases, tolerance=1e-6):
     """Call both on every case and assert equal results.
 
     A case is a dict of keyword arguments of `reference`. They are passed to `mine` by position, so its arguments may
-    have any names; arrays are passed as copies, so it cannot spoil a case. Raises an AssertionError with the first
-    case, the place and the numbers that differ, or with what is no number.
+    have any names; arrays are passed as copies, so it cannot change a case. Raises an AssertionError with the first
+    case, the place and the numbers that differ, or with what is not a number.
     """
     order = list(inspect.signature(reference).parameters)
     cases = list(cases)

@@ -48,7 +48,7 @@ class Shared(NamedTuple):
         return version, int(self.step)
 
     def publish(self, theta, theta_target, version, step):
-        """θ ← `theta` and θ⁻ ← `theta_target`, and last of all their version: see `pull`."""
+        """θ ← `theta` and θ⁻ ← `theta_target`, and their version last: see `pull`."""
         self.theta.copy_(theta)
         self.theta_target.copy_(theta_target)
         self.num_updates.fill_(version)

@@ -325,7 +325,7 @@ def test_results_that_could_not_be_stored_are_not_computed(monkeypatch, tmp_path
     monkeypatch.setattr(sweeps, "DATA", tmp_path)
     monkeypatch.setattr(sweeps.os, "access", lambda path, mode: False)
     monkeypatch.setitem(SWEEPS, "variants", lambda: pytest.fail("it was computed"))
-    with pytest.raises(SystemExit, match=r"variants.json cannot be written: give yourself the permission first\.$"):
+    with pytest.raises(SystemExit, match=r"variants.json cannot be written; get permission to write it first\.$"):
         sweeps.main("variants")
 
 

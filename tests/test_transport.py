@@ -1,4 +1,4 @@
-"""Transports: what A3C and Gorila use of them is enough to put messages in the place of shared memory.
+"""Transports: what A3C and Gorila use of them is enough to replace shared memory by messages.
 
 The messages here are bytes, as they would travel over a network. The learners must not notice the difference.
 """
@@ -23,7 +23,7 @@ from rlkit.running.transport import SharedMemory
 
 
 def in_this_process(work, jobs, **options):
-    """In place of `supervise`: one worker after the other, each until it ends."""
+    """Instead of `supervise`: one worker after the other, each until it ends."""
     for job in jobs:
         sent = []
         work(sent.append, *job)
@@ -138,7 +138,7 @@ class Letters:
 
 
 def in_a_thread(work, jobs, **options):
-    """In place of `supervise`: one worker, which waits at each message until the server has dealt with it."""
+    """Instead of `supervise`: one worker, which waits at each message until the server has dealt with it."""
     (job,) = jobs
     messages, dealt_with = queue.Queue(), queue.Queue()
 
@@ -177,7 +177,7 @@ def test_gorila_learns_the_same_by_messages(monkeypatch):
 
 
 class Cell:
-    """In place of a tensor in shared memory: notes when it is read and written."""
+    """Instead of a tensor in shared memory: notes when it is read and written."""
 
     def __init__(self, name, log):
         self.name, self.log = name, log

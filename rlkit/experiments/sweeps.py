@@ -67,7 +67,7 @@ def main(name):
     """Run a sweep on one thread and write `rlkit/data/NAME.json`: the runs, and how they were made."""
     path = DATA / f"{name}.json"
     if not os.access(path if path.exists() else DATA, os.W_OK):  # known now, not hours later
-        sys.exit(f"{path} cannot be written: give yourself the permission first.")
+        sys.exit(f"{path} cannot be written; get permission to write it first.")
     torch.set_num_threads(1)
     code, began = code_of(SWEEPS[name]), time.perf_counter()
     runs = SWEEPS[name]()
