@@ -72,7 +72,7 @@ def test_another_shape_or_nan_is_refused():
     assert refusal(lambda x: np.array(x)[:, None]) == "case 0 of 2: your result has the shape (2, 1), rlkit's (2,)."
     assert refusal(lambda x: x[0]) == "case 0 of 2: your result has the shape (), rlkit's (2,)."
     assert "yours is nan" in refusal(lambda x: [np.nan, x[1]])
-    assert refusal(lambda x: x, []) == "There is no case to compare on."
+    assert refusal(lambda x: x, []) == "There are no cases to compare; pass at least one."
 
 
 @pytest.mark.parametrize("kind", [np.array, torch.tensor])
