@@ -131,10 +131,10 @@ def agent_device(agent):
 
 
 class Interrupts:
-    """Ctrl-C lets the iteration finish, because there the run can be resumed exactly, and ends the run.
+    """Ctrl-C ends the run at the end of its iteration, where it can be resumed exactly.
 
     A second Ctrl-C ends it at once, and so does an iteration that takes too long. SIGTERM, which a shutdown sends,
-    does the same as Ctrl-C. A shell lets what it starts with `&` ignore SIGINT; here SIGINT works anyway.
+    does the same as Ctrl-C. A shell makes what it starts with `&` ignore SIGINT; here SIGINT works anyway.
     """
 
     def __init__(self):

@@ -89,7 +89,7 @@ class A3C:
         self.model = A2C(**self.settings(self.seed))  # the global model: it does not play
         self.envs, self.network, self.policy = self.model.envs, self.model.network, self.model.policy
         self.optimize = self.model.optimize
-        self.shared = SharedMemory.hold(self.optimize, self.num_workers)
+        self.shared = SharedMemory.hold(self.optimize, self.num_workers)  # shared.theta is θ
         self.model.player = Player(self.model)  # the old one had views of the old weights
         self.laps = deque(maxlen=5_000)  # (rank, Lap) of the last updates
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)

@@ -1,7 +1,7 @@
 """How the workers of A3C reach θ. Here it lies in memory that all processes of one machine share.
 
 A worker joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its gradient.
-Between two rounds it looks at T. Anything that offers these can replace shared memory: a worker uses nothing else.
+Between two rounds it reads T. Anything that offers these can replace shared memory: a worker uses nothing else.
 """
 
 from contextlib import nullcontext
@@ -49,7 +49,7 @@ class SharedMemory(NamedTuple):
         return int(self.steps.sum())
 
     def set_T(self, total):
-        """Continue to count from there."""
+        """T ← total, and counting continues from there."""
         self.steps.zero_()
         self.steps[0] = total
 
