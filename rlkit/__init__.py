@@ -32,3 +32,8 @@ def __getattr__(name):
 
         return Run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    """What Tab offers after `rlkit.`; `Run` is among it before it is loaded."""
+    return [*globals(), "Run"]

@@ -4,15 +4,16 @@ import sys
 
 import numpy as np
 
-from rlkit.running.result import Result, watch
+from rlkit.running.result import Result, finish, watch
 
 
 def train(agent, total_steps, *watchers):
     """Let `agent` learn until it has taken `total_steps` steps in all -> Result.
 
     Watchers are called with (progress, result) after each iteration. One that returns a sentence ends the run: the
-    sentence says why. In a notebook a curve is drawn meanwhile. An interrupt returns the result so far; call `train`
-    again to continue. Raises ValueError if `total_steps` is not above 0, and whatever the agent raises.
+    sentence says why. A watcher's method `finish(result)`, if it has one, is called when the run has ended. In a
+    notebook a curve is drawn meanwhile. An interrupt returns the result so far; call `train` again to continue. Raises
+    ValueError if `total_steps` is not above 0, and whatever the agent raises.
     """
     check_positive(total_steps=total_steps)
     result = Result(agent=agent)
@@ -29,8 +30,7 @@ def train(agent, total_steps, *watchers):
     except KeyboardInterrupt:
         result.stopped = "interrupted"
     finally:
-        for watcher in watchers:
-            getattr(watcher, "finish", lambda result: None)(result)
+        finish(watchers, result)
     return result
 
 

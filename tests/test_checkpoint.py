@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
+from rlkit.reinforce import REINFORCE
 from rlkit.running.checkpoint import agent_state, checkpoint, load, read, restore_agent, save
 from rlkit.training import evaluate, train
+from rlkit.trpo import TRPO
 
 module = sys.modules["rlkit.running.checkpoint"]  # rlkit.running.checkpoint is also the name of the watcher
 
@@ -141,6 +144,24 @@ def test_what_is_not_in_the_state_of_the_episodes_stays_as_in_a_new_agent():
         assert other.player.lstm_state.any() == (name != "player.lstm_state")
         assert other.player.scaling.running_return.any() == (name == "player.lstm_state")
         np.testing.assert_array_equal(other.envs.obs, agent.envs.obs)
+
+
+OPTIMIZERS = [
+    (tiny(), {"optimizer": {"learning_rate": "lr", "adam_eps": "eps"}}),
+    (small(TRPO), {"optimizer": {"learning_rate": "lr"}}),
+    (small(REINFORCE), {"policy_optimizer": {"learning_rate": "lr"}, "value_optimizer": {"value_learning_rate": "lr"}}),
+    (Gorila(hidden=(8,)), {"server.optimizer": {"learning_rate": "lr", "adam_eps": "eps"}}),
+]
+
+
+@pytest.mark.parametrize("agent, optimizers", OPTIMIZERS, ids=[type(agent).__name__ for agent, _ in OPTIMIZERS])
+def test_a_changed_setting_of_an_optimizer_counts_and_not_the_saved_one(path, agent, optimizers):
+    save(agent, path)
+    changes = {setting: 0.125 / (n + 1) for n, setting in enumerate(s for names in optimizers.values() for s in names)}
+    loaded = load(path, **changes)
+    for optimizer, names in optimizers.items():
+        (group,) = attrgetter(optimizer)(loaded).param_groups
+        assert {setting: group[name] for setting, name in names.items()} == {name: changes[name] for name in names}
 
 
 def test_a_file_holds_only_tensors_and_plain_values(path):

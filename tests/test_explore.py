@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rlkit import explore, preset
+from rlkit import checkpoint, explore, load, preset
 from rlkit import functional as F
 from rlkit.experiments.stored import stored
 from rlkit.explore.beta import LINE, along_the_line
@@ -391,6 +391,30 @@ def test_a_run_that_fails_says_so_and_raises():
 def test_a_watcher_stops_a_run_with_its_reason():
     run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, lambda progress, result: "enough")
     assert run.wait() is run.result and run.result.stopped == "enough" and run.result.step < 1_000
+
+
+def test_a_run_tells_its_watchers_that_it_has_ended(tmp_path):
+    told = []
+
+    class Enough:
+        def __call__(self, progress, result):
+            if progress.step >= 200:
+                return "enough"
+
+        def finish(self, result):
+            told.append((result.step, result.stopped))
+
+    run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, Enough(), checkpoint(tmp_path / "agent.pt"))
+    run.wait()
+    assert told == [(run.agent.step, "enough")] and load(tmp_path / "agent.pt").step == run.agent.step >= 200
+
+    def fail(progress, result):
+        raise RuntimeError("no more")
+
+    run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, Enough(), fail)
+    with pytest.raises(RuntimeError, match="no more"):
+        run.wait()
+    assert told[1:] == [(run.agent.step, "failed: no more")]
 
 
 def wait_for(condition, seconds=30):

@@ -169,7 +169,11 @@ def test_training_without_a_screen_loads_no_picture_library_and_no_emulator():
 
 
 def test_run_is_exported_and_loaded_on_first_use():
+    import rlkit
     from rlkit import Run
     from rlkit.plotting.live import Run as same
 
     assert Run is same
+    assert {*rlkit.__all__} <= {*dir(rlkit)}  # what Tab offers
+    with pytest.raises(AttributeError, match="has no attribute 'Runner'"):
+        rlkit.Runner  # noqa: B018

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import small, tiny, weights
+from conftest import Chain, small, tiny, weights
 
 from rlkit import replay as replay_module
 from rlkit.a2c import A2C
@@ -173,6 +173,12 @@ def test_a_replay_memory_above_the_limit_is_not_saved_but_the_episodes_continue(
         assert len(loaded.replay) == kept
         np.testing.assert_array_equal(loaded.envs.obs, agent.envs.obs)
         train(loaded, 600)
+
+
+def test_without_its_environments_nothing_is_saved_of_an_agents_episodes():
+    for agent, name in ((tiny(Chain), "replay"), (small(A2C, Chain, recurrent=True), "player.lstm_state")):
+        assert agent_state(agent)["play"].keys() == {"settings", "rng", "envs"}
+        assert name in agent_state(type(agent)())["play"]
 
 
 def test_only_environments_whose_whole_state_is_known_count_as_storable():

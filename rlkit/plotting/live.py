@@ -16,7 +16,7 @@ from IPython.display import display
 
 from rlkit.plotting import BLUE, Moving, compact, picture, smooth
 from rlkit.plotting.alt_text import alt_text, axes_in_words, plain
-from rlkit.running.result import Result, watch
+from rlkit.running.result import Result, finish, watch
 
 
 class Redraw:
@@ -277,6 +277,8 @@ class Run(BackgroundPanel):
         except Exception as error:
             self.result.stopped = f"failed: {error}"
             raise
+        finally:
+            finish(self.watchers, self.result)
 
     def draw(self):
         """Show the result so far: the curve and its line of text."""

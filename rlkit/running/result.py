@@ -94,3 +94,10 @@ def watch(agent, total_steps, result):
         result.add(progress, metrics=due)
         recorded = result.seconds if due else recorded
         yield progress
+
+
+def finish(watchers, result):
+    """Tell those watchers of a run that have a method `finish` that it has ended, and how."""
+    for watcher in watchers:
+        if hasattr(watcher, "finish"):
+            watcher.finish(result)
