@@ -7,10 +7,13 @@ would do. This file keeps to syntax and modules that Python 2.7 has too, because
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 
 OLDEST, NEWEST = (3, 11), (3, 14)
 VERSIONS = ["3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SECONDS = 20  # a Python that does not answer in this time hangs
 STARTED = "RLKIT_STARTED_AGAIN"  # set for a Python that this file has started: it looks for no other one
 
 # What each candidate runs: it prints its version and its path, or fails if it cannot make environments.
@@ -101,29 +104,33 @@ def on_path(program):
 
 def ask(command):
     """The version of another Python and its path, or None if it does not start, or cannot run the lectures."""
-    lines = output(command + ["-c", PROBE]).splitlines()
+    lines = output(command + ["-c", PROBE], SECONDS).splitlines()
     try:
         version, path = lines
-        return (version, path) if serves([int(part) for part in version.split(".")]) else None
+        serving = serves([int(part) for part in version.split(".")])
     except ValueError:  # it printed something else
         return None
+    return (version, path) if serving and os.path.isfile(path) and os.access(path, os.X_OK) else None
 
 
-def output(command):
-    """What a command prints, or nothing if it is not there or fails."""
-    try:
-        with open(os.devnull) as nothing:
-            process = subprocess.Popen(
-                command,
-                stdin=nothing,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,  # the reader does not need a shim's complaint
-                env=dict(os.environ, PYTHONIOENCODING="utf-8"),
-            )
-            said, _ = process.communicate()
-    except OSError:
-        return ""
-    return said.decode("utf-8", "replace").strip() if process.returncode == 0 else ""
+def output(command, seconds=120):
+    """What a command prints, or nothing if it is not there, fails, or does not end within these seconds."""
+    # Into a file, because a pipe ends only with the last process that holds it.
+    with open(os.devnull, "r+") as nothing, tempfile.TemporaryFile() as said:
+        environment = dict(os.environ, PYTHONIOENCODING="utf-8")
+        try:
+            process = subprocess.Popen(command, stdin=nothing, stdout=said, stderr=nothing, env=environment)
+        except OSError:
+            return ""
+        alarm = threading.Timer(seconds, process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            process.wait()
+        finally:
+            alarm.cancel()
+        said.seek(0)
+        return said.read(10000).decode("utf-8", "replace").strip() if process.returncode == 0 else ""
 
 
 def start_again(path):

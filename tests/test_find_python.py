@@ -26,6 +26,7 @@ import find_python
 
 if "PRETEND" in os.environ:
     sys.version_info = tuple(int(part) for part in os.environ.pop("PRETEND").split("."))
+find_python.SECONDS = int(os.environ.pop("SECONDS", find_python.SECONDS))
 if os.environ.pop("WINDOWS", None):
     find_python.os.name = "nt"
 find_python.ensure()
@@ -139,6 +140,32 @@ def test_the_newest_that_works_is_chosen_and_every_candidate_is_tried_first(mach
     machine.put_good("python3")
     assert machine.run("command.py", PRETEND="3.10.13")[2] == 7
     assert machine.asked() == ["python3.11"]
+
+
+@posix
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec sleep 60",
+        "sleep 60",  # killing the shell leaves its child
+        "while :; do echo 3.13.0; done",
+        "sleep 60 & exit 1",  # it has ended, but its child keeps what it writes to open
+    ],
+)
+def test_a_python_that_hangs_is_passed_over(machine, script):
+    machine.put("python3.13", script.replace("sleep", shutil.which("sleep")))
+    machine.put_good("python3.12")
+    _, complained, code = machine.run("command.py", PRETEND="3.10.13", SECONDS="1")
+    assert code == 7 and machine.asked()[0] == "python3.12", complained
+
+
+@posix
+@pytest.mark.parametrize("place", ["/nowhere/python", "{folder}", "{folder}/command.py", "python"])
+def test_a_python_that_names_a_place_where_it_is_not_is_passed_over(machine, place):
+    machine.put("python3.13", f"echo 3.13.0; echo {place.format(folder=machine.folder)}")
+    machine.put_good("python3.12")
+    _, complained, code = machine.run("command.py", PRETEND="3.10.13")
+    assert code == 7 and complained.count("\n") == 1, complained
 
 
 @posix
