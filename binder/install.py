@@ -43,14 +43,26 @@ def environment(arguments, extras="test"):
     """Make sure that `.venv` is ready, and return the arguments that were not meant for us."""
     newest = "--newest" in arguments
     if not ready(extras, newest):
-        with one_at_a_time():
-            if not ready(extras, newest):  # another process may have made it while we waited for the lock
-                make_venv(fresh=newest)
-                install(PYTHON, extras, cuda="--cuda" in arguments, newest=newest)
-                ask_no_questions(VENV)
-                made_from = fingerprint(newest)
-                STAMP.write_text(made_from + " " + extras)  # last: an interrupted install has no stamp and is continued
+        if not os.access(str(ROOT), os.W_OK):
+            stop("%s cannot be written, and .venv is made in it: copy the repository to a folder of your own." % ROOT)
+        try:
+            with one_at_a_time():
+                if not ready(extras, newest):  # another process may have made it while we waited for the lock
+                    make_ready(extras, newest, cuda="--cuda" in arguments)
+        except KeyboardInterrupt:
+            say("interrupted; the same command continues from there.")
+            sys.exit(130)
     return [argument for argument in arguments if argument not in FLAGS]
+
+
+def make_ready(extras, newest, cuda):
+    """Make `.venv` or bring it up to date. It has a stamp only when all is done, so that an interruption is noticed."""
+    with contextlib.suppress(OSError):  # there is none
+        STAMP.unlink()
+    make_venv(fresh=newest)
+    install(PYTHON, extras, cuda=cuda, newest=newest)
+    ask_no_questions(VENV)
+    STAMP.write_text(fingerprint(newest) + " " + extras)
 
 
 def fingerprint(newest=False):
@@ -65,7 +77,7 @@ def ready(extras, newest=False):
     """Is `.venv` there, up to date, and with at least these extras?"""
     if not (PYTHON.exists() and STAMP.exists()):
         return False
-    made_from, _, there = STAMP.read_text().partition(" ")
+    made_from, _, there = STAMP.read_text(errors="replace").partition(" ")
     return made_from == fingerprint(newest) and set(extras.split(",")) <= set(there.split(","))
 
 
@@ -75,10 +87,17 @@ def one_at_a_time():
 
     SQLite's lock works on every system, and the system releases it when the process ends, however it ends.
     """
-    with contextlib.closing(sqlite3.connect(str(ROOT / ".venv.lock"), timeout=1800)) as lock:
-        with contextlib.suppress(sqlite3.Error):  # some network drives have no locks: go on without one
+    with contextlib.ExitStack() as held:
+        try:
+            lock = held.enter_context(contextlib.closing(sqlite3.connect(str(ROOT / ".venv.lock"), timeout=0)))
             lock.execute("BEGIN EXCLUSIVE")
-        yield
+        except sqlite3.Error as error:
+            if "locked" in str(error):
+                say("another command is making .venv; waiting for it.")
+                with contextlib.suppress(sqlite3.Error):
+                    lock.execute("PRAGMA busy_timeout = 1800000")  # milliseconds
+                    lock.execute("BEGIN EXCLUSIVE")
+        yield  # some network drives have no locks: go on without one
 
 
 def make_venv(fresh=False):

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -102,6 +104,80 @@ def test_environment_installs_once_and_again_after_an_interruption(install, monk
     assert install.asked == ["pip"]
     assert install.environment([]) == []
     assert install.asked == ["pip"]
+
+
+@pytest.fixture
+def made(install, monkeypatch, tmp_path):
+    """install.py with an environment in a temporary folder, which is there at once."""
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text("torch==2.0")
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(install, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(install, "make_venv", lambda fresh: (tmp_path / "python").touch())
+    return install
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_change_leaves_no_environment_that_seems_ready(made, monkeypatch, capsys):
+    made.environment([])
+    (made.ROOT / "constraints.txt").write_text("torch==3.0")
+    pip = made.pip
+    monkeypatch.setattr(made, "pip", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        made.environment([])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.endswith("rlkit: interrupted; the same command continues from there.\n")
+    (made.ROOT / "constraints.txt").write_text("torch==2.0")  # as before, but half of it was replaced
+    monkeypatch.setattr(made, "pip", pip)
+    made.asked.clear()
+    made.environment([])
+    assert made.asked
+
+
+@pytest.mark.parametrize("stamp", [b"", b"\xff\xfe\x00", b"half"])
+def test_a_damaged_stamp_means_not_ready(made, stamp):
+    made.environment([])
+    made.STAMP.write_bytes(stamp)
+    assert not made.ready("test")
+
+
+def test_a_checkout_that_cannot_be_written_is_named_and_its_cure_too(made, monkeypatch):
+    monkeypatch.setattr(made.os, "access", lambda path, mode: False)
+    with pytest.raises(SystemExit, match=r"cannot be written, .* copy the repository to a folder of your own\.$"):
+        made.environment([])
+    assert made.asked == []
+
+
+def test_where_there_are_no_locks_the_environment_is_made_without(made):
+    (made.ROOT / ".venv.lock").mkdir()  # it cannot be opened
+    made.environment([])
+    assert made.ready("test")
+
+
+def test_a_second_command_says_that_it_waits_and_then_finds_the_environment_made(made, capsys):
+    entered = threading.Event()
+
+    def second():
+        entered.set()
+        made.environment([])
+
+    with made.one_at_a_time():
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert entered.wait(10)
+        for _ in range(1000):
+            if "waiting for it." in (said := capsys.readouterr().err):
+                break
+            time.sleep(0.01)
+        made.make_ready("test", newest=False, cuda=False)
+        asked = len(made.asked)
+    thread.join(30)
+    assert said == "rlkit: another command is making .venv; waiting for it.\n"
+    assert made.ready("test") and len(made.asked) == asked
 
 
 def test_the_newest_versions_get_a_fresh_environment(install, monkeypatch, tmp_path):
