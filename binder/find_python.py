@@ -20,6 +20,13 @@ STARTED = "RLKIT_STARTED_AGAIN"  # set for a Python that this file has started: 
 PROBE = "import ensurepip, sys, venv; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
 
 
+def help_if_asked(text):
+    """Print the help and end, if it is asked for. That needs no environment and no other Python."""
+    if "--help" in sys.argv or "-h" in sys.argv:
+        sys.stdout.write(text)
+        sys.exit()
+
+
 def ensure():
     """Return in a Python that can run the lectures. In any other one, start this command again and end with it."""
     started_again = os.environ.pop(STARTED, None)

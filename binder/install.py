@@ -13,8 +13,13 @@ import sys
 
 import find_python
 
+FLAGS = ("--cuda", "--newest")
 HERE = "--here" in sys.argv
 if __name__ == "__main__":
+    find_python.help_if_asked(__doc__)
+    for word in sys.argv[1:]:
+        if word not in FLAGS + ("--here",):
+            find_python.stop("there is no option %s; `python binder/install.py --help` lists all." % word)
     find_python.check_version() if HERE else find_python.ensure()
 
 import contextlib
@@ -36,7 +41,6 @@ STAMP = VENV / "rlkit-stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 NOWHERE_ELSE = {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
-FLAGS = ("--cuda", "--newest")
 
 
 def environment(arguments, extras="test"):

@@ -1,6 +1,11 @@
 """`python lectures` sets up what is missing, then opens JupyterLab on the lectures.
 
-Other arguments go to JupyterLab: `python lectures --no-browser --port 9000`.
+    python lectures --cuda     with torch's CUDA build, several GB, even if no NVIDIA GPU is found
+    python lectures --newest   with the newest versions that pyproject.toml allows, in a fresh .venv
+    python lectures --help     this text
+
+Other arguments go to JupyterLab: `python lectures --no-browser --port 9000`. `.venv/bin/python -m jupyterlab --help`
+lists them; on Windows it is `.venv\\Scripts\\python`.
 """
 
 import os
@@ -11,6 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "binder"))
 import find_python
 
 if __name__ == "__main__":
+    find_python.help_if_asked(__doc__)
     find_python.ensure()
 
 import install

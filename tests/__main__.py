@@ -17,9 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "binder"))
 import find_python
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        sys.stdout.write(__doc__)
-        sys.exit()
+    find_python.help_if_asked(__doc__)
     find_python.ensure()
 
 from glob import glob

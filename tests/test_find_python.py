@@ -99,9 +99,17 @@ def test_a_suitable_python_is_used_as_it_is(machine):
     assert machine.run("command.py", "-k", "gae") == (f"{HERE} ['-k', 'gae'] []\n", "", 7)
 
 
-def test_help_needs_no_environment(machine):
-    said, complained, code = machine.run("tests", "--help")
-    assert "--fast" in said and (complained, code) == ("", 0)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_needs_no_environment(machine, command, option):
+    said, complained, code = machine.run(command, option)
+    assert "--newest" in said and (complained, code) == ("", 0)
+
+
+@pytest.mark.parametrize("option", ["--newst", "cuda", "--here=x"])
+def test_the_installer_refuses_an_option_that_it_does_not_know_before_it_installs_anything(machine, option):
+    said, complained, code = machine.run("binder/install.py", option)
+    assert (said, code) == ("", 1) and f"there is no option {option};" in complained and complained.count("\n") == 1
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9), (3, 14, 0)])
