@@ -1,4 +1,4 @@
-"""`python tests` sets up what is missing, then lints, runs the tests and runs every lecture again.
+"""`python tests` sets up what is missing, then lints, runs the tests and runs every lecture and assignment again.
 
     python tests --fast       for daily work: lint and quick tests, under four minutes on two cores; it leaves out
                               the lectures, the browser, nbgrader, and the files listed as SLOW in tests/__main__.py
@@ -52,7 +52,8 @@ def legs(arguments):
         return [lint, ["pytest"] + THREE_AT_A_TIME + quick + [word for word in arguments if word != "--fast"]]
     if arguments:
         return [["pytest"] + (NBVAL if "--nbval" in arguments else []) + arguments]
-    in_order = LONG + files("lectures/*.ipynb") + [path for path in tests if path not in LONG]  # the long ones first
+    notebooks = files("lectures/*.ipynb") + files("lectures/assignments/source/*/*.ipynb")
+    in_order = LONG + notebooks + [path for path in tests if path not in LONG]  # the long ones first
     return [lint, ["pytest"] + NBVAL + THREE_AT_A_TIME + in_order]
 
 

@@ -301,10 +301,12 @@ def test_the_exit_code_of_the_program_is_returned(install, monkeypatch):
 # --- python tests ---
 
 
-def test_python_tests_lints_tests_and_runs_every_lecture():
+def test_python_tests_lints_tests_and_runs_every_lecture_and_assignment():
     ruff, pytest = load(ROOT / "tests" / "__main__.py").legs([])
     assert ruff[0] == "ruff" and pytest[0] == "pytest" and "--nbval" in pytest
-    files = {path.relative_to(ROOT).as_posix() for path in [*NOTEBOOKS, *ROOT.glob("tests/test_*.py")]}
+    assignments = list(ROOT.glob("lectures/assignments/source/*/*.ipynb"))  # with their solutions
+    assert len(assignments) == 3
+    files = {path.relative_to(ROOT).as_posix() for path in [*NOTEBOOKS, *assignments, *ROOT.glob("tests/test_*.py")]}
     assert sorted(word for word in pytest if word.startswith(("tests/test_", "lectures/"))) == sorted(files)
 
 

@@ -78,7 +78,8 @@ def main():
 def files():
     """All chapters and tests whose results could depend on numerics."""
     tests = [path for path in (ROOT / "tests").glob("test_*.py") if path.stem[5:] not in WITHOUT_NUMBERS]
-    return sorted(path.relative_to(ROOT).as_posix() for path in [*(ROOT / "lectures").glob("*.ipynb"), *tests])
+    notebooks = [*ROOT.glob("lectures/*.ipynb"), *ROOT.glob("lectures/assignments/source/*/*.ipynb")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in [*notebooks, *tests])
 
 
 def run(report, python, switches, files):
