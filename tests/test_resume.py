@@ -135,6 +135,21 @@ def test_other_settings_start_new_episodes_and_an_empty_replay_memory(path):
         train(loaded, 600)
 
 
+def test_the_same_episodes_continue_only_if_nothing_changed_that_they_depend_on(path, monkeypatch):
+    agent = tiny(seed=5)
+    train(agent, 300)
+    save(agent, path)
+    depend = {"reward_clip": 1.0, "frame_size": 42, "actions": (1, 0), "life_loss": True, "prioritized": True}
+    for name, value in (depend | {"alpha": 0.5}).items():
+        loaded = load(path, **{name: value})
+        assert len(loaded.replay) == 0 and not np.array_equal(loaded.envs.obs, agent.envs.obs), name
+    for name, value in {"double": True, "gamma": 0.5, "epsilon_end": 0.5, "batch_size": 7}.items():
+        loaded = load(path, **{name: value})
+        assert len(loaded.replay) == 300 and np.array_equal(loaded.envs.obs, agent.envs.obs), name
+    monkeypatch.setattr(gymnasium, "__version__", "0.0")  # it may play differently
+    assert len(load(path).replay) == 0
+
+
 def test_new_episodes_depend_on_the_seed_and_the_step(path):
     def first_obs(seed, steps):
         agent = tiny(seed=seed)
@@ -155,9 +170,13 @@ def test_a_file_of_an_earlier_version_can_act_and_says_what_it_lacks(path):
         torch.save({"format": "rlkit-1", "sha256": checksum(content), **content}, path)
         with pytest.warns(UserWarning, match="An earlier version wrote .*agent.pt: the agent can act"):
             other = load(path)
+        del content["state"]["scales"]
+        small_one = path.with_name("small.pt")  # it holds what is needed to act, so it lacks nothing
+        torch.save({"format": "rlkit-1", "sha256": checksum(content), **content}, small_one)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             read(path)  # as `eval` does before it loads: it warns only once
+            assert weights(load(small_one).network).equal(weights(agent.network))
         assert other.step == agent.step and weights(other.network).equal(weights(agent.network))
         assert train(other, 600).step >= 600
 
