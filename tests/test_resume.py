@@ -1,5 +1,6 @@
 """A run that was saved and loaded equals the uninterrupted run, number for number."""
 
+import copy
 import warnings
 
 import gymnasium
@@ -12,8 +13,8 @@ from rlkit import replay as replay_module
 from rlkit.a2c import A2C
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
-from rlkit.running.checkpoint import agent_state, checksum, load, read, save
-from rlkit.running.resume import parts
+from rlkit.running.checkpoint import agent_state, checksum, load, on_cpu, read, restore_agent, save
+from rlkit.running.resume import parts, plain, unplain
 from rlkit.training import train
 from rlkit.trpo import TRPO
 
@@ -150,6 +151,25 @@ def test_the_same_episodes_continue_only_if_nothing_changed_that_they_depend_on(
     assert len(load(path).replay) == 0
 
 
+def test_one_state_can_be_given_to_several_agents():
+    agent, one, two = (tiny(num_envs=3, seed=5) for _ in range(3))
+    train(agent, 300)
+    state = on_cpu(agent_state(agent), {})
+    for other in (one, two):
+        restore_agent(other, copy.deepcopy(state) if other is two else state)
+    train(one, 600)
+    restore_agent(one, state)  # what was learned and played has not changed it
+    assert same(agent_state(one), agent_state(two))
+
+
+def test_an_array_keeps_its_memory_layout_in_a_checkpoint(path):
+    """The order of BLAS's additions, and so its rounding, depends on the layout."""
+    for array in (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(2, 3).T, np.array(0.5)):
+        torch.save(on_cpu(plain(array), {}), path)
+        back = unplain(torch.load(path))
+        assert back.strides == array.strides and back.dtype == array.dtype and np.array_equal(back, array)
+
+
 def test_new_episodes_depend_on_the_seed_and_the_step(path):
     def first_obs(seed, steps):
         agent = tiny(seed=seed)
@@ -157,6 +177,10 @@ def test_new_episodes_depend_on_the_seed_and_the_step(path):
         save(agent, path, resume=False)
         return load(path).envs.obs.tolist()
 
+    agent = tiny(seed=1)
+    train(agent, 40)
+    save(agent, path)
+    assert load(path, seed=2).rng.random() != load(path, seed=3).rng.random()  # not that of the file
     assert first_obs(1, 40) == first_obs(1, 40)
     assert len({str(first_obs(seed, steps)) for seed in (1, 2) for steps in (40, 80)}) == 4
 

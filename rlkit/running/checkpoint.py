@@ -7,6 +7,7 @@ An agent declares what is saved of it, as names of its attributes (dotted for at
     saved_to_play_on    what belongs to its current episodes; environments and random numbers are saved with it
 """
 
+import copy
 import dataclasses
 import hashlib
 import importlib
@@ -60,7 +61,10 @@ def save(agent, path, resume=True):
 
 
 def agent_state(agent, resume=True):
-    """What the agent declares, as tensors and plain values: {name: value}."""
+    """What the agent declares, as tensors and plain values: {name: value}.
+
+    Some are the tensors that the agent goes on learning with, so `save` copies them.
+    """
     names = agent.saved_to_act + (agent.saved_to_learn if resume else ())
     state = {name: part_state(attrgetter(name)(agent)) for name in names}
     if resume and hasattr(agent, "saved_to_play_on"):
@@ -97,7 +101,8 @@ def restore_part(agent, name, saved):
     owner = attrgetter(owner)(agent) if owner else agent
     part = getattr(owner, attribute)
     if isinstance(part, torch.optim.Optimizer):  # the agent's settings, not the saved ones, decide the learning rate
-        part.load_state_dict(saved | {"param_groups": part.state_dict()["param_groups"]})
+        groups = part.state_dict()["param_groups"]
+        part.load_state_dict(copy.deepcopy(saved) | {"param_groups": groups})  # it keeps the tensors that it is given
     elif hasattr(part, "load_state_dict"):
         part.load_state_dict(saved)
     elif hasattr(part, "restore"):
