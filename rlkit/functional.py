@@ -478,7 +478,7 @@ def normalize(advantages: Tensor) -> Tensor:
     ([-1.0, 1.0], [0.0])
     """
     exact = advantages.double()  # in single precision, dividing by 10^-8 would magnify the rounding of equal advantages
-    return ((exact - exact.mean()) / (exact.std(correction=0) + 1e-8)).to(advantages.dtype)
+    return ((exact - exact.mean()) / (exact.std(correction=0) + 1e-8)).to(torch.result_type(advantages, 1.0))
 
 
 def value_loss(values: Array, returns: Array) -> Array:
@@ -719,12 +719,14 @@ def kl_penalized_surrogate(ratio: Numbers, advantages: Numbers, kl: Numbers, kl_
     Source: PPO 2017, eq. 8; the lecture's J_PPO.
     Shapes: ratio r, advantages A and kl `[B]`; kl_coef β a number, or `[K, 1]` for K of them at once -> `[B]` or
         `[K, B]`, to be maximised.
-    Raises: ValueError if the shapes of the first three differ.
+    Raises: ValueError if the shapes of the first three differ, or kl_coef is an array that is no column.
 
     >>> kl_penalized_surrogate(torch.tensor([1.5]), torch.tensor([2.0]), torch.tensor([0.1]), 10.0).tolist()
     [2.0]
     """
     same_shape(ratio=ratio, advantages=advantages, kl=kl)
+    if getattr(kl_coef, "shape", ()):
+        same_shape(kl_coef=kl_coef, **{"a column": (kl_coef.shape[0], 1)})
     return ratio * advantages - kl_coef * kl
 
 
@@ -796,7 +798,8 @@ def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) ->
     A plain number goes with every shape. A tuple is not an array but the shape that the others must have.
 
     Shapes: any. With `leading`, only the last axes must agree: `[B]` goes with `[K, B]`, where it stands for all K.
-    Raises: ValueError, in one sentence that names the arrays, their shapes and the cure.
+    Raises: ValueError, in one sentence that names the arrays, their shapes and the cure; also for a list, which NumPy
+        would stretch and compare with 0 as a whole.
 
     >>> same_shape(values=torch.zeros(3), returns=torch.zeros(3, 1))
     Traceback (most recent call last):
@@ -806,7 +809,12 @@ def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) ->
     every = [getattr(array, "shape", array) for array in arrays.values()]
     if every.count(every[0]) == len(every):
         return
-    shapes = {name: shape for name, shape in zip(arrays, every) if isinstance(shape, tuple) and shape}  # no numbers
+    for name, array in arrays.items():
+        if isinstance(array, list):
+            raise ValueError(f"{name} must be an array or a number, and is a list; give np.array({name}).")
+    asked = [array for array in arrays.values() if isinstance(array, tuple)]
+    # Plain numbers have no shape. What is asked for counts even if it is ().
+    shapes = {name: shape for name, shape in zip(arrays, every) if isinstance(shape, tuple) and (shape or () in asked)}
     if len(set(shapes.values())) < 2:
         return
 
@@ -820,11 +828,10 @@ def same_shape(*, leading: bool = False, **arrays: Numbers | tuple[int, ...]) ->
     if not misfits(longest):
         return
 
-    asked = [shape for name, shape in shapes.items() if isinstance(arrays[name], tuple)]
-    usual = max(shapes.values(), key=lambda shape: (every.count(shape), shape[-1] != 1, -len(shape)))
+    usual = max(shapes.values(), key=lambda shape: (every.count(shape), shape[-1:] != (1,), -len(shape)))
     right = next(right for right in (*asked, usual, longest) if misfits(right))
     name, axes = misfits(right)[0], "last axes" if leading else "shape"
-    if shapes[name][-1] == 1 and fit(shapes[name][:-1], right):
+    if shapes[name][-1:] == (1,) and fit(shapes[name][:-1], right):
         cure = f"drop the last axis of {name} with .squeeze(-1)"
     elif fit((*shapes[name], 1), right):
         cure = f"give {name} a last axis with [..., None]"

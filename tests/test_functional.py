@@ -277,6 +277,42 @@ def test_leading_axes_may_be_missing_but_not_the_last_ones(shapes, cure):
         F.same_shape(leading=True, **{name: torch.ones(shape) for name, shape in shapes.items()})
 
 
+@pytest.mark.parametrize("other", [np.ones((3, 1)), np.ones(3), torch.ones(3), 1.0])
+def test_a_list_is_refused_because_numpy_would_stretch_it(other):
+    with pytest.raises(ValueError, match=r"^returns must be an array or a number, and is a list; give np\.array"):
+        F.value_loss(other, [1.0, 2.0, 3.0])
+
+
+def test_a_list_of_terminations_does_not_end_the_bootstrap_of_all():
+    with pytest.raises(ValueError, match=r"give np\.array\(terminated\)\.$"):
+        F.td_target(np.ones(2), np.ones(2), [False, True], 0.5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: F.log_prob(torch.zeros(3), torch.zeros(5, dtype=int)),
+        lambda: F.log_prob(torch.zeros(3), torch.zeros(1, dtype=int)),
+        lambda: F.n_step_returns(np.ones(5), np.zeros(5), np.ones(5), 0.9),
+        lambda: F.n_step_returns(np.ones(5), np.zeros(5), np.ones(1), 0.9),
+    ],
+)
+def test_where_one_number_is_asked_for_an_array_is_refused(call):
+    with pytest.raises(ValueError) as refused:
+        call()
+    assert is_our_sentence(str(refused.value))
+
+
+def test_a_row_of_penalties_is_refused_because_it_would_be_taken_sample_by_sample():
+    ones = torch.ones(2)
+    for kl_coef in (torch.tensor([1.0, 3.0]), torch.ones(3), torch.ones(3, 2)):
+        with pytest.raises(ValueError) as refused:
+            F.kl_penalized_surrogate(ones, ones, ones, kl_coef)
+        assert is_our_sentence(str(refused.value))
+    for number in (2.0, np.float64(2), torch.tensor(2.0)):
+        assert F.kl_penalized_surrogate(ones, ones, ones, number).tolist() == [-1, -1]
+
+
 def test_correct_shapes_pass():
     three, row = torch.ones(3), np.ones((7, 3))
     F.same_shape(a=three, b=np.ones(3), c=2.0, d=1, e=torch.tensor(5.0), f=np.float32(1), g=True)
@@ -646,6 +682,10 @@ def test_normalized_advantages_have_mean_0_and_deviation_1(rng):
     advantages = rng.normal(3.0, 20.0, size=500)
     got = F.normalize(torch.tensor(advantages)).numpy()
     np.testing.assert_allclose(got, (advantages - advantages.mean()) / advantages.std(), atol=1e-8)
+
+
+def test_whole_numbers_normalise_to_fractions():
+    assert F.normalize(torch.tensor([1, 2, 3])).tolist() == pytest.approx([-(1.5**0.5), 0, 1.5**0.5])
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3e6, 0.1, 7.3])  # the last two have no exact float
