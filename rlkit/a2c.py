@@ -54,7 +54,7 @@ class A2C:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("optimize", "player.scaling")
     saved_to_play_on = ("player.lstm_state", "player.scaling.running_return")
 

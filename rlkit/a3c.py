@@ -63,7 +63,7 @@ class A3C:
     heartbeat: float = 30.0  # seconds of silence after which a worker counts as hanging
     seed: int = 0
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("optimize",)
 
     @staticmethod

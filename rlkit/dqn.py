@@ -59,7 +59,7 @@ class DQN:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("target", "optimizer", "num_updates")
     saved_to_play_on = ("replay",)
 

@@ -110,7 +110,7 @@ class Gorila:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("server.target", "server.optimizer", "server.num_updates")
 
     def __post_init__(self):

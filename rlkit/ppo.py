@@ -55,7 +55,7 @@ class PPO:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("optimizer", "beta", "collector.scaling")
     saved_to_play_on = ("collector.scaling.running_return",)
 

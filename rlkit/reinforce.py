@@ -45,7 +45,7 @@ class REINFORCE:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("policy_optimizer", "value_optimizer", "collector.scaling")
     saved_to_play_on = ("collector.scaling.running_return",)
 

@@ -50,7 +50,7 @@ class TRPO:
     seed: int = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("optimizer", "collector.scaling")
     saved_to_play_on = ("collector.scaling.running_return",)
 
