@@ -39,7 +39,8 @@ EQUATIONS = [name for name in FUNCTIONS if name != "same_shape"]
 
 def line(name, label):
     """The text after "Shapes:" or a similar label, with its indented lines joined; empty if there is none."""
-    found = re.search(rf"^    {label}: (.*(?:\n        .+)*)$", FUNCTIONS[name].__doc__, re.MULTILINE)
+    doc = inspect.getdoc(FUNCTIONS[name])  # without its indentation, which Python 3.13 removes itself
+    found = re.search(rf"^{label}: (.*(?:\n    .+)*)$", doc, re.MULTILINE)
     return re.sub(r"\s+", " ", found[1]) if found else ""
 
 
