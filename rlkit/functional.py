@@ -167,7 +167,8 @@ def semi_gradient(td_error: Numbers, gradient: Numbers) -> Numbers:
     >>> semi_gradient(2.0, np.array([1.0, 0.0])).tolist()
     [2.0, 0.0]
     """
-    same_shape(td_error=td_error, **{"gradient[..., :1]": (*np.shape(gradient)[:-1], 1)}, leading=True)
+    if getattr(td_error, "shape", ()):  # a plain number goes with every gradient
+        same_shape(td_error=td_error, **{"gradient[..., :1]": (*np.shape(gradient)[:-1], 1)}, leading=True)
     return td_error * gradient
 
 
