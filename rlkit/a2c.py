@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.segments import Player
@@ -70,6 +71,7 @@ class A2C:
         self.player = Player(self)
         self.step = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Algorithm S3 with one thread and N environments, one update per `yield`."""
         while self.step < total_steps:

@@ -21,6 +21,7 @@ import numpy as np
 
 from rlkit.a2c import A2C
 from rlkit.running.laps import Link
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.transport import SharedMemory
@@ -95,6 +96,7 @@ class A3C:
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)
         self.reported_steps = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Start the workers, which takes seconds, and listen. One `yield` for each report of a worker."""
         if self.step >= total_steps:
@@ -108,7 +110,7 @@ class A3C:
         with closing(supervise(self.actor_learner, jobs, heartbeat=self.heartbeat, go_on=go_on)) as reports:
             for report in reports:
                 if isinstance(report, WorkerError):
-                    warnings.warn(f"Continuing with the other workers: {report}", stacklevel=2)
+                    warnings.warn(f"Continuing with the other workers: {report}", stacklevel=3)
                     shared.release()
                     continue
                 finished = []

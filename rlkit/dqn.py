@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import q_network
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings, choose_device
 from rlkit.theta import descend
@@ -86,6 +87,7 @@ class DQN:
         self.step = 0
         self.num_updates = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Algorithm 1; one `yield` for every `train_period` actions in each environment."""
         while self.step < total_steps:

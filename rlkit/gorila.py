@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.workers import supervise
@@ -124,6 +125,7 @@ class Gorila:
         self.staleness = 0.0  # of the gradients that arrived: a running mean
         self.num_dropped = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Algorithm 1 from the server's side: take what arrives, from any worker. One `yield` for each actor's report.
 

@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.theta import descend, flat_parameter
@@ -62,6 +63,7 @@ class REINFORCE:
         self.collector = Collector(self)
         self.step = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """N episodes, one gradient step, one `yield`."""
         while self.step < total_steps:

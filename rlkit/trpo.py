@@ -16,6 +16,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.theta import descend, flat_gradient, flat_parameter, flatten
@@ -66,6 +67,7 @@ class TRPO:
         self.collector = Collector(self)
         self.step = 0
 
+    @one_learner
     def learn(self, total_steps: int) -> Iterator[Progress]:
         """Collect, step within the trust region, fit V; one `yield`."""
         while self.step < total_steps:

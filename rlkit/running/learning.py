@@ -1,0 +1,81 @@
+"""One learner at a time: two threads that learn with one agent corrupt it, or kill the process.
+
+There is no lock, because an interrupt could leave it locked. An agent is busy as long as there is an unfinished
+generator of its `learn` in a living thread, and Python itself knows that.
+"""
+
+import functools
+import threading
+import weakref
+
+
+def one_learner(learn):
+    """Decorates the `learn` of an agent: only one of its generators goes on at a time.
+
+    A second one in another thread is refused. A second one in the same thread takes over, because a loop that was left
+    with `break` leaves its generator unfinished. If the last iteration was broken off by an exception or an interrupt,
+    `mend` is called before the first one. Raises ValueError if the agent is learning in another thread, or if a newer
+    generator has taken over.
+    """
+
+    @functools.wraps(learn)
+    def learn_alone(agent, total_steps):
+        learner = learn(agent, total_steps)
+        learning = vars(agent).setdefault("learning", Learning())  # in one step, if two threads come at once
+        learning.claim(agent, learner)
+        if learning.torn:
+            mend(agent)
+        learning.torn = True  # until the iteration is complete, wherever an interrupt strikes
+        for progress in learner:
+            learning.torn = False
+            yield progress
+            if learner.gi_frame is None:  # closed by `claim`
+                raise ValueError(f"A newer call of learn has taken over {name(agent)}; go on with that one.")
+            learning.torn = True
+        learning.torn = False
+
+    return learn_alone
+
+
+def mend(agent):
+    """Prepare an agent whose last iteration was broken off for the next one."""
+
+
+class Learning:
+    """What `learn` leaves on an agent: who is learning, and whether the last iteration was broken off."""
+
+    def __init__(self, torn=False):
+        self.torn = torn
+        self.claims = {}  # weak reference to a generator -> its thread. Weak, so that what is dropped is closed at once
+
+    def claim(self, agent, learner):
+        """Let `learner` be the one that goes on, and close the unfinished one of this thread, if there is one.
+
+        Raises ValueError if one is unfinished in another thread. If two threads come at once, the first in `claims` may
+        learn: adding to a dict is one step.
+        """
+        mine, here = weakref.ref(learner), threading.current_thread()
+        self.claims[mine] = here
+        for claim, thread in self.claims.copy().items():
+            if claim is mine:
+                return
+            earlier = claim()
+            if earlier is not None and earlier.gi_frame is not None:
+                # Not `is_alive`: on Python 3.11 an interrupted `join` marks a living thread as dead.
+                if earlier.gi_running or (thread is not here and thread in threading.enumerate()):
+                    del self.claims[mine]
+                    raise ValueError(
+                        f"{name(agent)} is already learning in another thread ({thread.name}); stop that run first, "
+                        "or make a second agent."
+                    )
+                earlier.close()
+            self.claims.pop(claim, None)
+
+    def __reduce__(self):
+        """A copy of the agent is not learning, but its last iteration is as broken off as the original's."""
+        return Learning, (self.torn,)
+
+
+def name(agent):
+    """An agent in a sentence, as in "DQN on CartPole-v1" -> str."""
+    return f"{type(agent).__name__} on {getattr(agent.env, '__name__', agent.env)}"
