@@ -7,7 +7,6 @@ rows are autoreset rows.)
 """
 
 import atexit
-import math
 import weakref
 
 import gymnasium
@@ -17,6 +16,7 @@ from gymnasium.spaces import Box, Discrete
 
 from rlkit.running.result import Episode
 
+LARGEST = float(np.finfo(np.float32).max)  # networks and replays compute with 32 bits
 emulators = weakref.WeakSet()  # of all Atari environments of this process
 
 
@@ -46,7 +46,9 @@ class Envs:
 
     def restart(self, seed):
         """A new episode in each environment."""
-        self.obs, info = self.vector.reset(seed=seed)
+        obs, info = self.vector.reset(seed=seed)
+        self.check_numbers(obs)
+        self.obs = obs
         self.lives = info.get("lives", np.zeros(self.num_envs, int))
         self.ended = np.zeros(self.num_envs, bool)
         self.total_reward = np.zeros(self.num_envs)
@@ -62,8 +64,9 @@ class Envs:
             actions = self.actions[actions]
         elif self.num_actions is None:
             actions = np.clip(actions, self.action_space.low, self.action_space.high)
-        self.obs, rewards, terminated, truncated, info = self.vector.step(actions)
-        self.check_numbers(rewards)
+        obs, rewards, terminated, truncated, info = self.vector.step(actions)
+        self.check_numbers(obs, rewards)
+        self.obs = obs
         valid = ~self.ended
         self.ended = terminated | truncated
         self.steps += self.num_envs
@@ -89,14 +92,19 @@ class Envs:
     def close(self):
         self.vector.close()
 
-    def check_numbers(self, rewards):
-        """NaN survives gradient clipping and wins every argmax: stop at the first."""
-        if not math.isfinite(rewards.sum()):
-            i = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            raise ValueError(f"Environment {i} returned the reward {rewards[i]} at step {self.steps}; fix its reward.")
-        if self.obs.dtype != np.uint8 and not math.isfinite(self.obs.sum()):
-            i = int(np.flatnonzero(~np.isfinite(self.obs).reshape(self.num_envs, -1).all(1))[0])
-            raise ValueError(f"Environment {i} returned the observation {self.obs[i]} at step {self.steps}; fix it.")
+    def check_numbers(self, obs, rewards=None):
+        """NaN survives gradient clipping and wins every argmax: stop at the first, before anything has kept it."""
+        for name, values in (("reward", rewards), ("observation", obs)):
+            if values is None or values.dtype.kind != "f" or np.vdot(values, values) <= LARGEST:
+                continue  # no square is negative, so nothing cancels, and NaN is not below anything
+            wrong = np.argwhere(~(np.abs(values) <= LARGEST))  # none if only the sum of the squares was too large
+            if len(wrong):
+                i, *entry = wrong[0].tolist()
+                raise ValueError(
+                    f"Environment {i} returned the {name} {values[i, *entry]} at step {self.steps}"
+                    f"{f', entry {entry}' if entry else ''}; fix it: rewards and observations must be finite, and at "
+                    f"most {LARGEST:.1e}, the largest number of 32 bits."
+                )
 
 
 def make_vector(env, num_envs, frame_size):

@@ -754,7 +754,7 @@ def conjugate_gradient(matvec: Callable[[Tensor], Tensor], b: Tensor, iterations
 
     Source: Hestenes & Stiefel 1952; TRPO 2015, appendix C.
     Shapes: b `[D]`, matvec `[D]` -> `[D]` -> x `[D]`.
-    Raises: ValueError if matvec returns another shape than it is given.
+    Raises: ValueError if matvec returns another shape than it is given, or if b or a product is not finite.
 
     >>> H = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
     >>> conjugate_gradient(lambda v: H @ v, torch.tensor([2.0, 8.0])).tolist()
@@ -772,6 +772,10 @@ def conjugate_gradient(matvec: Callable[[Tensor], Tensor], b: Tensor, iterations
         residual = residual - length * product
         before, remaining = remaining, residual @ residual
         direction = residual + remaining / before * direction
+    if not remaining.isfinite():  # NaN and infinity stay in it from step to step
+        raise ValueError(
+            f"The residual of H x = b has the length {remaining.sqrt()}; b must be finite and H positive definite."
+        )
     return x
 
 

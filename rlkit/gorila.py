@@ -156,7 +156,6 @@ class Gorila:
     def update(self, gradient):
         """The parameter server: one step along a worker's gradient, unless it is too stale; every N of them, θ⁻ ← θ."""
         staleness = self.server.num_updates - gradient.version
-        self.staleness += 0.01 * (staleness - self.staleness)
         if staleness > self.max_staleness:
             self.num_dropped += 1
         else:
@@ -164,11 +163,12 @@ class Gorila:
             flat = torch.from_numpy(gradient.values).to(self.theta.device)
             for parameter, view in zip(parameters, views(flat, parameters)):
                 parameter.grad = view
-            clip_and_step(parameters, self.server.optimizer, self.max_grad_norm)
+            clip_and_step(gradient.loss, parameters, self.server.optimizer, self.max_grad_norm)
             self.server.num_updates += 1
             if self.server.num_updates % self.target_period == 0:
                 self.theta_target.copy_(self.theta)
             self.publish()
+        self.staleness += 0.01 * (staleness - self.staleness)
         metrics = {"loss": gradient.loss, "q": gradient.q}
         return metrics | {"staleness": self.staleness, "dropped": self.num_dropped}
 

@@ -20,7 +20,7 @@ from rlkit.rollout import Collector
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.theta import descend, flat_parameter
+from rlkit.theta import all_or_nothing, descend, flat_parameter, require_finite
 
 
 @dataclass
@@ -83,6 +83,7 @@ class PPO:
             metrics = self.update(rollout) if rollout.valid.any() else {}  # all rows may be autoreset rows
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
+    @all_or_nothing("theta", "optimizer")
     def update(self, rollout):
         """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
@@ -121,12 +122,15 @@ class PPO:
         """How far an update went from the policy that acted."""
         params, values = self.network(batch.obs)
         ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
-        return {
+        metrics = {
             "kl": self.policy.kl(batch.old_params, params).mean(),
             "clip_fraction": ((ratio - 1).abs() > clip_coef).float().mean(),
             "entropy": self.policy.entropy(params).mean(),
             "value_loss": F.value_loss(values, batch.returns).mean(),
         }
+        for name, value in metrics.items():
+            require_finite(name, value)
+        return metrics
 
     def act(self, obs):
         """The most probable actions: `[B, ...]` -> `[B]` or `[B, D]`."""

@@ -73,6 +73,16 @@ class PrioritizedReplay(Replay):
         slots = np.array(list(rows))[:, None] % self.rows * self.num_envs + np.arange(self.num_envs)
         self.tree[slots.ravel()] = np.concatenate(list(rows.values()))
 
+    def cut(self):
+        """The same, and all sums anew: an interrupt may have left some of them old."""
+        super().cut()
+        rows = np.arange(*self.complete_rows()) % self.rows
+        drawn = np.zeros((self.rows, self.num_envs), bool)
+        drawn[rows] = self.valid[rows]
+        slots = np.arange(drawn.size)
+        priorities = np.where(self.tree[slots] > 0, self.tree[slots], self.largest**self.alpha)
+        self.tree[slots] = np.where(drawn.ravel(), priorities, 0.0)
+
     def state(self):
         state = super().state()
         more = {"tree": torch.from_numpy(self.tree.nodes), "largest": torch.from_numpy(np.array(self.largest))}

@@ -20,7 +20,7 @@ from rlkit.rollout import Collector
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.theta import descend, flat_parameter
+from rlkit.theta import all_or_nothing, descend, flat_parameter
 
 
 @dataclass
@@ -72,6 +72,7 @@ class REINFORCE:
             metrics = self.update(rollout)
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
+    @all_or_nothing("theta", "w", "policy_optimizer", "value_optimizer")
     def update(self, rollout):
         """One step along 1/N Σ_n Σ_t (G_t - b) ∇ ln π(a_t|s_t; θ). Then V learns the returns, for the next batch."""
         batch = self.returns_and_advantages(rollout)

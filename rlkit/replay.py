@@ -81,13 +81,23 @@ class Replay:
                 "stack with gymnasium.wrappers.FrameStackObservation(env, 4, padding_type='zero')."
             )
         row = self.added % self.rows
+        self.added += 1  # first, so that a row that is being overwritten is never drawn, even after an interrupt
         self.frames[row] = obs[:, -1] if self.stack else obs
         self.actions[row] = actions
         self.rewards[row] = rewards
         self.terminated[row] = terminated
         self.ended[row] = terminated | truncated
         self.valid[row] = valid
-        self.added += 1
+
+    def cut(self):
+        """Let no transition and no stack reach from the rows so far into those to come: these episodes broke off.
+
+        The last row may be half written, so the row before it has no certain successor. Both become autoreset rows, and
+        the row before them is the last of its episode: truncated, unless it terminated.
+        """
+        last = np.arange(max(0, self.added - 2), self.added) % self.rows
+        self.valid[last] = False
+        self.ended[(self.added - 3) % self.rows] = True  # with fewer than three rows, this one is not in use yet
 
     def state(self):
         """For a checkpoint: rows, their number, random numbers; None if that is more than `SAVED` bytes."""

@@ -166,9 +166,9 @@ class Moments:
     def add(self, values):
         count, mean = len(values), values.mean(0, dtype=float)
         total, distance = self.count + count, mean - self.mean
-        self.squares = self.squares + ((values - mean) ** 2).sum(0) + distance**2 * self.count * count / total
-        self.mean = self.mean + distance * count / total
-        self.count = total
+        squares = self.squares + ((values - mean) ** 2).sum(0) + distance**2 * self.count * count / total
+        # All three at once, because an interrupt between two of them would leave numbers that belong to no stream.
+        self.count, self.mean, self.squares = total, self.mean + distance * count / total, squares
 
     @property
     def std(self):

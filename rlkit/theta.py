@@ -1,5 +1,8 @@
 """θ: all weights of a network as views of one flat tensor. And one step down a gradient."""
 
+import functools
+import math
+
 import torch
 from torch import nn
 
@@ -46,15 +49,17 @@ def concatenate(tensors, parameters):
 def flat_gradient(value, parameters, **options):
     """The gradient of a number with respect to the parameters, as one tensor `[D]` in the order of θ.
 
-    `options` are those of `torch.autograd.grad`.
+    `options` are those of `torch.autograd.grad`. Raises ValueError if the number is not finite.
     """
-    return concatenate(torch.autograd.grad(value, parameters, **options), parameters)
+    gradient = concatenate(torch.autograd.grad(value, parameters, **options), parameters)
+    require_finite("objective", value.detach())
+    return gradient
 
 
 def clip_norm(gradient, max_norm):
     """Shorten a flat gradient in place to the length `max_norm`, if it is longer -> its length before."""
     norm = gradient.norm()
-    require_finite(norm)
+    require_finite("length of the gradient", norm)
     gradient *= (max_norm / norm).clip(max=1)
     return norm
 
@@ -69,18 +74,61 @@ def descend(loss, parameters, optimizer, max_grad_norm):
     else:
         optimizer.zero_grad()
     loss.backward()
-    return clip_and_step(parameters, optimizer, max_grad_norm)
+    return clip_and_step(loss.detach(), parameters, optimizer, max_grad_norm)
 
 
-def clip_and_step(parameters, optimizer, max_grad_norm):
-    """One step of the optimiser down the gradients that the parameters hold -> their length before they are clipped."""
+def clip_and_step(loss, parameters, optimizer, max_grad_norm):
+    """One step of the optimiser down the gradients that the parameters hold -> their length before they are clipped.
+
+    Raises ValueError, before the step, if the loss or that length is not finite.
+    """
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    require_finite(norm)
+    require_finite("loss", loss)  # an infinite error has a finite gradient where the Huber loss is linear
+    require_finite("length of the gradient", norm)  # clipping lets NaN through to the weights
     optimizer.step()
     return norm
 
 
-def require_finite(norm):
-    """Raise ValueError unless the length of a gradient is a finite number: clipping lets NaN through to the weights."""
-    if not norm.isfinite():
-        raise ValueError(f"The length of the gradient is {norm}: training diverged; take a smaller learning_rate.")
+def require_finite(name, number):
+    """Raise ValueError unless this number of an update is finite."""
+    number = float(number)
+    if not math.isfinite(number):
+        raise ValueError(
+            f"The {name} is {number}: training diverged; take a smaller learning_rate, or smaller rewards."
+        )
+
+
+def all_or_nothing(*names):
+    """Decorates the `update` of an agent: if it raises or is interrupted, all its steps are undone.
+
+    `names` are the agent's flat tensors and torch optimisers that the steps change.
+    """
+
+    def decorate(update):
+        @functools.wraps(update)
+        def update_or_undo(agent, *args):
+            undo = [remember(getattr(agent, name)) for name in names]
+            try:
+                return update(agent, *args)
+            except BaseException:
+                for restore in undo:
+                    restore()
+                raise
+
+        return update_or_undo
+
+    return decorate
+
+
+def remember(part):
+    """A function that puts a tensor or an optimiser back into the state that it has now."""
+    if isinstance(part, torch.Tensor):
+        before = part.detach().clone()
+        return lambda: part.detach().copy_(before)
+    states = {p: {name: value.clone() for name, value in state.items()} for p, state in part.state.items()}
+
+    def restore():
+        part.state.clear()  # also what an interrupted first step has left half made
+        part.state.update(states)
+
+    return restore

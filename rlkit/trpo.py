@@ -19,7 +19,7 @@ from rlkit.rollout import Collector
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.theta import descend, flat_gradient, flat_parameter, flatten
+from rlkit.theta import all_or_nothing, descend, flat_gradient, flat_parameter, flatten, require_finite
 
 
 @dataclass
@@ -76,6 +76,7 @@ class TRPO:
             metrics = self.update(rollout) if rollout.valid.any() else {}  # all rows may be autoreset rows
             yield Progress(self.step, self.envs.pop_finished(), metrics)
 
+    @all_or_nothing("theta", "w", "optimizer")
     def update(self, rollout):
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
@@ -87,8 +88,7 @@ class TRPO:
         parameters = self.network.policy_parameters()
         surrogate, kl, _ = self.surrogate_and_kl(batch)
         g = flat_gradient(surrogate, parameters, retain_graph=True)
-        if not g.isfinite().all():
-            raise ValueError(f"The gradient is not finite at step {self.step}; check the rewards and observations.")
+        require_finite("length of the gradient", g.norm())
         kl_gradient = flat_gradient(kl, parameters, create_graph=True)
 
         def fisher(v):
@@ -96,7 +96,9 @@ class TRPO:
             return flat_gradient(kl_gradient @ v, parameters, retain_graph=True) + self.damping * v
 
         x = F.conjugate_gradient(fisher, g, self.cg_iterations)
-        return self.line_search(batch, F.trust_region_step(x, fisher(x), self.max_kl) * x)
+        full_step = F.trust_region_step(x, fisher(x), self.max_kl) * x
+        require_finite("length of the step", full_step.norm())
+        return self.line_search(batch, full_step)
 
     @torch.no_grad()
     def line_search(self, batch, full_step):
