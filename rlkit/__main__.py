@@ -116,7 +116,8 @@ def make_agent(args):
 
 def checkpoint_path(args, agent):
     """Where to save: `--out`, or the resumed file, or a new one in `runs/`. Never overwrites another run."""
-    name = f"{args.preset or args.algorithm}-{agent.env.removeprefix('ALE/')}-seed{agent.seed}.pt".replace("/", "-")
+    played = agent.env.rpartition(":")[2].removeprefix("ALE/").replace("/", "-")  # without the module that registers it
+    name = f"{args.preset or args.algorithm}-{played}-seed{agent.seed}.pt"
     path = Path(args.out or args.resume or Path("runs", name))
     if path.suffix != ".pt":
         raise ValueError(f"--out must end in .pt, unlike {path}; the results go beside it and end in .json.")

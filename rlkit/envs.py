@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
 
+from rlkit.running.importable import import_env
 from rlkit.running.result import Episode
 
 LARGEST = float(np.finfo(np.float32).max)  # networks and replays compute with 32 bits
@@ -23,10 +24,11 @@ emulators = weakref.WeakSet()  # of all Atari environments of this process
 class Envs:
     """N copies of an environment that step together.
 
-    `env` is an id known to Gymnasium, or a callable that makes an environment. ALE ids (`"ALE/Pong-v5"`) get the
-    preprocessing of the DQN paper in C++: no-op starts, the maximum of two frames, each action held for four frames,
-    grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its readable twin. With `life_loss` a
-    lost life counts as terminated, and the game goes on. `actions` keeps some of the actions, by index.
+    `env` is an id known to Gymnasium, or a callable that makes an environment. In `"module:MyEnv-v0"`, the module is
+    what registers the id. ALE ids (`"ALE/Pong-v5"`) get the preprocessing of the DQN paper in C++: no-op starts, the
+    maximum of two frames, each action held for four frames, grey, `frame_size` x `frame_size` pixels, a stack of four.
+    `rlkit.atari` is its readable twin. With `life_loss` a lost life counts as terminated, and the game goes on.
+    `actions` keeps some of the actions, by index.
 
     Raises ValueError if the environment cannot be made, or no agent here can handle its observations or actions.
     """
@@ -42,6 +44,7 @@ class Envs:
         self.actions = choose_actions(env, self.action_space, actions)
         self.num_actions = num_discrete_actions(self.action_space, self.actions)
         self.steps = 0
+        self.interrupted = False
         self.restart(seed)
 
     def restart(self, seed):
@@ -58,8 +61,12 @@ class Envs:
     def step(self, actions):
         """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.
 
-        Raises ValueError at the first reward or observation that is not a finite number.
+        Raises ValueError at the first reward or observation that is not a finite number, and KeyboardInterrupt after
+        `interrupt` was called.
         """
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
         if self.actions is not None:
             actions = self.actions[actions]
         elif self.num_actions is None:
@@ -79,6 +86,10 @@ class Envs:
             terminated = terminated | (info["lives"] < self.lives) & valid
             self.lives = info["lives"]
         return self.obs, rewards, terminated, truncated, valid
+
+    def interrupt(self):
+        """From another thread: the next step raises KeyboardInterrupt, as Ctrl-C does in the main thread."""
+        self.interrupted = True
 
     def pop_finished(self):
         """The episodes that ended since the last call -> a list of `Episode`."""
@@ -111,6 +122,7 @@ def make_vector(env, num_envs, frame_size):
     """The fastest vector environment for `env`."""
     if callable(env):
         return gymnasium.vector.SyncVectorEnv([env] * num_envs)
+    asked, env = env, import_env(env)
     if env.startswith("ALE/"):
         return make_atari(env, num_envs, frame_size)
     try:
@@ -118,7 +130,7 @@ def make_vector(env, num_envs, frame_size):
         mode = "vector_entry_point" if native else "sync"
         return gymnasium.make_vec(env, num_envs, vectorization_mode=mode)
     except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"The environment {env!r} cannot be made: {error}") from None
+        raise ValueError(f"The environment {asked!r} cannot be made: {error}") from None
 
 
 def make_atari(env, num_envs, frame_size):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
+from rlkit.running.endless import LONGEST, endless
 
 
 class Rollout(NamedTuple):
@@ -68,7 +69,8 @@ class Collector:
     """Plays the policy in the agent's environments, and acts for it."""
 
     def __init__(self, agent):
-        self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
+        self.env, self.envs = agent.env, agent.envs
+        self.network, self.policy, self.rng = agent.network, agent.policy, agent.rng
         self.forward = self.network.numpy_twin() or self.torch_forward
         self.scaling = Scaling(agent)
 
@@ -79,12 +81,17 @@ class Collector:
         return self.stack([self.take_step(noise[t]) for t in range(num_steps)])
 
     def collect_episodes(self, count):
-        """`count` whole episodes of one environment, so that no return is cut short -> Rollout."""
+        """`count` whole episodes of one environment, so that no return is cut short -> Rollout.
+
+        Raises ValueError if an episode does not end.
+        """
         self.scaling.apply(self.network)
         rows, ended = [], 0
         while ended < count:
             rows.append(self.take_step(self.policy.noise(self.rng, self.envs.num_envs)))
             ended += int(self.envs.ended.sum())
+            if self.envs.length[0] >= LONGEST:
+                raise endless(self.env, LONGEST, ", or take PPO, which does not wait for it")
         return self.stack(rows)
 
     def take_step(self, noise):

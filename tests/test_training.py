@@ -9,8 +9,9 @@ import torch
 from conftest import Counting, learn, one_line, tiny, weights
 from gymnasium.spaces import Box, Discrete
 
+from rlkit import DQN, training
 from rlkit.running.result import Episode, Progress, Result
-from rlkit.training import evaluate, stop_at, time_limit, train
+from rlkit.training import brief, evaluate, stop_at, time_limit, train
 
 
 class Steady:
@@ -64,6 +65,15 @@ def test_training_again_continues_where_it_stopped():
 def test_means_along_a_run_look_back_from_each_point():
     result = Result(returns=[1.0, 3.0, 5.0, 11.0], steps=[10, 20, 20, 40])
     assert result.means_at([0, 9, 10, 20, 39, 40], window=2).tolist() == [1.0, 1.0, 1.0, 4.0, 4.0, 8.0]
+
+
+def test_episodes_that_workers_report_late_are_put_in_order():
+    """`means_at` and every curve rely on it."""
+    result = Result()
+    for steps in ([10, 30], [20], [30, 40], [5], [35]):
+        result.add(Progress(50, [Episode(float(step), 1, step) for step in steps], {}))
+    assert result.steps == result.returns == [5, 10, 20, 30, 30, 35, 40]
+    assert result.means_at([20, 39], window=2).tolist() == [15.0, 32.5]
 
 
 def test_the_mean_return_is_that_of_the_last_episodes():
@@ -190,15 +200,79 @@ def test_evaluation_gives_the_score_before_clipping(num_envs):
 # What is refused --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrong", [0, -1, math.nan, "many", None])
+@pytest.mark.parametrize("wrong", [0, -1, math.nan, "many", None, True, 1j, [], np.zeros((40, 40))])
 def test_numbers_that_must_be_above_zero_are_named(wrong):
     calls = {
         "total_steps": lambda: train(Steady(), wrong),
         "episodes": lambda: evaluate(Steady(), wrong),
+        "max_steps": lambda: evaluate(Steady(), max_steps=wrong),
         "seconds": lambda: time_limit(wrong),
         "window": lambda: stop_at(1.0, window=wrong),
     }
     for name, call in calls.items():
         with pytest.raises(ValueError) as error:
             call()
-        assert f"{name}={wrong!r}" in one_line(error)
+        assert f"{name}={brief(wrong)}" in one_line(error)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**31, 1.5, 10**30, math.nan, "x", None, True])
+def test_what_an_evaluation_cannot_use_is_named(wrong):
+    calls = {"seed": lambda: evaluate(tiny(Luck), 2, wrong)}
+    if wrong not in (2**31, None):
+        calls["episodes"] = lambda: evaluate(tiny(Luck), wrong)
+    for name, call in calls.items():
+        with pytest.raises(ValueError) as error:
+            call()
+        assert f"{name}={brief(wrong)}" in one_line(error)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "475", True, 1j, [475]])
+def test_a_score_that_is_no_number_is_refused(score):
+    with pytest.raises(ValueError) as error:
+        stop_at(score)
+    assert f"score={score!r}" in one_line(error)
+
+
+def test_numbers_of_numpy_are_numbers():
+    result = train(Steady(), np.int64(100), stop_at(np.float32(3.0), np.int16(2)), time_limit(np.float64(60)))
+    assert result.returns == [1, 2, 3, 4]
+    assert evaluate(tiny(Luck), np.int32(3), np.int64(0)).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("wrong", [DQN, None, 3, "DQN", []])
+def test_what_is_not_an_agent_is_refused(wrong):
+    for call in (lambda: train(wrong, 10), lambda: evaluate(wrong, 2)):
+        with pytest.raises(ValueError, match="agent") as error:
+            call()
+        one_line(error)
+
+
+@pytest.mark.parametrize("watcher", [475, "stop", None, [stop_at(1.0)], True, dict])
+def test_a_watcher_that_cannot_be_called_is_refused_before_training(watcher):
+    agent = Steady()
+    with pytest.raises(ValueError, match="not a watcher") as error:
+        train(agent, 50, watcher)
+    assert one_line(error) and agent.step == 0
+
+
+@pytest.mark.parametrize("said", [True, 0, 3.5, np.array([1, 2]), torch.tensor(1), ["enough"]])
+def test_a_watcher_that_says_something_else_than_a_sentence_is_named(said):
+    def confused(progress, result):
+        return said
+
+    finished = []
+    confused.finish = finished.append
+    with pytest.raises(ValueError, match="watcher confused returned") as error:
+        train(Steady(), 50, confused)
+    assert one_line(error) and len(finished) == 1
+    assert train(Steady(), 50, lambda progress, result: "").stopped == ""
+
+
+def test_many_episodes_are_evaluated_in_groups(monkeypatch):
+    """A hundred thousand emulators side by side would not fit into any memory."""
+    monkeypatch.setattr(training, "GROUP", 3)
+    agent, sizes = tiny(Luck), []
+    again = agent.envs.again
+    agent.envs.again = lambda count, seed: sizes.append(count) or again(count, seed)
+    assert evaluate(agent, 8, 0).tolist() == [1, 2, 3, 4, 5, 1, 2, 3]
+    assert sizes == [3, 3, 2]

@@ -16,7 +16,7 @@ from IPython.display import display
 
 from rlkit.plotting import BLUE, Moving, compact, picture, smooth
 from rlkit.plotting.alt_text import alt_text, axes_in_words, plain
-from rlkit.running.result import Result, finish, watch
+from rlkit.running.result import Result, finish, reason_to_stop, watch
 
 
 class Redraw:
@@ -270,9 +270,9 @@ class Run(BackgroundPanel):
         """Keep learning from where the agent is, until `total_steps`, a watcher or the Stop button ends it."""
         try:
             for progress in watch(self.agent, self.total_steps, self.result):
-                reasons = [reason for watcher in self.watchers if (reason := watcher(progress, self.result))]
-                if reasons or self.stopping.is_set():
-                    self.result.stopped = reasons[0] if reasons else "stopped"
+                reason = reason_to_stop(self.watchers, progress, self.result)
+                if reason or self.stopping.is_set():
+                    self.result.stopped = reason or "stopped"
                     return
         except Exception as error:
             self.result.stopped = f"failed: {error}"

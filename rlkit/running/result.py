@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ class Result:
     """What a run gave: one entry for each finished episode, and the metrics of its iterations."""
 
     returns: list = field(default_factory=list)  # undiscounted
-    steps: list = field(default_factory=list)  # the agent's steps when the episode ended
+    steps: list = field(default_factory=list)  # the agent's steps when the episode ended; they never fall
     seconds: float = 0.0
     step: int = 0
     metrics: dict = field(default_factory=lambda: defaultdict(list))  # name -> values
@@ -68,8 +69,11 @@ class Result:
     def add(self, progress, metrics=True):
         self.step = progress.step
         for episode in progress.finished:
-            self.returns.append(episode.total_reward)
-            self.steps.append(episode.step)
+            place = len(self.steps)
+            if self.steps and episode.step < self.steps[-1]:  # workers report their episodes a little late
+                place = bisect_right(self.steps, episode.step)
+            self.returns.insert(place, episode.total_reward)
+            self.steps.insert(place, episode.step)
         if metrics:
             for name, value in progress.metrics.items():
                 self.metrics[name].append(float(value))
@@ -94,6 +98,21 @@ def watch(agent, total_steps, result):
         result.add(progress, metrics=due)
         recorded = result.seconds if due else recorded
         yield progress
+
+
+def reason_to_stop(watchers, progress, result):
+    """Call all watchers -> why the run should end: what the first of them says that has a reason; otherwise "".
+
+    Raises ValueError for a watcher that returns something else, because it is not clear what it means by that.
+    """
+    said = [(watcher, watcher(progress, result)) for watcher in watchers]
+    for watcher, reason in said:
+        if not isinstance(reason, str | None):
+            name = getattr(watcher, "__name__", type(watcher).__name__)
+            raise ValueError(
+                f"The watcher {name} returned {reason!r}; return a sentence that says why to stop, or None to go on."
+            )
+    return next((reason for _, reason in said if reason), "")
 
 
 def finish(watchers, result):
