@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
+from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
@@ -29,30 +30,30 @@ class A2C:
     """An actor-critic that learns once from every few steps, then forgets them."""
 
     env: str | Callable = "CartPole-v1"
-    num_envs: int = 8  # N
-    t_max: int = 5  # steps of each environment between updates
+    num_envs: Count = 8  # N
+    t_max: Count = 5  # steps of each environment between updates
     recurrent: bool = False  # with an LSTM on top of the hidden layers
-    gamma: float = 0.99
-    gae_lambda: float = 1.0  # 1: n-step returns, as in the paper
-    learning_rate: float = 1e-3  # η
+    gamma: ZeroToOne = 0.99
+    gae_lambda: ZeroToOne = 1.0  # 1: n-step returns, as in the paper
+    learning_rate: Positive = 1e-3  # η
     optimizer: Literal["rmsprop", "adam", "adam_in_place"] = "rmsprop"
-    rmsprop_decay: float = 0.99  # α
-    adam_betas: tuple = (0.9, 0.999)
-    optimizer_eps: float = 1e-5
-    value_coef: float = 0.5  # λ
-    entropy_coef: float = 0.01  # β
-    max_grad_norm: float = 0.5
-    anneal_steps: int | None = None  # the learning rate falls linearly to 0 over this many steps; None: constant
-    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
+    rmsprop_decay: BelowOne = 0.99  # α
+    adam_betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    optimizer_eps: Positive = 1e-5
+    value_coef: NotNegative = 0.5  # λ
+    entropy_coef: NotNegative = 0.01  # β
+    max_grad_norm: Limit = 0.5
+    anneal_steps: Count | None = None  # the learning rate falls linearly to 0 over this many steps; None: constant
+    reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
-    hidden: tuple = (64, 64)
+    hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
-    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: int = 84  # Atari: pixels
+    obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: Count = 84  # Atari: pixels
     life_loss: bool = False  # Atari: a lost life counts as terminated
-    actions: tuple | None = None  # keep only these actions
-    seed: int = 0
+    actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`

@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from rlkit.a2c import A2C
+from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.laps import Link
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
@@ -35,34 +36,34 @@ class A3C:
     """Asynchronous advantage actor-critic. Fields that A2C also has mean the same, for each worker."""
 
     env: str | Callable = "CartPole-v1"
-    num_workers: int = 2
-    t_max: int = 5
-    num_envs: int = 1  # of each worker
+    num_workers: Count = 2
+    t_max: Count = 5
+    num_envs: Count = 1  # of each worker
     recurrent: bool = False
-    gamma: float = 0.99
-    gae_lambda: float = 1.0
-    learning_rate: float = 1e-3
+    gamma: ZeroToOne = 0.99
+    gae_lambda: ZeroToOne = 1.0
+    learning_rate: Positive = 1e-3
     optimizer: Literal["rmsprop", "adam", "adam_in_place"] = "rmsprop"
     shared_statistics: bool = True  # False: each worker has its own g (or m, v) until `learn` ends
     locked: bool = False  # one update at a time; the paper's threads do not wait for each other
-    rmsprop_decay: float = 0.99
-    adam_betas: tuple = (0.9, 0.999)
-    optimizer_eps: float = 1e-5
-    value_coef: float = 0.5
-    entropy_coef: float = 0.01
-    max_grad_norm: float = 0.5
-    anneal_steps: int | None = None
-    reward_clip: float = float("inf")
-    hidden: tuple = (64, 64)
+    rmsprop_decay: BelowOne = 0.99
+    adam_betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    optimizer_eps: Positive = 1e-5
+    value_coef: NotNegative = 0.5
+    entropy_coef: NotNegative = 0.01
+    max_grad_norm: Limit = 0.5
+    anneal_steps: Count | None = None
+    reward_clip: Limit = float("inf")
+    hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
-    obs_shift: float | tuple = 0.0
-    obs_scale: float | tuple | None = None
-    frame_size: int = 84
+    obs_shift: Number | tuple[Number, ...] = 0.0
+    obs_scale: Positive | tuple[Positive, ...] | None = None
+    frame_size: Count = 84
     life_loss: bool = False
-    actions: tuple | None = None
+    actions: tuple[CountOrZero, ...] | None = None
     on_failure: Literal["stop", "continue"] = "stop"  # if a worker fails: end, or continue with the others
-    heartbeat: float = 30.0  # seconds of silence after which a worker counts as hanging
-    seed: int = 0
+    heartbeat: Positive = 30.0  # seconds of silence after which a worker counts as hanging
+    seed: Seed = 0
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
     saved_to_learn = ("optimize",)

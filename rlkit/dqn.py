@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import q_network
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
+from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings, choose_device
@@ -31,33 +32,33 @@ class DQN:
     double: bool = False
     dueling: bool = False
     prioritized: bool = False
-    n_step: int = 1
-    gamma: float = 0.99
-    learning_rate: float = 2.5e-4
-    batch_size: int = 32
-    target_period: int = 500  # C, in updates
-    replay_size: int = 50_000  # N, in transitions
-    learning_starts: int = 1_000  # steps before the first update
-    num_envs: int = 1
-    train_period: int = 4  # actions in each environment between updates
-    updates: int = 1  # gradient steps per update phase
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.1
-    epsilon_steps: int = 10_000
-    huber_delta: float = 1.0  # where the loss turns linear; inf: squared error
-    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
-    max_grad_norm: float = 10.0
-    adam_eps: float = 1e-8
-    alpha: float = 0.6  # prioritized: how much the priority counts
-    beta_start: float = 0.4  # prioritized: how much of the bias is corrected at first; it grows to 1
-    beta_steps: int = 100_000
-    hidden: tuple = (64, 64)
-    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: int = 84  # Atari: pixels
+    n_step: Count = 1
+    gamma: ZeroToOne = 0.99
+    learning_rate: Positive = 2.5e-4
+    batch_size: Count = 32
+    target_period: Count = 500  # C, in updates
+    replay_size: Count = 50_000  # N, in transitions
+    learning_starts: CountOrZero = 1_000  # steps before the first update
+    num_envs: Count = 1
+    train_period: Count = 4  # actions in each environment between updates
+    updates: Count = 1  # gradient steps per update phase
+    epsilon_start: ZeroToOne = 1.0
+    epsilon_end: ZeroToOne = 0.1
+    epsilon_steps: Count = 10_000
+    huber_delta: Limit = 1.0  # where the loss turns linear; inf: squared error
+    reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
+    max_grad_norm: Limit = 10.0
+    adam_eps: Positive = 1e-8
+    alpha: ZeroToOne = 0.6  # prioritized: how much the priority counts
+    beta_start: ZeroToOne = 0.4  # prioritized: how much of the bias is corrected at first; it grows to 1
+    beta_steps: Count = 100_000
+    hidden: tuple[Count, ...] = (64, 64)
+    obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: Count = 84  # Atari: pixels
     life_loss: bool = False  # Atari: a lost life counts as terminated
-    actions: tuple | None = None  # keep only these actions
-    seed: int = 0
+    actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`

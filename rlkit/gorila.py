@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
+from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
@@ -81,34 +82,34 @@ class Gorila:
     """DQN with many actor-learners. Fields that DQN also has mean the same, for all workers together."""
 
     env: str | Callable = "CartPole-v1"
-    num_workers: int = 2
-    max_staleness: int = 20  # in updates: the server drops older gradients
+    num_workers: Count = 2
+    max_staleness: Count = 20  # in updates: the server drops older gradients
     double: bool = False
     dueling: bool = False
-    n_step: int = 1
-    gamma: float = 0.99
-    learning_rate: float = 2.5e-4
-    batch_size: int = 32
-    target_period: int = 500  # N, in updates of the server
-    replay_size: int = 50_000  # divided among the workers
-    learning_starts: int = 1_000
-    num_envs: int = 1  # of each worker
-    train_period: int = 4
-    updates: int = 1
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.1
-    epsilon_steps: int = 10_000
-    huber_delta: float = 1.0
-    reward_clip: float = float("inf")
-    max_grad_norm: float = 10.0
-    adam_eps: float = 1e-8
-    hidden: tuple = (64, 64)
-    obs_shift: float | tuple = 0.0
-    obs_scale: float | tuple | None = None
-    frame_size: int = 84
+    n_step: Count = 1
+    gamma: ZeroToOne = 0.99
+    learning_rate: Positive = 2.5e-4
+    batch_size: Count = 32
+    target_period: Count = 500  # N, in updates of the server
+    replay_size: Count = 50_000  # divided among the workers
+    learning_starts: CountOrZero = 1_000
+    num_envs: Count = 1  # of each worker
+    train_period: Count = 4
+    updates: Count = 1
+    epsilon_start: ZeroToOne = 1.0
+    epsilon_end: ZeroToOne = 0.1
+    epsilon_steps: Count = 10_000
+    huber_delta: Limit = 1.0
+    reward_clip: Limit = float("inf")
+    max_grad_norm: Limit = 10.0
+    adam_eps: Positive = 1e-8
+    hidden: tuple[Count, ...] = (64, 64)
+    obs_shift: Number | tuple[Number, ...] = 0.0
+    obs_scale: Positive | tuple[Positive, ...] | None = None
+    frame_size: Count = 84
     life_loss: bool = False
-    actions: tuple | None = None
-    seed: int = 0
+    actions: tuple[CountOrZero, ...] | None = None
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`

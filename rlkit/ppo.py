@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.kinds import Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
@@ -29,31 +30,31 @@ class PPO:
 
     env: str | Callable = "CartPole-v1"
     variant: Literal["clip", "adaptive_kl"] = "clip"
-    clip_coef: float = 0.2  # ε
-    kl_coef: float = 1.0  # adaptive_kl: the first β
-    kl_min: float = 0.01 / 1.5  # adaptive_kl: below it β shrinks
-    kl_max: float = 0.01 * 1.5  # adaptive_kl: above it β grows
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    learning_rate: float = 3e-4
-    num_envs: int = 8  # N
-    num_steps: int = 128  # T, of each environment between updates
-    epochs: int = 4  # K, how often each sample is used
-    minibatch_size: int = 256
-    value_coef: float = 0.5  # c_1
-    entropy_coef: float = 0.0  # c_2
-    max_grad_norm: float = 0.5
-    anneal_steps: int | None = None  # learning rate and ε fall linearly to 0 over this many steps; None: constant
-    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
+    clip_coef: Positive = 0.2  # ε
+    kl_coef: Positive = 1.0  # adaptive_kl: the first β
+    kl_min: Positive = 0.01 / 1.5  # adaptive_kl: below it β shrinks
+    kl_max: Positive = 0.01 * 1.5  # adaptive_kl: above it β grows
+    gamma: ZeroToOne = 0.99
+    gae_lambda: ZeroToOne = 0.95
+    learning_rate: Positive = 3e-4
+    num_envs: Count = 8  # N
+    num_steps: Count = 128  # T, of each environment between updates
+    epochs: Count = 4  # K, how often each sample is used
+    minibatch_size: Count = 256
+    value_coef: NotNegative = 0.5  # c_1
+    entropy_coef: NotNegative = 0.0  # c_2
+    max_grad_norm: Limit = 0.5
+    anneal_steps: Count | None = None  # learning rate and ε fall linearly to 0 over this many steps; None: constant
+    reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
-    hidden: tuple = (64, 64)
+    hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
-    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: int = 84  # Atari: pixels
+    obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: Count = 84  # Atari: pixels
     life_loss: bool = False  # Atari: a lost life counts as terminated
-    actions: tuple | None = None  # keep only these actions
-    seed: int = 0
+    actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
@@ -62,8 +63,6 @@ class PPO:
 
     def __post_init__(self):
         check_settings(self)
-        if self.kl_min > self.kl_max:
-            raise ValueError(f"kl_min={self.kl_min} must not be above kl_max={self.kl_max}.")
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.policy = make_policy(self.envs)
         self.network = actor_critic(self)

@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
@@ -29,21 +30,21 @@ class REINFORCE:
 
     env: str | Callable = "CartPole-v1"
     baseline: Literal["none", "mean", "value"] = "value"  # b: 0, the batch's mean return, or V(s_t; w)
-    episodes: int = 8  # N, for each update
-    gamma: float = 0.99
-    learning_rate: float = 3e-3
-    value_learning_rate: float = 1e-2
-    value_steps: int = 20  # regression steps of V on the returns, after each policy update
-    max_grad_norm: float = 0.5
-    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
+    episodes: Count = 8  # N, for each update
+    gamma: ZeroToOne = 0.99
+    learning_rate: Positive = 3e-3
+    value_learning_rate: Positive = 1e-2
+    value_steps: Count = 20  # regression steps of V on the returns, after each policy update
+    max_grad_norm: Limit = 0.5
+    reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
-    hidden: tuple = (64, 64)
+    hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
-    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: int = 84  # Atari: pixels
-    actions: tuple | None = None  # keep only these actions
-    seed: int = 0
+    obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: Count = 84  # Atari: pixels
+    actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`

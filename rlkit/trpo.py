@@ -16,6 +16,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.kinds import Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
@@ -27,28 +28,28 @@ class TRPO:
     """Maximises the surrogate J subject to KL(π_old || π) <= δ, by conjugate gradient and a line search."""
 
     env: str | Callable = "CartPole-v1"
-    max_kl: float = 0.01  # δ
-    cg_iterations: int = 10
-    damping: float = 0.1  # times the identity, added to the Fisher matrix, which may be singular
-    line_search_steps: int = 10  # each tries half the previous step
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    learning_rate: float = 1e-3  # of V
-    epochs: int = 4  # of V
-    minibatch_size: int = 256  # of V
-    max_grad_norm: float = 0.5  # of V
-    num_envs: int = 8  # N
-    num_steps: int = 128  # T, of each environment between updates
-    reward_clip: float = float("inf")  # learns from rewards clipped to ± this
+    max_kl: Positive = 0.01  # δ
+    cg_iterations: Count = 10
+    damping: NotNegative = 0.1  # times the identity, added to the Fisher matrix, which may be singular
+    line_search_steps: Count = 10  # each tries half the previous step
+    gamma: ZeroToOne = 0.99
+    gae_lambda: ZeroToOne = 0.95
+    learning_rate: Positive = 1e-3  # of V
+    epochs: Count = 4  # of V
+    minibatch_size: Count = 256  # of V
+    max_grad_norm: Limit = 0.5  # of V
+    num_envs: Count = 8  # N
+    num_steps: Count = 128  # T, of each environment between updates
+    reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
     normalize: bool = False  # scales observations and rewards by running statistics
-    hidden: tuple = (64, 64)
+    hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
-    obs_shift: float | tuple = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: float | tuple | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: int = 84  # Atari: pixels
+    obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
+    frame_size: Count = 84  # Atari: pixels
     life_loss: bool = False  # Atari: a lost life counts as terminated
-    actions: tuple | None = None  # keep only these actions
-    seed: int = 0
+    actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
+    seed: Seed = 0
     device: str = "auto"
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`

@@ -8,10 +8,9 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import Chain, Counting, Frames, disturb, learn, one_line, tiny, weights
+from conftest import Chain, Counting, Frames, disturb, learn, tiny, weights
 
 from rlkit import functional as F
-from rlkit.dqn import DQN
 from rlkit.prioritized import PrioritizedReplay
 
 # The loss ---------------------------------------------------------------------------------------------------
@@ -256,26 +255,8 @@ def test_frames_are_learned_from():
 
 # What is refused --------------------------------------------------------------------------------------------
 
-NUMBERS = {f.name: f.type for f in dataclasses.fields(DQN) if f.type in (int, float)}
-UNIT = {"gamma", "epsilon_start", "epsilon_end", "alpha", "beta_start"}
-ZERO = {"learning_starts", "seed"}
-WRONG = [(name, wrong) for name in NUMBERS for wrong in (-1, math.nan, None, "3")]
-WRONG += [(name, 0) for name in NUMBERS.keys() - ZERO - UNIT]
-WRONG += [(name, wrong) for name in UNIT for wrong in (1.5, -0.1)]
-WRONG += [(name, 1.5) for name, kind in NUMBERS.items() if kind is int]
-WRONG += [("learning_rate", np.float32(-1)), ("batch_size", np.int64(0))]
-WRONG += [("hidden", wrong) for wrong in ((0,), (64, -1), (1.5,), None, 64)]
-
-
-@pytest.mark.parametrize("name, wrong", sorted(WRONG, key=str))
-def test_an_impossible_setting_is_refused_in_one_sentence(name, wrong):
-    with pytest.raises(ValueError) as error:
-        DQN(**{name: wrong})
-    assert f"{name}={getattr(wrong, 'tolist', lambda: wrong)()!r}" in one_line(error)
-
 
 def test_settings_at_their_limits_work():
-    assert len(NUMBERS) >= 20
     agent = tiny(
         prioritized=True, gamma=1.0, epsilon_start=0.0, epsilon_end=0.0, alpha=0.0, beta_start=0.0, seed=0,
         learning_starts=0, huber_delta=math.inf, max_grad_norm=math.inf, obs_shift=-1.0,

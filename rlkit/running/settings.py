@@ -1,55 +1,85 @@
-"""Checks of an agent's hyper-parameters, before any time is spent."""
+"""Checks of an agent's settings, before any time is spent."""
 
 import dataclasses
-import math
-from numbers import Integral, Real
-from typing import Literal, get_args, get_origin
+import difflib
+from math import inf
+from typing import get_type_hints
 
 import numpy as np
 import torch
 
-IN_UNIT = {"gamma", "gae_lambda", "epsilon_start", "epsilon_end", "alpha", "beta_start", "rmsprop_decay"}
-MAY_BE_ZERO = {"learning_starts", "entropy_coef", "value_coef", "damping", "seed"}
-ANY_NUMBER = {"obs_shift"}
+from rlkit.running.kinds import read, words
 
 
 def check_settings(agent):
     """Raise ValueError, in one sentence, for the first setting that cannot be right.
 
-    NumPy's numbers and arrays become plain Python.
+    The others become plain Python, which a checkpoint can hold: NumPy's and torch's numbers become Python's, a list
+    becomes a tuple, and `1e6` a whole number where one is meant. A field of another type, such as `env`, may be
+    anything here.
     """
+    kinds = get_type_hints(type(agent), include_extras=True)
     for field in dataclasses.fields(agent):
-        value = plain(getattr(agent, field.name))
+        kind, given = kinds[field.name], plain(getattr(agent, field.name))
+        try:
+            value = read(kind, given)
+        except (ValueError, OverflowError):
+            example = f", such as {field.default!r}" if isinstance(field.default, tuple) else ""
+            raise ValueError(f"{field.name}={brief(given)} must be {words(kind)}{example}.") from None
+        check_sizes(field.name, value)
         setattr(agent, field.name, value)
-        widths = value if isinstance(value, tuple) else (None,)
-        if field.name == "hidden" and not all(isinstance(h, int) and h > 0 for h in widths):
-            raise ValueError(
-                f"hidden={value!r} must be whole numbers above 0, as in hidden=(64, 64), or (), which is linear."
-            )
-        if get_origin(field.type) is Literal and value not in get_args(field.type):
-            raise ValueError(f"{field.name}={value!r} must be one of {', '.join(map(repr, get_args(field.type)))}.")
-        if field.type == int | None and value is None:
-            continue
-        if field.type in (int, "int", float, "float", int | None) and not isinstance(value, Real):
-            raise ValueError(f"{field.name}={value!r} must be a number.")
-        if isinstance(value, bool) or not isinstance(value, Real) or field.name in ANY_NUMBER:
-            continue
-        if field.type in (int, "int", int | None) and not isinstance(value, Integral):
-            raise ValueError(f"{field.name}={value!r} must be a whole number.")
-        if field.name in IN_UNIT:
-            if not 0 <= value <= 1:
-                raise ValueError(f"{field.name}={value!r} must lie between 0 and 1.")
-        elif math.isnan(value) or value < 0 or value == 0 and field.name not in MAY_BE_ZERO:
-            raise ValueError(
-                f"{field.name}={value!r} must be {'at least' if field.name in MAY_BE_ZERO else 'above'} 0."
-            )
+    check_together(agent)
+
+
+def check_sizes(name, value):
+    """Raise ValueError for a number that is infinite or 0 in the single precision of a network, but not by itself."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, int | float) and 1e30 < abs(number) < inf:
+            raise ValueError(f"{name}={brief(value)} is too large; stay below 1e30.")
+        if isinstance(number, float) and 0 < abs(number) < 1e-30:
+            raise ValueError(f"{name}={brief(value)} is too close to 0; stay above 1e-30.")
+
+
+def check_together(agent):
+    """Raise ValueError, in one sentence, for settings that are right one by one, but not together."""
+    values = vars(agent)
+    for name in ("actions", "obs_shift", "obs_scale"):
+        if values[name] == ():
+            raise ValueError(f"{name}=() must not be empty.")
+    if "kl_min" in values and agent.kl_min > agent.kl_max:
+        raise ValueError(f"kl_min={agent.kl_min} must not be above kl_max={agent.kl_max}.")
 
 
 def plain(value):
-    """NumPy's numbers and arrays as plain Python, which a checkpoint can hold and a seed must be."""
-    if isinstance(value, np.generic | np.ndarray):
+    """NumPy's and torch's numbers, arrays and devices as plain Python, which a checkpoint can hold. Lists as tuples."""
+    if isinstance(value, np.generic | np.ndarray | torch.Tensor):
         value = value.tolist()
+    if isinstance(value, torch.device):
+        return str(value)
     return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def brief(value):
+    """The value on one line that is not too long for a sentence."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not print integers of more than 4300 digits
+        return "a huge number"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_names(algorithm, settings):
+    """Raise ValueError for the first name in `settings` that is no setting of the algorithm."""
+    known = [field.name for field in dataclasses.fields(algorithm) if field.init]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"{algorithm.__name__} has no setting {name!r}; {nearest(name, known)}")
+
+
+def nearest(name, known):
+    """The end of a sentence about an unknown name: the known one that is most similar, or all of them."""
+    similar = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {similar[0]!r}?" if similar else f"take one of {', '.join(known)}."
 
 
 def choose_device(device, frames):
@@ -60,6 +90,8 @@ def choose_device(device, frames):
     if device == "auto":
         device = "cuda" if frames and torch.cuda.is_available() else "cpu"
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+        number = torch.zeros(1, device=device)
+        number.cpu()  # a device such as "meta" holds no numbers that could be read
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"device={device!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return number.device
