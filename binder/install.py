@@ -40,6 +40,21 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "rlkit-stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PIP_LOG = VENV / "pip.log"
+# What pip writes into its log if it cannot reach the place where it looks for packages.
+NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError")
+# A program that runs another one and passes Ctrl-C on to it. When the pipe to its own parent closes, it ends the other
+# one with all that this has started. The pipe closes even if the parent was killed.
+GUARD = """
+import os, signal, subprocess, sys, threading
+posix = os.name == "posix"
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=posix)
+def end(number):
+    os.killpg(child.pid, number) if posix else child.terminate()
+signal.signal(signal.SIGINT, lambda *_: end(signal.SIGINT))
+threading.Thread(target=lambda: (os.read(0, 1), end(signal.SIGTERM)), daemon=True).start()
+os._exit(child.wait() & 255)
+"""
 NOWHERE_ELSE = {"PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
 
 
@@ -113,7 +128,7 @@ def make_venv(fresh=False):
     find_python.check_environments()
     instead = " in place of the one for Python %s" % there if there and there != version else ""
     say("making .venv for Python %s%s; this is done once and takes a few minutes." % (version, instead))
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
+    if guarded([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
         stop("no environment could be made in %s; the lines above say why." % VENV)
 
 
@@ -134,6 +149,7 @@ def install(python, extras="test", cuda=False, newest=False):
             versions = ["torch==" + torch_version(python)]
     say("installing rlkit and the packages it needs.")
     if not pip(python, "install", "-e", ".[%s]" % extras, *versions):
+        stop_if_offline()
         stop("pip could not install the packages; its last lines say why. The same command continues from there.")
 
 
@@ -152,6 +168,7 @@ def install_cpu_torch(python, version, newest=False):
         return
     say("that did not work; trying %s from where this machine's pip usually looks." % cpu_build)
     if not pip(python, "install", "--no-deps", cpu_build):
+        stop_if_offline()
         stop(
             "the CPU build of torch %s cannot be reached from here, and the usual build brings several GB of "
             "CUDA: try again when %s can be reached, or accept the large build with --cuda." % (version, CPU_INDEX)
@@ -181,8 +198,28 @@ def torch_version(python):
 
 
 def pip(python, *arguments, **variables):
-    command = [str(python), "-m", "pip"] + list(arguments)
-    return subprocess.call(command, cwd=str(ROOT), env=dict(os.environ, **variables)) == 0
+    """Run pip, and say whether it succeeded. Its log is that of this call alone."""
+    with contextlib.suppress(OSError):  # there is none
+        PIP_LOG.unlink()
+    few = {} if "PIP_RETRIES" in os.environ else {"PIP_RETRIES": "2"}  # each failed try waits longer than the last
+    command = [str(python), "-m", "pip", "--log", str(PIP_LOG)] + list(arguments)
+    return guarded(command, cwd=str(ROOT), env=dict(os.environ, **dict(few, **variables))) == 0
+
+
+def stop_if_offline():
+    """Stop if pip's last call failed because there is no network. pip itself would call that a conflict of versions."""
+    with contextlib.suppress(OSError):
+        if NO_NETWORK.search(PIP_LOG.read_text(errors="replace")):
+            stop(
+                "pip cannot reach the place where it looks for packages: connect this machine to the network, or tell "
+                "pip about your proxy or mirror, and start the same command again. It continues from there."
+            )
+
+
+def guarded(command, **options):
+    """Run a command -> its exit code. It ends when this process does, so that two installs never meet in `.venv`."""
+    with subprocess.Popen([sys.executable, "-c", GUARD] + command, stdin=subprocess.PIPE, **options) as process:
+        return process.wait()
 
 
 def run(arguments, cwd=None):

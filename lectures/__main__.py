@@ -25,4 +25,6 @@ if __name__ == "__main__":
     arguments = install.environment(sys.argv[1:])
     # The whole repository is served, so that a reader can open rlkit's files beside a chapter.
     lab = ["-m", "jupyterlab", "--ServerApp.root_dir=" + ROOT, "--LabApp.default_url=/lab/tree/lectures"]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        lab.append("--allow-root")  # as in most containers; JupyterLab would refuse to start
     sys.exit(install.run(lab + arguments))

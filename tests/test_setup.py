@@ -4,11 +4,13 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import threading
 import time
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def is_cpu_torch(arguments):
 
 
 def test_an_environment_is_made_for_the_python_that_runs_and_says_what_it_replaces(install, monkeypatch, capsys):
-    monkeypatch.setattr(install.subprocess, "call", lambda command: 0)
+    monkeypatch.setattr(install, "guarded", lambda command: 0)
     said = {}
     for there, fresh in [(HERE, False), ("", False), ("3.6", False), (HERE, True)]:
         monkeypatch.setattr(install, "venv_version", lambda there=there: there)
@@ -291,6 +293,66 @@ def test_the_newest_cpu_build_stays_whatever_pip_would_prefer(install, monkeypat
     install.install("python", newest=True)
     torch, everything = install.asked
     assert torch[-2:] == ("--upgrade", "torch") and everything[-1] == "torch==2.99.0+cpu"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("ending", ["kill", "terminate"])
+def test_what_an_install_started_ends_with_it_however_it_ends(ending, tmp_path):
+    sign = tmp_path / "sign"
+    grandchild = f"import os, time; open({str(sign)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.call([sys.executable, '-c', {grandchild!r}])"
+    script = f"import sys; sys.path.insert(0, {str(ROOT / 'binder')!r}); import install\n"
+    script += f"install.guarded([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", script]) as installing:
+        assert wait_for(lambda: sign.exists() and sign.read_text())
+        getattr(installing, ending)()
+    assert wait_for(lambda: not is_alive(int(sign.read_text())))
+
+
+def wait_for(condition):
+    """Wait until a condition holds -> whether it does."""
+    for _ in range(1000):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def is_alive(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
+    except OSError:
+        return False
+
+
+def test_a_guarded_command_gives_its_exit_code():
+    guarded = load(ROOT / "binder" / "install.py").guarded
+    assert [guarded([sys.executable, "-c", f"import sys; sys.exit({code})"]) for code in (0, 7)] == [0, 7]
+
+
+def test_without_a_network_the_cure_is_a_network_and_not_other_versions(install, monkeypatch, tmp_path):
+    monkeypatch.setattr(install, "PIP_LOG", tmp_path / "log")
+    monkeypatch.setattr(install, "pip", lambda *_, **__: False)
+    said = []
+    for log in ("Retrying after connection broken by 'NewConnectionError('<...>'", "ERROR: ResolutionImpossible", None):
+        install.PIP_LOG.unlink(missing_ok=True)
+        if log:
+            install.PIP_LOG.write_text(log)
+        with pytest.raises(SystemExit) as stopped:
+            install.install("python")
+        said.append("to the network" in str(stopped.value))
+    assert said == [True, False, False]
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_jupyterlab_is_told_that_root_may_start_it_as_in_a_container(root, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000, raising=False)
+    started = []
+    monkeypatch.setitem(sys.modules, "install", types.SimpleNamespace(environment=lambda a: a, run=started.append))
+    monkeypatch.setattr(sys, "argv", ["lectures"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "lectures" / "__main__.py"), run_name="__main__")
+    assert ("--allow-root" in started[0]) == root
 
 
 def test_the_exit_code_of_the_program_is_returned(install, monkeypatch):
