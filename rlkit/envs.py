@@ -45,6 +45,7 @@ class Envs:
         self.num_actions = num_discrete_actions(self.action_space, self.actions)
         self.steps = 0
         self.interrupted = False
+        self.finished = []  # episodes that `pop_finished` has not reported yet
         self.restart(seed)
 
     def restart(self, seed):
@@ -56,7 +57,12 @@ class Envs:
         self.ended = np.zeros(self.num_envs, bool)
         self.total_reward = np.zeros(self.num_envs)
         self.length = np.zeros(self.num_envs, int)
-        self.finished = []
+
+    def recover(self, seed):
+        """The same after a step that was broken off. An emulator's answer may be on its way, so it is made again."""
+        if self.vector in emulators:
+            self.vector = make_vector(self.settings["env"], self.num_envs, self.settings["frame_size"])
+        self.restart(seed)
 
     def step(self, actions):
         """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.

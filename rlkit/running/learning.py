@@ -7,6 +7,7 @@ generator of its `learn` in a living thread, and Python itself knows that.
 import functools
 import threading
 import weakref
+from operator import attrgetter
 
 
 def one_learner(learn):
@@ -38,7 +39,23 @@ def one_learner(learn):
 
 
 def mend(agent):
-    """Prepare an agent whose last iteration was broken off for the next one."""
+    """Begin new episodes: the last iteration was broken off, so its environments may be ahead of what the agent kept.
+
+    A replay is cut, and what an agent carries from step to step starts from 0. Episodes that are finished stay to be
+    reported, and all steps count. The seed is drawn, so no episodes repeat.
+    """
+    if not hasattr(agent, "saved_to_play_on"):
+        return  # its workers begin new episodes in each `learn`
+    agent.step = agent.envs.steps = max(agent.step, agent.envs.steps)
+    agent.envs.recover(int(agent.rng.integers(2**31)))
+    for name in agent.saved_to_play_on:
+        owner, _, attribute = name.rpartition(".")
+        owner = attrgetter(owner)(agent) if owner else agent
+        part = getattr(owner, attribute)
+        if hasattr(part, "cut"):
+            part.cut()
+        elif part is not None:
+            setattr(owner, attribute, 0 * part)
 
 
 class Learning:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
+from rlkit.running.learning import Learning
 from rlkit.running.result import Episode
 
 WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)  # what `gymnasium.make` adds
@@ -22,7 +23,8 @@ PLAYED = (  # if one of these settings changes, the same episodes cannot continu
 
 def play_state(agent):
     """Where an agent is in its episodes and in its random numbers, as tensors and plain values."""
-    return {"settings": played(agent), "rng": plain(agent.rng), "envs": envs_state(agent.envs)}
+    torn = "learning" in vars(agent) and agent.learning.torn  # then the loaded agent begins new episodes, as this one
+    return {"settings": played(agent), "rng": plain(agent.rng), "envs": envs_state(agent.envs), "torn": torn}
 
 
 def resume_play(agent, play):
@@ -38,6 +40,7 @@ def resume_play(agent, play):
     agent.envs.steps = agent.step
     if same and play["envs"]:
         restore_envs(agent.envs, play["envs"])
+        agent.learning = Learning(play.get("torn", False))
         return True
     agent.envs.restart(int(fresh.generate_state(1)[0] // 2))
     return False
