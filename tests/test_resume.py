@@ -220,7 +220,7 @@ def test_a_replay_memory_above_the_limit_is_not_saved_but_the_episodes_continue(
 
 def test_without_its_environments_nothing_is_saved_of_an_agents_episodes():
     for agent, name in ((tiny(Chain), "replay"), (small(A2C, Chain, recurrent=True), "player.lstm_state")):
-        assert agent_state(agent)["play"].keys() == {"settings", "rng", "envs"}
+        assert agent_state(agent)["play"].keys() == {"settings", "rng", "envs", "torn"}
         assert name in agent_state(type(agent)())["play"]
 
 
