@@ -26,7 +26,7 @@ from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.transport import SharedMemory
-from rlkit.running.workers import WorkerError, supervise
+from rlkit.running.workers import WorkerError, check_workers, supervise
 from rlkit.segments import Player
 from rlkit.theta import clip_norm, flat_gradient
 
@@ -62,7 +62,7 @@ class A3C:
     life_loss: bool = False
     actions: tuple[CountOrZero, ...] | None = None
     on_failure: Literal["stop", "continue"] = "stop"  # if a worker fails: end, or continue with the others
-    heartbeat: Positive = 30.0  # seconds of silence after which a worker counts as hanging
+    heartbeat: Positive = 30.0  # seconds of silence after which a worker that has started counts as hanging
     seed: Seed = 0
 
     saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
@@ -88,6 +88,7 @@ class A3C:
 
     def __post_init__(self):
         check_settings(self)
+        check_workers(self.num_workers, self.env)
         self.model = A2C(**self.settings(self.seed))  # the global model: it does not play
         self.envs, self.network, self.policy = self.model.envs, self.model.network, self.model.policy
         self.optimize = self.model.optimize

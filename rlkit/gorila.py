@@ -12,10 +12,11 @@ steps of all workers, as in `rlkit.dqn`.
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,40 +26,9 @@ from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, See
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.workers import supervise
+from rlkit.running.transport import Published
+from rlkit.running.workers import WorkerError, check_workers, supervise
 from rlkit.theta import clip_and_step, flat_gradient, flatten, views
-
-
-class Shared(NamedTuple):
-    """What the server publishes, in memory that all processes read and only the server writes."""
-
-    theta: torch.Tensor  # θ: all weights w in one flat tensor
-    theta_target: torch.Tensor  # θ⁻: those of the target network
-    num_updates: torch.Tensor  # the version of θ
-    step: torch.Tensor  # steps of all workers
-
-    def pull(self, theta, theta_target):
-        """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers.
-
-        The server may write while we read. Then some weights are from before its step and some from after it. No single
-        number is torn, a step is small, and asynchronous learning copes with worse (Hogwild, Niu et al. 2011). So there
-        is no lock. The version is read first and written last, so a gradient is never older than its version says.
-        """
-        version = int(self.num_updates)
-        theta.copy_(self.theta)
-        theta_target.copy_(self.theta_target)
-        return version, int(self.step)
-
-    def publish(self, theta, theta_target, version, step):
-        """θ ← `theta` and θ⁻ ← `theta_target`, and their version last: see `pull`."""
-        self.theta.copy_(theta)
-        self.theta_target.copy_(theta_target)
-        self.num_updates.fill_(version)
-        self.publish_step(step)
-
-    def publish_step(self, step):
-        """Tell the workers how many steps they have taken together."""
-        self.step.fill_(step)
 
 
 class Gradient(NamedTuple):
@@ -109,6 +79,8 @@ class Gorila:
     frame_size: Count = 84
     life_loss: bool = False
     actions: tuple[CountOrZero, ...] | None = None
+    on_failure: Literal["stop", "continue"] = "stop"  # if a worker fails: end, or continue with the others
+    heartbeat: Positive = 30.0  # seconds of silence after which a worker that has started counts as hanging
     seed: Seed = 0
     device: str = "auto"
 
@@ -117,12 +89,11 @@ class Gorila:
 
     def __post_init__(self):
         check_settings(self)
+        check_workers(self.num_workers, self.env)
         self.server = DQN(**self.dqn_settings())  # it does not act: it holds w, w_T, the optimiser and the counts
         self.envs, self.network = self.server.envs, self.server.network
         self.theta, self.theta_target = flat_weights(self.server)
-        self.shared = Shared(*(torch.zeros(len(self.theta)) for _ in range(2)), torch.tensor(0), torch.tensor(0))
-        for tensor in self.shared:
-            tensor.share_memory_()
+        self.shared = Published.hold(len(self.theta))
         self.staleness = 0.0  # of the gradients that arrived: a running mean
         self.num_dropped = 0
 
@@ -136,9 +107,13 @@ class Gorila:
             return
         self.publish()
         metrics, began, updates_before = {}, None, self.server.num_updates
-        with closing(supervise(bundle, [self.job(i) for i in range(self.num_workers)])) as messages:
+        jobs, go_on = [self.job(i) for i in range(self.num_workers)], self.on_failure == "continue"
+        with closing(supervise(bundle, jobs, heartbeat=self.heartbeat, go_on=go_on)) as messages:
             for message in messages:
                 finished = []
+                if isinstance(message, WorkerError):
+                    warnings.warn(f"Continuing with the other workers: {message}", stacklevel=2)
+                    continue
                 if isinstance(message, Gradient):
                     began = began or time.perf_counter()
                     metrics = self.update(message)

@@ -1,6 +1,11 @@
 """rlkit.gorila: its parts against DQN's, and a run of two workers."""
 
 import copy
+import multiprocessing
+import os
+import signal
+import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -12,7 +17,9 @@ from gymnasium.spaces import Box, Discrete
 from rlkit.dqn import DQN
 from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights
 from rlkit.replay import Replay
+from rlkit.running import memory
 from rlkit.running.checkpoint import agent_state, restore_agent
+from rlkit.running.workers import WorkerError
 from rlkit.theta import flat_gradient
 from rlkit.training import evaluate, stop_at, train
 
@@ -185,6 +192,67 @@ def test_state_round_trip():
         trained.update(fake_gradient(trained, version=1, value=2.0))  # the averages of the optimiser were restored too
     assert torch.equal(other.theta, agent.theta)
     assert other.server.num_updates == 2
+
+
+def test_its_workers_are_supervised_like_those_of_a3c(monkeypatch):
+    asked, agent = {}, Gorila(Match, on_failure="continue", heartbeat=7.0, num_workers=3, **FIELDS)
+
+    def supervise(work, jobs, **options):
+        asked.update(options, work=work, jobs=len(jobs))
+        yield Experience(4, [])
+        yield WorkerError("Worker 1 hangs.")
+        yield fake_gradient(agent, version=0)
+        yield Experience(4, [])
+        raise WorkerError("Worker 2 was killed.")
+
+    monkeypatch.setattr(sys.modules["rlkit.gorila"], "supervise", supervise)
+    steps = []
+    with (
+        pytest.warns(UserWarning, match="^Continuing with the other workers: Worker 1 hangs.$"),
+        pytest.raises(WorkerError, match="Worker 2"),
+    ):
+        steps.extend(progress.step for progress in agent.learn(100))
+    assert asked == {"work": bundle, "jobs": 3, "heartbeat": 7.0, "go_on": True}
+    assert agent.step == 8 and agent.server.num_updates == 1
+    with pytest.warns(UserWarning), pytest.raises(WorkerError):
+        list(Gorila(Match, **FIELDS).learn(100))
+    assert asked["go_on"] is False and asked["heartbeat"] == 30.0
+
+
+class Faulty(Match):
+    """Worker 0 is killed in its fourth step."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 4 and multiprocessing.current_process().name == "Worker 0":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_the_others_continue_when_a_worker_is_killed():
+    agent = Gorila(Faulty, on_failure="continue", heartbeat=600.0, learning_starts=100, **FIELDS)
+    before = agent.theta.clone()
+    with pytest.warns(UserWarning, match=r"^Continuing with the other workers: Worker 0 was killed, .*SIGKILL"):
+        for progress in agent.learn(100_000):
+            if agent.server.num_updates > 5 and progress.step > 200:
+                break
+    assert agent.theta.isfinite().all() and not agent.theta.equal(before)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is elsewhere")
+def test_too_little_shared_memory_is_refused_in_a_sentence(monkeypatch):
+    weights = 1 * 300 + 300 + 300 * 2 + 2
+    pages = -(-4 * weights // 4096)
+    needed = (2 * pages + 2) * 4096  # θ, θ⁻, and two counts, in whole pages
+    for free in (needed, needed - 1):
+        monkeypatch.setattr(memory.shutil, "disk_usage", lambda folder, free=free: (2**20, 2**20 - free, free))
+        if free == needed:
+            assert Gorila(Match, hidden=(300,)).theta.numel() == weights
+            continue
+        with pytest.raises(ValueError, match="The workers need .* of shared memory.*--shm-size") as error:
+            Gorila(Match, hidden=(300,))
+        one_line(error)
 
 
 def test_two_workers_learn_together():

@@ -3,23 +3,26 @@
 The messages here are bytes, as they would travel over a network. The learners must not notice the difference.
 """
 
+import os
 import pickle
 import queue
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
-from conftest import learn
+from conftest import learn, one_line
 from test_gorila import Match
 
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.gorila import Gorila, Shared
+from rlkit.gorila import Gorila
 from rlkit.running.checkpoint import load, save
-from rlkit.running.transport import SharedMemory
+from rlkit.running.transport import Published, SharedMemory, share
 
 
 def in_this_process(work, jobs, **options):
@@ -121,7 +124,7 @@ def test_a_server_may_drop_gradients_and_the_worker_goes_on(monkeypatch):
 
 
 class Letters:
-    """What `rlkit.gorila.Shared` offers: the server writes a letter, and the workers read it."""
+    """What `Published` offers: the server writes a letter, and the workers read it."""
 
     def publish(self, theta, theta_target, version, step):
         self.letter = pickle.dumps((theta.numpy(), theta_target.numpy(), version))
@@ -200,7 +203,7 @@ class Cell:
 def test_gorilas_version_is_written_last_and_read_first():
     """θ may then be newer than its version, but never older."""
     log = []
-    shared = Shared(*(Cell(name, log) for name in Shared._fields))
+    shared = Published(*(Cell(name, log) for name in Published._fields))
     shared.publish(theta=1, theta_target=2, version=3, step=4)
     assert log[:3] == [("write", "theta"), ("write", "theta_target"), ("write", "num_updates")]
     log.clear()
@@ -224,3 +227,22 @@ def test_a3cs_version_is_written_last_and_read_first():
     log.clear()
     shared._replace(updates=Updates({0: 0})).push(0, None, 0, 0.1)
     assert log == [("read", "updates"), ("write", "theta"), ("write", "updates")]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is elsewhere")
+def test_nothing_stays_in_shared_memory_when_it_turns_out_to_be_full():
+    left = Path(f"/dev/shm/torch_{os.getpid()}_test")
+
+    class Big:
+        nbytes = 10
+
+        def share_memory_(self):
+            left.touch()  # as torch does
+            raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")
+
+    with pytest.raises(
+        ValueError, match="The workers' shared memory cannot be had: .*No space left.*try again"
+    ) as error:
+        share([torch.zeros(3), Big()])
+    one_line(error)
+    assert not left.exists()

@@ -1,5 +1,6 @@
 """rlkit.running.workers: messages arrive, failures are reported, and no process is left behind, however a run ends."""
 
+import functools
 import importlib.util
 import multiprocessing
 import os
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 import types
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,8 @@ import pytest
 import torch
 from conftest import one_line
 
-from rlkit.running.workers import STARTUP, WorkerError, supervise
+from rlkit.running import memory
+from rlkit.running.workers import WorkerError, check_workers, supervise
 
 module = sys.modules["rlkit.running.workers"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -75,9 +77,11 @@ def fail(send, how):
     send("last words")
     if how == "raise":
         raise ValueError("no such state")
-    if how == "exit":
-        os._exit(3)
-    os.kill(os.getpid(), signal.SIGKILL)
+    if how == "sys.exit":
+        sys.exit(0)
+    if how.startswith("exit"):
+        os._exit(int(how.split()[1]))
+    os.kill(os.getpid(), signal.Signals[how])
 
 
 def for_ever(send):
@@ -103,40 +107,44 @@ def test_messages_arrive_in_order_and_whole():
 
 
 def test_an_exception_brings_its_traceback_and_ends_the_others():
-    with pytest.raises(WorkerError, match=r"(?s)^Worker 1 failed.*in fail\n.*ValueError: no such state"):
+    with pytest.raises(WorkerError, match=r"(?s)^Worker 1 failed: ValueError: no such state\n\n.*in fail\n"):
         list(received(fail, [("stuck",), ("raise",)]))
 
 
-@pytest.mark.parametrize(
-    "how, sentence",
-    [
-        ("exit", "Worker 0 ended with exit code 3 and no message"),
-        pytest.param(
-            "kill", r"Worker 0 was killed \(exit code -9: SIGKILL\), probably because memory ran out", marks=posix
-        ),
-    ],
-)
-def test_a_dead_worker_is_named_after_its_last_messages_have_arrived(how, sentence):
-    messages = []
-    with pytest.raises(WorkerError, match=sentence):
-        messages.extend(received(fail, [(how,)]))
-    assert messages == ["last words"]
-
-
-def test_on_request_the_others_continue_whatever_happens_to_one():
-    jobs = [("raise",), ("kill" if os.name != "nt" else "exit",), ("a", 3)]
+def test_on_request_the_others_continue_whatever_happens_to_one_and_its_last_messages_arrive():
+    jobs = [("raise",), ("SIGKILL" if os.name != "nt" else "exit 1",), ("exit 0",), ("sys.exit",), ("a", 3)]
     errors, messages = [], []
     for message in supervise(either, jobs, idle=600.0, go_on=True):  # noticed at once, not after `idle`
         if isinstance(message, WorkerError):
-            errors.append(str(message).splitlines()[0])
+            errors.append(str(message))
         elif isinstance(message, dict):
             pids.append(message["pid"])
         else:
             messages.append(message)
-    assert len(errors) == 2 and len(pids) == 3
-    assert min(errors).startswith("Worker 0 failed") and max(errors).startswith("Worker 1 ")
-    assert messages.count("last words") == 2
+    one, two, three, four = sorted(errors)
+    assert one.startswith("Worker 0 failed: ValueError: no such state\n\n") and "in fail\n" in one
+    assert "rlkit" not in one  # the traceback begins where the work does
+    if os.name != "nt":
+        assert two.startswith("Worker 1 was killed, probably because memory ran out (exit code -9: SIGKILL)")
+    assert three.startswith("Worker 2 ended early, with exit code 0 and no message; ")  # not as if it had finished
+    assert four.startswith("Worker 3 failed: something called sys.exit, which") and "in fail\n" in four
+    assert messages.count("last words") == 4 and len(pids) == 5
     assert [message[1] for message in messages if message[0] == "a"] == ["threads", 0, 1, 2]
+
+
+@posix
+def test_a_dead_workers_exit_code_is_put_into_words():
+    told = {
+        3: "ended early, with exit code 3 and no message; look at what it printed",
+        None: "closed its connection and was ended",
+        -signal.SIGKILL: "was killed, probably because memory ran out (exit code -9: SIGKILL); try fewer workers",
+        -signal.SIGTERM: "was ended from outside (exit code -15: SIGTERM); run it again.",
+        -signal.SIGSEGV: "crashed in native code (exit code -11: SIGSEGV); set the environment variable PYTHONFAULTH",
+        -signal.SIGBUS: "crashed, probably because shared memory is full (exit code",
+        -50: "was ended from outside (exit code -50: another signal)",
+    }
+    for code, words in told.items():
+        assert module.how_it_ended(code).startswith(words) and module.how_it_ended(code).endswith(".")
 
 
 def either(send, what, *more):
@@ -165,7 +173,7 @@ def test_an_interrupt_ends_the_workers():
 
 
 def test_a_function_that_no_worker_can_import_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match="A worker cannot be given this.*top level of a .py file"):
+    with pytest.raises(ValueError, match="A worker cannot be given a lambda.*top level of a .py file"):
         next(supervise(lambda send: None, [()]))
 
     def from_a_cell(send):
@@ -179,18 +187,70 @@ def test_a_function_that_no_worker_can_import_is_refused(monkeypatch):
         list(supervise(from_a_cell, [()]))
 
 
-def test_what_a_notebook_defines_is_refused_before_any_worker_starts(monkeypatch):
+NOTEBOOK = """
+import functools
+class Env:
+    def make(self): pass
+class Maker:
+    def __call__(self): pass
+def work(send): pass
+def outer():
+    def inner(): pass
+    return inner
+things = {
+    "work": work, "Env": Env, "Maker": Maker(), "inner": outer(), "a lambda": lambda: None,
+    "work ": functools.partial(work, 1), "Env ": Env().make, "Env  ": functools.partial(dict, env=[Env()]),
+}
+"""
+
+
+def test_what_a_notebook_defines_is_refused_wherever_it_hides(monkeypatch):
     notebook = types.ModuleType("__main__")
-    exec("class Env: pass\nclass Maker:\n    def __call__(self): pass\ndef work(send): pass", vars(notebook))
+    exec(NOTEBOOK, vars(notebook))
     monkeypatch.setitem(sys.modules, "__main__", notebook)
-    monkeypatch.setattr(module, "start", lambda process: pytest.fail("it was started"))
-    refused = [(notebook.work, [()]), (count, [(1, 2), ({"env": notebook.Env}, 3)]), (count, [((notebook.Env,), 3)])]
-    for (work, jobs), name in zip([*refused, (count, [(notebook.Maker(),)])], ("work", "Env", "Env", "Maker")):
-        with pytest.raises(ValueError, match=f"cannot be given {name}, .*top level of a .py file") as error:
-            next(supervise(work, jobs))
+    monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", lambda *args: pytest.fail("it was started"))
+    for name, thing in notebook.things.items():
+        with pytest.raises(ValueError, match=f"cannot be given {name.strip()}, .*top level of a .py file") as error:
+            check_workers(1, thing)
         one_line(error)
+        with pytest.raises(ValueError, match=f"cannot be given {name.strip()}, "):
+            next(supervise(count, [(1, {"env": (thing,)})]))
     notebook.__file__ = "a_script.py"  # a worker can import that
-    module.check_importable(*refused[1])
+    check_workers(1, notebook.work)
+
+
+def test_what_cannot_be_pickled_is_refused_in_one_sentence():
+    for thing in (threading.Lock(), sys, (n for n in range(3))):
+        with pytest.raises(
+            ValueError, match="cannot be given this: cannot pickle .* object. Let the function"
+        ) as error:
+            check_workers(1, functools.partial(count, thing))
+        one_line(error)
+
+
+def test_more_workers_than_the_memory_can_hold_are_refused(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**30)
+    check_workers(9, "CartPole-v1")
+    with pytest.raises(
+        ValueError, match="num_workers=10 needs 0.98 GiB, .* only 1.00 GiB more; use fewer workers"
+    ) as error:
+        check_workers(10, "CartPole-v1")
+    one_line(error)
+
+
+def test_more_workers_than_the_system_allows_are_refused_and_the_others_end(monkeypatch):
+    started = []
+
+    def start_process(process):
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(real(process))
+
+    real = module.start_process
+    monkeypatch.setattr(module, "start_process", start_process)
+    with pytest.raises(WorkerError, match="Worker 1 could not be started: .*unavailable; use fewer workers") as error:
+        next(supervise(for_ever, [(), ()]))
+    one_line(error)
 
 
 # Silence ----------------------------------------------------------------------------------------------------
@@ -217,23 +277,39 @@ class Puppet:
     def kill(self):
         self.killed = True
 
+    def says_where_it_is(self):
+        assert self.theirs.recv() == "where"
+        self.send("It was here: line 7", "where")
+
 
 @pytest.fixture
 def puppets(monkeypatch):
-    """`begin(number, **options)` -> what `supervise` yields, and the workers; `puppets.now` is the time."""
+    """`begin(number, **options)` -> what `supervise` yields, and the workers. Each None that it yields is a second."""
     made, clock = [], SimpleNamespace(now=1000.0)
     spawn = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=lambda **how: made.append(Puppet(**how)) or made[-1])
     monkeypatch.setattr(module.multiprocessing, "get_context", lambda kind: spawn)
-    monkeypatch.setattr(module, "start", lambda process: process.start())
+    monkeypatch.setattr(module, "start_process", lambda process: process.start())
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=time.sleep))
+    monkeypatch.setattr(module, "GRACE", 0.01)
+    monkeypatch.setattr(module, "STARTUP", 60.0)
+
+    def wait_a_second(ends, seconds):
+        ready = wait(ends, 0)
+        clock.now += 0 if ready else seconds
+        return ready
 
     def begin(number, **options):
-        messages = supervise(count, [()] * number, idle=0.01, **options)
+        messages = supervise(count, [()] * number, idle=1.0, **options)
         assert next(messages) is None
         return messages, made
 
+    monkeypatch.setattr(module, "wait", wait_a_second)
     clock.begin = begin
     return clock
+
+
+def seconds(messages, number):
+    assert [next(messages) for _ in range(number)] == [None] * number
 
 
 @posix
@@ -241,12 +317,13 @@ def test_a_worker_that_is_silent_for_longer_than_a_heartbeat_is_named_and_ended(
     messages, (one, other) = puppets.begin(2, heartbeat=5.0)
     one.send("ready"), other.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
-    puppets.now += 4.9
+    seconds(messages, 4)
     one.send("here")
-    assert [next(messages), next(messages)] == ["here", None] and not other.killed
-    puppets.now += 0.2
+    assert next(messages) == "here"
+    seconds(messages, 1)
+    assert not other.killed
     with pytest.raises(
-        WorkerError, match="Worker 1 hangs: it sent nothing for 5 s and was ended.*larger heartbeat"
+        WorkerError, match="Worker 1 hangs: it sent nothing for 5 s and was ended.*larger heartbeat.*did not say where"
     ) as e:
         next(messages)
     one_line(e)
@@ -254,13 +331,62 @@ def test_a_worker_that_is_silent_for_longer_than_a_heartbeat_is_named_and_ended(
 
 
 @posix
-def test_a_worker_may_be_silent_while_it_starts_but_not_for_ever(puppets):
-    messages, (one,) = puppets.begin(1, heartbeat=5.0)
-    puppets.now += STARTUP + 4.9
-    assert next(messages) is None
-    puppets.now += 0.2
-    with pytest.raises(WorkerError, match="Worker 0 hangs"):
+def test_a_worker_may_be_silent_while_it_starts_but_not_for_ever_whatever_the_heartbeat(puppets):
+    for heartbeat in (5.0, 500.0):
+        messages, made = puppets.begin(1, heartbeat=heartbeat)
+        seconds(messages, 59)
+        with pytest.raises(WorkerError, match="Worker 0 did not start within 60 s and was ended. Its imports") as e:
+            next(messages)
+        one_line(e)
+        assert made[-1].killed
+
+
+@posix
+def test_many_workers_on_few_cores_have_longer_to_start(puppets, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    messages, _ = puppets.begin(30)
+    seconds(messages, 74)
+    with pytest.raises(WorkerError, match="Worker 0 did not start within 75 s"):
         next(messages)
+
+
+@posix
+def test_a_silent_worker_is_asked_where_it_is(puppets):
+    messages, (one,) = puppets.begin(1, heartbeat=5.0)
+    one.send("ready")
+    assert next(messages) == "ready"
+    seconds(messages, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "GRACE", 10.0)
+        answer = threading.Thread(target=one.says_where_it_is)
+        answer.start()
+        seconds(messages, 1)
+        with pytest.raises(WorkerError, match="Worker 0 hangs: .*It was here: line 7"):
+            next(messages)
+        answer.join()
+    assert one.killed
+
+
+@posix
+def test_a_worker_that_sends_something_when_it_is_asked_does_not_hang(puppets, monkeypatch):
+    monkeypatch.setattr(module, "GRACE", 10.0)
+    messages, (one,) = puppets.begin(1, heartbeat=5.0)
+    one.send("ready")
+    assert next(messages) == "ready"
+    seconds(messages, 5)
+
+    def answer():
+        one.theirs.recv()
+        one.send("after all")
+        one.send("It was here", "where")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert next(messages) == "after all" and not one.killed
+    thread.join()
+    one.send("and more")
+    assert next(message for message in messages if message) == "and more" and not one.killed
+    messages.close()
 
 
 @posix
@@ -268,21 +394,28 @@ def test_without_a_heartbeat_silence_is_no_failure(puppets):
     messages, (one,) = puppets.begin(1)
     one.send("ready")
     assert next(messages) == "ready"
-    puppets.now += 1e9
-    assert next(messages) is None
+    seconds(messages, 1_000)
     messages.close()
 
 
 @posix
-def test_the_time_that_the_parent_takes_does_not_count_as_silence(puppets):
+def test_only_time_in_which_the_parent_listens_counts_as_silence(puppets, monkeypatch):
     messages, (one, other) = puppets.begin(2, heartbeat=5.0)
     one.send("ready"), other.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
     one.send("here")
     assert next(messages) == "here"
-    puppets.now += 60.0  # the parent evaluates, for instance, while the workers keep playing
-    one.send("still here"), other.send("here too")
-    assert [next(messages), next(messages)] == ["still here", "here too"] and not other.killed
+    puppets.now += 60.0  # the parent evaluates, for instance
+    seconds(messages, 4)
+    listen = module.wait
+
+    def stopped(ends, seconds):
+        puppets.now += 60.0  # Ctrl-Z stopped all of them, and they have just been continued
+        return listen(ends, seconds)
+
+    monkeypatch.setattr(module, "wait", stopped)
+    seconds(messages, 1)
+    assert not (one.killed or other.killed)
     messages.close()
 
 
@@ -291,18 +424,24 @@ def test_after_a_failure_the_others_get_a_new_heartbeat_and_may_still_be_startin
     messages, (one, waiting, starting) = puppets.begin(3, heartbeat=5.0, go_on=True)
     one.send("ready"), waiting.send("ready")
     assert [next(messages), next(messages)] == ["ready"] * 2
-    puppets.now += 4.9
+    seconds(messages, 4)
     one.send("its traceback", kind="failure")
     assert "Worker 0 failed" in str(next(messages))
-    puppets.now += 4.9  # a worker may have waited for a lock that the dead one held
-    assert next(messages) is None
-    puppets.now += 0.2
+    seconds(messages, 5)  # a worker may have waited for a lock that the dead one held
     assert "Worker 1 hangs" in str(next(messages)) and waiting.killed
-    puppets.now += STARTUP - 10.1 + 4.9
-    assert [next(messages), next(messages)] == [None, None] and not starting.killed
-    puppets.now += 0.3
-    with pytest.raises(WorkerError, match="Worker 2 hangs"):  # now no worker is left
-        next(messages)
+    with pytest.raises(WorkerError, match="Worker 2 did not start within 60 s"):  # now no worker is left
+        seconds(messages, 59)
+        assert not starting.killed
+        seconds(messages, 2)
+
+
+@posix
+def test_a_failure_after_others_have_finished_does_not_spoil_what_they_did(puppets):
+    messages, (one, other) = puppets.begin(2, go_on=True)
+    one.send(None, kind="done")
+    other.send("its traceback", kind="failure")
+    assert "Worker 1 failed" in str(next(messages))
+    assert list(messages) == []
 
 
 PARENT = """

@@ -1,16 +1,21 @@
-"""How the workers of A3C reach θ. Here it lies in memory that all processes of one machine share.
+"""How the workers of A3C and of Gorila reach θ. Here it lies in memory that all processes of one machine share.
 
-A worker joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its gradient.
-Between two rounds it reads T. Anything that offers these can replace shared memory: a worker uses nothing else.
+A worker of A3C joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its
+gradient. Between two rounds it reads T. A worker of Gorila only pulls. Anything that offers these can replace shared
+memory: a worker uses nothing else.
 """
 
+import os
 from contextlib import nullcontext
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from rlkit.running.memory import require_shared_memory
+
+PAGE = 4096  # bytes: a tensor takes whole pages of shared memory
 
 
 class SharedMemory(NamedTuple):
@@ -30,9 +35,7 @@ class SharedMemory(NamedTuple):
         """
         steps, updates = (torch.zeros(num_workers, dtype=torch.long) for _ in range(2))
         shared = cls(optimizer, steps, updates)
-        require_shared_memory(sum(tensor.nbytes for tensor in shared.tensors()))
-        for tensor in shared.tensors():
-            tensor.share_memory_()
+        share(shared.tensors())
         return shared
 
     def for_workers(self, locked, own_statistics):
@@ -100,3 +103,55 @@ class SharedMemory(NamedTuple):
         if self.lock is not None:
             self.lock.acquire(timeout=1.0)
             self.lock.release()
+
+
+class Published(NamedTuple):
+    """What Gorila's server publishes, in memory that all processes read and only the server writes."""
+
+    theta: torch.Tensor  # θ: all weights w in one flat tensor
+    theta_target: torch.Tensor  # θ⁻: those of the target network
+    num_updates: torch.Tensor  # the version of θ
+    step: torch.Tensor  # steps of all workers
+
+    @classmethod
+    def hold(cls, num_weights):
+        """Shared memory for this many weights -> Published. Raises ValueError if they do not fit there."""
+        published = cls(*(torch.zeros(num_weights) for _ in range(2)), torch.tensor(0), torch.tensor(0))
+        share(published)
+        return published
+
+    def pull(self, theta, theta_target):
+        """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers.
+
+        The server may write while we read. Then some weights are from before its step and some from after it. No single
+        number is torn, a step is small, and asynchronous learning copes with worse (Hogwild, Niu et al. 2011). So there
+        is no lock. The version is read first and written last, so a gradient is never older than its version says.
+        """
+        version = int(self.num_updates)
+        theta.copy_(self.theta)
+        theta_target.copy_(self.theta_target)
+        return version, int(self.step)
+
+    def publish(self, theta, theta_target, version, step):
+        """θ ← `theta` and θ⁻ ← `theta_target`, and their version last: see `pull`."""
+        self.theta.copy_(theta)
+        self.theta_target.copy_(theta_target)
+        self.num_updates.fill_(version)
+        self.publish_step(step)
+
+    def publish_step(self, step):
+        """Tell the workers how many steps they have taken together."""
+        self.step.fill_(step)
+
+
+def share(tensors):
+    """Move tensors into shared memory. Raises ValueError if they do not fit there; then nothing of them stays there."""
+    pages = [-(-tensor.nbytes // PAGE) * PAGE for tensor in tensors]
+    require_shared_memory(sum(pages))
+    try:
+        for tensor in tensors:
+            tensor.share_memory_()
+    except RuntimeError as error:  # another process took the memory after we had looked
+        for left in Path("/dev/shm").glob(f"torch_{os.getpid()}_*"):  # torch leaves the file that it could not fill
+            left.unlink(missing_ok=True)
+        raise ValueError(f"The workers' shared memory cannot be had: {error}; free some, and try again.") from None
