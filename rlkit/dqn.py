@@ -21,6 +21,7 @@ from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, See
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings, choose_device
+from rlkit.spaces import num_actions
 from rlkit.theta import descend
 
 
@@ -54,8 +55,8 @@ class DQN:
     beta_steps: Count = 100_000
     hidden: tuple[Count, ...] = (64, 64)
     obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: Count = 84  # Atari: pixels
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for pixels, otherwise 1
+    frame_size: Count = 84  # pixels: the size of Atari's frames; larger images are shrunk to it
     life_loss: bool = False  # Atari: a lost life counts as terminated
     actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
     seed: Seed = 0
@@ -68,19 +69,14 @@ class DQN:
     def __post_init__(self):
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
-        self.num_actions = self.envs.num_actions
-        if self.num_actions is None:
-            raise ValueError(
-                f"{self.env} takes continuous actions, {self.envs.action_space}, but DQN takes a maximum over discrete "
-                "ones; use a policy gradient method such as PPO, or an environment with discrete actions."
-            )
+        self.num_actions = num_actions(self.envs)
         self.torch_device = choose_device(self.device, frames=len(self.envs.obs_shape) == 3)
         self.network = q_network(self).to(self.torch_device)  # w
         self.target = copy.deepcopy(self.network)  # w_T
         self.parameters = list(self.network.parameters())
         self.optimizer = torch.optim.Adam(self.parameters, self.learning_rate, eps=self.adam_eps, fused=True)
         memory = (self.replay_size, self.num_envs, self.envs.obs_shape, self.envs.obs_dtype)
-        memory += (self.n_step, self.gamma, self.seed)
+        memory += (self.n_step, self.gamma, self.seed, self.envs.stacked)
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)
         self.rng = np.random.default_rng(self.seed)
         self.fast_q_values = self.network.numpy_twin()

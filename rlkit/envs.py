@@ -12,10 +12,11 @@ import weakref
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Discrete
 
 from rlkit.running.importable import import_env
 from rlkit.running.result import Episode
+from rlkit.spaces import check_actions, performed, pixel_scale, view
 
 LARGEST = float(np.finfo(np.float32).max)  # networks and replays compute with 32 bits
 emulators = weakref.WeakSet()  # of all Atari environments of this process
@@ -38,11 +39,14 @@ class Envs:
         self.life_loss = life_loss
         self.vector = make_vector(env, num_envs, frame_size)
         self.num_envs = num_envs
-        self.observation_space = check_observations(env, self.vector.single_observation_space)
+        self.observation_space, self.see, self.stacked = view(env, self.vector.single_observation_space, frame_size)
         self.obs_shape, self.obs_dtype = self.observation_space.shape, self.observation_space.dtype
+        self.obs_scale = pixel_scale(self.observation_space)
         self.action_space = self.vector.single_action_space
+        check_actions(env, self.action_space)
         self.actions = choose_actions(env, self.action_space, actions)
         self.num_actions = num_discrete_actions(self.action_space, self.actions)
+        self.perform = performed(self.action_space, self.actions)
         self.steps = 0
         self.interrupted = False
         self.finished = []  # episodes that `pop_finished` has not reported yet
@@ -51,6 +55,7 @@ class Envs:
     def restart(self, seed):
         """A new episode in each environment."""
         obs, info = self.vector.reset(seed=seed)
+        obs = self.see(obs)
         self.check_numbers(obs)
         self.obs = obs
         self.lives = info.get("lives", np.zeros(self.num_envs, int))
@@ -65,7 +70,7 @@ class Envs:
         self.restart(seed)
 
     def step(self, actions):
-        """Actions `[N]`, or continuous ones `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.
+        """Actions `[N]` or `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.
 
         Raises ValueError at the first reward or observation that is not a finite number, and KeyboardInterrupt after
         `interrupt` was called.
@@ -73,11 +78,8 @@ class Envs:
         if self.interrupted:
             self.interrupted = False
             raise KeyboardInterrupt
-        if self.actions is not None:
-            actions = self.actions[actions]
-        elif self.num_actions is None:
-            actions = np.clip(actions, self.action_space.low, self.action_space.high)
-        obs, rewards, terminated, truncated, info = self.vector.step(actions)
+        obs, rewards, terminated, truncated, info = self.vector.step(self.perform(actions))
+        obs = self.see(obs)
         self.check_numbers(obs, rewards)
         self.obs = obs
         valid = ~self.ended
@@ -169,30 +171,20 @@ def release_emulators():
         del vector.ale
 
 
-def check_observations(env, space):
-    """The space, if it is a vector `[D]` or a stack of byte frames `[stack, H, W]`: networks here take nothing else."""
-    if isinstance(space, Box):
-        frames = len(space.shape) == 3 and space.dtype == np.uint8 and min(space.shape[1:]) >= 15  # convolutions fit
-        if frames or len(space.shape) == 1:
-            return space
-    raise ValueError(
-        f"{env} observes {space}; a network here takes a Box of one dimension, or of bytes [frames, height, width], "
-        "15 pixels or more each way. Wrap the environment, for example in gymnasium.wrappers.FlattenObservation."
-    )
-
-
 def choose_actions(env, space, actions):
     """The chosen actions as an array, or None for all of them as they are."""
     start = space.start if isinstance(space, Discrete) else 0
     if actions is None:
         return None if start == 0 else start + np.arange(space.n)
-    if not isinstance(space, Discrete) or not all(0 <= a < space.n for a in actions):
+    if not isinstance(space, Discrete):
+        raise ValueError(f"actions={actions} keeps some Discrete actions, but {env} takes {space}; leave it out.")
+    if not all(0 <= a < space.n for a in actions):
         raise ValueError(f"actions={actions} are not all among the actions of {env}, {space}; choose from those.")
     return start + np.array(actions)
 
 
 def num_discrete_actions(space, actions):
-    """How many actions there are to choose from; None if they are continuous."""
+    """How many actions there are to choose from; None if they are not Discrete."""
     if not isinstance(space, Discrete):
         return None
     return int(space.n) if actions is None else len(actions)

@@ -199,9 +199,7 @@ class RecurrentActorCritic(ActorCritic):
 
 def obs_scaling(agent):
     """The keyword arguments that make a network see (obs - shift) / scale, as the agent's settings say."""
-    scale = agent.obs_scale
-    if scale is None:
-        scale = 255.0 if len(agent.envs.obs_shape) == 3 else 1.0
+    scale = agent.envs.obs_scale if agent.obs_scale is None else agent.obs_scale
     return {"shift": agent.obs_shift, "scale": scale}
 
 

@@ -5,10 +5,12 @@ log-probabilities. Sampling is NumPy because it happens at every step of the env
 torch. The randomness is *noise* that is drawn for a whole rollout at once, ten times cheaper than step by step.
 """
 
+import math
+
 import numpy as np
-from gymnasium.spaces import Box
 
 from rlkit import functional as F
+from rlkit.spaces import num_choices
 
 
 class Softmax:
@@ -37,6 +39,39 @@ class Softmax:
 
     def kl(self, old_params, params):
         return F.kl_divergence(old_params, params)
+
+
+class MultiSoftmax:
+    """Several discrete actions at once, independent given the state: a softmax for each.
+
+    Params are the logits of the first action, then those of the second, and so on. Actions are `[..., D]`.
+    """
+
+    num_free = 0
+
+    def __init__(self, sizes):
+        self.sizes = tuple(sizes)  # how many values each of the D actions has
+        self.num_params = sum(self.sizes)
+
+    def noise(self, rng, *shape):
+        return rng.gumbel(size=(*shape, self.num_params)).astype(np.float32)
+
+    def sample(self, params, noise):
+        return self.mode(params + noise)
+
+    def mode(self, params):
+        logits = np.split(params, np.cumsum(self.sizes)[:-1], axis=-1)
+        return np.stack([z.argmax(-1) for z in logits], axis=-1)
+
+    def log_prob(self, params, actions):
+        return sum(F.log_prob(z, a) for z, a in zip(params.split(self.sizes, -1), actions.unbind(-1)))
+
+    def entropy(self, params):
+        return sum(F.entropy(z) for z in params.split(self.sizes, -1))
+
+    def kl(self, old_params, params):
+        pairs = zip(old_params.split(self.sizes, -1), params.split(self.sizes, -1))
+        return sum(F.kl_divergence(old, new) for old, new in pairs)
 
 
 class Gaussian:
@@ -71,12 +106,8 @@ class Gaussian:
 
 
 def make_policy(envs):
-    """A policy for the environment's kind of actions. Raises ValueError if there is none."""
+    """A policy for the environment's kind of actions."""
     if envs.num_actions is not None:
         return Softmax(envs.num_actions)
-    if isinstance(envs.action_space, Box) and len(envs.action_space.shape) == 1:
-        return Gaussian(envs.action_space.shape[0])
-    raise ValueError(
-        f"{envs.settings['env']} takes actions from {envs.action_space}, but a policy here gives Discrete ones or a "
-        "Box of one dimension; wrap the environment in a gymnasium.ActionWrapper that takes these."
-    )
+    sizes = num_choices(envs.action_space)
+    return MultiSoftmax(sizes) if sizes else Gaussian(math.prod(envs.action_space.shape))

@@ -44,9 +44,9 @@ class Replay:
     A *slot* is row * N + environment. Rows are counted from the first one ever added; row t lies at `t % rows`.
     """
 
-    def __init__(self, capacity, num_envs, obs_shape, obs_dtype, n_step=1, gamma=0.99, seed=0):
+    def __init__(self, capacity, num_envs, obs_shape, obs_dtype, n_step=1, gamma=0.99, seed=0, stacked=True):
         self.num_envs, self.n_step, self.gamma = num_envs, n_step, gamma
-        self.stack = obs_shape[0] if len(obs_shape) == 3 else None
+        self.stack = obs_shape[0] if stacked and len(obs_shape) == 3 else None  # other pictures are stored whole
         frame_shape = obs_shape[1:] if self.stack else obs_shape
         self.history = (self.stack or 1) - 1  # rows needed before a row to rebuild its stack
         self.rows = capacity // num_envs

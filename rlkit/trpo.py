@@ -45,8 +45,8 @@ class TRPO:
     hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
     obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
-    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for frames, 1 for vectors
-    frame_size: Count = 84  # Atari: pixels
+    obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for pixels, otherwise 1
+    frame_size: Count = 84  # pixels: the size of Atari's frames; larger images are shrunk to it
     life_loss: bool = False  # Atari: a lost life counts as terminated
     actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
     seed: Seed = 0

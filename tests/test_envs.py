@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from conftest import Counting, Frames, complete_slots, one_line, play, tiny
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Discrete
 
 from rlkit.envs import Envs
 from rlkit.replay import Replay
@@ -251,34 +251,6 @@ def test_continuous_actions_are_refused_with_the_cure():
     with pytest.raises(ValueError, match="Pendulum-v1 takes continuous actions") as error:
         tiny("Pendulum-v1")
     assert "policy gradient" in one_line(error)
-
-
-@pytest.mark.parametrize(
-    "space",
-    [
-        Dict({"a": Box(0, 1, (2,))}),
-        Discrete(5),
-        Box(0, 1, (84, 84), np.float32),
-        Box(0, 255, (84, 84), np.uint8),
-        Box(0, 1, (3, 84, 84), np.float32),
-        Box(0, 255, (96, 96, 3), np.uint8),  # the colours are the last axis: no stack of frames
-        Box(0, 255, (4, 10, 10), np.uint8),  # too small for the convolutions
-    ],
-    ids=str,
-)
-def test_observations_that_no_network_takes_are_refused_with_the_cure(space):
-    class Strange(Counting):
-        def __init__(self):
-            super().__init__()
-            self.observation_space = space
-
-        def look(self):
-            return self.observation_space.sample()
-
-    with pytest.raises(ValueError, match="Wrap the environment") as error:
-        Envs(Strange, 1, seed=0)
-    assert str(space) in str(error.value)
-    one_line(error)
 
 
 def test_frames_are_bytes():

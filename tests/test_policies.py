@@ -1,14 +1,12 @@
 """Policies: actions are drawn from the distribution that `log_prob` describes."""
 
-import re
-
-import gymnasium
 import numpy as np
 import pytest
 import torch
 from conftest import Chain, Counting, Frames, Steering, distribution, one_line, small, surprise
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.spaces import Dict, Discrete, Tuple
 
+from rlkit.dqn import DQN
 from rlkit.envs import Envs
 from rlkit.policies import Gaussian, Softmax, make_policy
 from rlkit.ppo import PPO
@@ -116,26 +114,9 @@ def acting(space):
     return Strange
 
 
-SPACES = [
-    MultiDiscrete([2, 3]),
-    MultiBinary(3),
-    Box(-1, 1, (2, 2), np.float32),
-    Box(-1, 1, (), np.float32),
-    Dict({"a": Discrete(2)}),
-    Tuple([Discrete(2), Discrete(2)]),
-]
-
-
-@pytest.mark.parametrize("space", SPACES, ids=str)
-@pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE])
+@pytest.mark.parametrize("space", [Dict({"a": Discrete(2)}), Tuple([Discrete(2), Discrete(2)])], ids=str)
+@pytest.mark.parametrize("algorithm", [PPO, TRPO, REINFORCE, DQN])
 def test_action_spaces_without_a_policy_are_refused_with_the_cure(algorithm, space):
-    with pytest.raises(ValueError, match="wrap the environment") as error:
+    with pytest.raises(ValueError, match="no agent here gives; wrap it in") as error:
         algorithm(acting(space))
     assert str(space) in one_line(error)
-
-
-def test_the_cure_exists():
-    with pytest.raises(ValueError) as error:
-        PPO(acting(MultiDiscrete([2, 3])))
-    named = re.findall(r"gymnasium\.(\w+)", str(error.value))
-    assert named and all(hasattr(gymnasium, name) for name in named)
