@@ -25,6 +25,7 @@ import torch
 import rlkit
 from rlkit.presets import PRESETS, preset
 from rlkit.running.checkpoint import load, read, save, writable
+from rlkit.running.settings import check_names, nearest
 from rlkit.running.terminal import Bar, Lines
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
@@ -97,21 +98,11 @@ def make_agent(args):
     changes = dict(args.settings)
     changes |= {name: value for name in ("env", "seed") if (value := getattr(args, name)) is not None}
     if args.algorithm and args.algorithm not in ALGORITHMS:
-        raise ValueError(f"There is no algorithm {args.algorithm!r}; take one of {', '.join(ALGORITHMS)}.")
-    try:
-        if args.algorithm:
-            agent = ALGORITHMS[args.algorithm](**changes)
-        else:
-            agent = preset(args.preset, **changes) if args.preset else load(args.resume, **changes)
-    except TypeError as error:  # Python's complaint about a setting that is unknown or of the wrong type
-        unknown = re.search(r"unexpected keyword argument ('\w+')", str(error))
-        if not unknown:
-            raise ValueError(f"A setting has a value of the wrong kind: {error}.") from error
-        raise ValueError(f"There is no setting {unknown[1]}; `python -m rlkit train --help` lists all.") from error
-    for field in dataclasses.fields(agent):  # `double=no` would be a string, which counts as true
-        if field.type in (bool, "bool") and not isinstance(getattr(agent, field.name), bool):
-            raise ValueError(f"{field.name}={getattr(agent, field.name)!r} must be True or False.")
-    return agent
+        raise ValueError(f"There is no algorithm {args.algorithm!r}; {nearest(args.algorithm, ALGORITHMS)}")
+    if args.algorithm:
+        check_names(ALGORITHMS[args.algorithm], changes)
+        return ALGORITHMS[args.algorithm](**changes)
+    return preset(args.preset, **changes) if args.preset else load(args.resume, **changes)
 
 
 def checkpoint_path(args, agent):
@@ -321,11 +312,12 @@ def setting(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     if value.lower() in ("true", "false", "none"):
         value = value.title()
-    for read_as in (ast.literal_eval, float, str):  # float, because inf is not a literal
+    for read_as in (ast.literal_eval, float):  # float, because inf is not a literal
         try:
             return name, read_as(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # whatever the parser stumbles over
             continue
+    return name, value
 
 
 def overview():

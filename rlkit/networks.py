@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from rlkit import functional as F
-from rlkit.running.settings import choose_device
+from rlkit.running.settings import check_lengths, choose_device
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
@@ -199,6 +199,7 @@ class RecurrentActorCritic(ActorCritic):
 
 def obs_scaling(agent):
     """The keyword arguments that make a network see (obs - shift) / scale, as the agent's settings say."""
+    check_lengths(agent)
     scale = agent.envs.obs_scale if agent.obs_scale is None else agent.obs_scale
     return {"shift": agent.obs_shift, "scale": scale}
 

@@ -10,10 +10,11 @@ from rlkit.a3c import A3C
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
+from rlkit.running.settings import brief, check_names, nearest
 from rlkit.tasks import ScaledPendulum
 
 
-def dqn_cartpole(**changes):
+def dqn_cartpole(**changes) -> DQN:
     """CartPole-v1 in seconds: Double DQN, tuned to stop at the threshold. A demonstration, not a robust default.
 
     Differs from the paper: eight environments and a few large batches instead of one environment and many small
@@ -22,12 +23,12 @@ def dqn_cartpole(**changes):
     return DQN(**dict(FAST_CARTPOLE, double=True, n_step=5, learning_rate=5e-3) | changes)
 
 
-def dqn_cartpole_plain(**changes):
+def dqn_cartpole_plain(**changes) -> DQN:
     """CartPole-v1 with one-step DQN and the budget of dqn-cartpole: the plainest setting that learns in a minute."""
     return DQN(**dict(FAST_CARTPOLE) | changes)
 
 
-def gorila_cartpole(**changes):
+def gorila_cartpole(**changes) -> Gorila:
     """CartPole-v1 with two worker processes and a parameter server, each worker with half of dqn-cartpole's work.
 
     Its learning rate is smaller because gradients arrive late. A run reaches the threshold in tens of
@@ -37,7 +38,7 @@ def gorila_cartpole(**changes):
     return Gorila(**dict(FAST_CARTPOLE, double=True, n_step=5) | changes)
 
 
-def dqn_pong_small(**changes):
+def dqn_pong_small(**changes) -> DQN:
     """Pong from pixels on one CPU core: to a score near 0 in about half an hour.
 
     Differs from the paper: frames of 42 x 42, two small convolutions, three of the six actions, Double, dueling, 5-step
@@ -53,7 +54,7 @@ def dqn_pong_small(**changes):
     ) | changes)  # fmt: skip
 
 
-def dqn_atari_2015(**changes):
+def dqn_atari_2015(**changes) -> DQN:
     """DQN as in Nature, 2015, for any ALE game: 50 million steps a game, about ten days on one core.
 
     Differs from the paper: Adam, with its usual learning rate, instead of RMSProp. The replay memory for a million
@@ -62,12 +63,12 @@ def dqn_atari_2015(**changes):
     return DQN(**dict(ATARI_2015) | changes)
 
 
-def double_dqn_atari_2016(**changes):
+def double_dqn_atari_2016(**changes) -> DQN:
     """Double DQN, tuned, as in van Hasselt et al. 2016: ε falls to 0.01, w_T = w every 30 000 updates."""
     return DQN(**dict(ATARI_2015, double=True, epsilon_end=0.01, target_period=30_000) | changes)
 
 
-def ppo_cartpole(**changes):
+def ppo_cartpole(**changes) -> PPO:
     """CartPole-v1 in a second or two: PPO with clipping, tuned to stop at the threshold. A demonstration.
 
     Differs from the paper: many environments and short rollouts; two epochs of a few large minibatches with twenty
@@ -76,12 +77,12 @@ def ppo_cartpole(**changes):
     return PPO(**dict(FAST_PPO_CARTPOLE, variant="clip") | changes)
 
 
-def ppo_kl_cartpole(**changes):
+def ppo_kl_cartpole(**changes) -> PPO:
     """CartPole-v1 as in ppo-cartpole, but with the adaptive KL penalty around a target of 0.02."""
     return PPO(**dict(FAST_PPO_CARTPOLE, variant="adaptive_kl", kl_min=0.02 / 1.5, kl_max=0.02 * 1.5) | changes)
 
 
-def ppo_pong_small(**changes):
+def ppo_pong_small(**changes) -> PPO:
     """Pong from pixels on one CPU core: seed 0 is 18 points ahead after half a million steps, in ten minutes.
 
     Seed 1 was 8 points ahead after 600 000 steps. Differs from the paper: frames of 42 x 42, two small convolutions,
@@ -95,7 +96,7 @@ def ppo_pong_small(**changes):
     ) | changes)  # fmt: skip
 
 
-def ppo_breakout_small(**changes):
+def ppo_breakout_small(**changes) -> PPO:
     """Breakout from pixels on one CPU core: seed 0 gets 18 points after 950 000 steps, in half an hour.
 
     The settings of ppo-pong-small, not tuned again, except that rewards are clipped, a lost life ends an episode, and
@@ -108,7 +109,7 @@ def ppo_breakout_small(**changes):
     ) | changes)  # fmt: skip
 
 
-def ppo_atari_2017(**changes):
+def ppo_atari_2017(**changes) -> PPO:
     """PPO as in its paper (table 5), for any ALE game: 40 million frames a game, most of a day on one core.
 
     Differs from the paper: the convolutions of 2015 with 512 units, as in the authors' published code; the paper's text
@@ -121,7 +122,7 @@ def ppo_atari_2017(**changes):
     ) | changes)  # fmt: skip
 
 
-def ppo_mujoco_2017(**changes):
+def ppo_mujoco_2017(**changes) -> PPO:
     """PPO as in its paper (table 3), for one million steps of a MuJoCo task; needs `pip install -e ".[mujoco]"`.
 
     Differs from the paper: observations and rewards are scaled by running statistics, as in the authors' published
@@ -133,7 +134,7 @@ def ppo_mujoco_2017(**changes):
     ) | changes)  # fmt: skip
 
 
-def a2c_cartpole(**changes):
+def a2c_cartpole(**changes) -> A2C:
     """CartPole-v1 in a second or two: A2C, tuned to stop at the threshold. A demonstration.
 
     RMSProp and n-step returns are as in the paper. There are more environments and longer segments, the learning rate
@@ -145,7 +146,7 @@ def a2c_cartpole(**changes):
     ) | changes)  # fmt: skip
 
 
-def a3c_cartpole(**changes):
+def a3c_cartpole(**changes) -> A3C:
     """CartPole-v1 with two worker processes in a few seconds, start-up not counted. Tuned; a demonstration.
 
     Differs from the paper: long segments, with GAE instead of n-step returns.
@@ -156,7 +157,7 @@ def a3c_cartpole(**changes):
     ) | changes)  # fmt: skip
 
 
-def a3c_pendulum(**changes):
+def a3c_pendulum(**changes) -> A3C:
     """Pendulum-v1 with scaled rewards, a continuous torque and two worker processes. Found by a short search."""
     return A3C(**dict(
         env=ScaledPendulum, num_workers=2, t_max=32, gamma=0.9, gae_lambda=0.95, learning_rate=3e-3, value_coef=0.5,
@@ -164,7 +165,7 @@ def a3c_pendulum(**changes):
     ) | changes)  # fmt: skip
 
 
-def a3c_pong_small(**changes):
+def a3c_pong_small(**changes) -> A3C:
     """Pong from pixels with two worker processes: seed 0 is 15 points ahead after 1.3 million steps.
 
     Differs from the paper: frames of 42 x 42, three of the six actions, eight environments for each worker, segments of
@@ -177,7 +178,7 @@ def a3c_pong_small(**changes):
     ) | changes)  # fmt: skip
 
 
-def a3c_atari_2016(**changes):
+def a3c_atari_2016(**changes) -> A3C:
     """A3C as in its paper, for any ALE game: 16 workers, 80 million steps, a day on 16 cores.
 
     `recurrent=True` adds the LSTM. The paper draws learning rates between 1e-4 and 1e-2 and keeps the best. Our
@@ -235,11 +236,13 @@ PRESETS = {
 def preset(name, **changes):
     """The agent with the settings called `name`, except where `changes` says otherwise.
 
-    Raises ValueError for a name that does not exist.
+    Raises ValueError for a name that does not exist: the preset's, or that of a setting.
     """
-    if name not in PRESETS:
-        raise ValueError(f"There is no preset {name!r}; take one of {', '.join(presets())}.")
-    return PRESETS[name](**changes)
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ValueError(f"There is no preset {brief(name)}; {nearest(name, presets())}")
+    make = PRESETS[name]
+    check_names(make.__annotations__["return"], changes)
+    return make(**changes)
 
 
 def presets():

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from rlkit.running.resume import plain, play_state, resume_play, unplain
+from rlkit.running.settings import check_names
 
 FORMAT = "rlkit-2"
 EARLIER = "rlkit-1"  # the same, but with other names for what is needed to continue learning
@@ -139,6 +140,7 @@ def load(path, **changes):
     algorithm = getattr(importlib.import_module("rlkit"), content["algorithm"], None)
     if algorithm is None:
         raise ValueError(f"{path} holds a {content['algorithm']!r}, which this version of rlkit does not know.")
+    check_names(algorithm, changes)
     agent = algorithm(**{**content["settings"], **changes})
     state = content["state"]
     if content["format"] == EARLIER and state.keys() - {"network", "step"}:

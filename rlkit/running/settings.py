@@ -50,6 +50,16 @@ def check_together(agent):
         raise ValueError(f"kl_min={agent.kl_min} must not be above kl_max={agent.kl_max}.")
 
 
+def check_lengths(agent):
+    """Raise ValueError, in one sentence, if `obs_shift` or `obs_scale` do not have one number for each one observed."""
+    shape = agent.envs.obs_shape
+    for name in ("obs_shift", "obs_scale"):
+        value = getattr(agent, name)
+        if isinstance(value, tuple) and shape != (len(value),):
+            needed = f"one number or {shape[0]}" if len(shape) == 1 else "one number for all pixels"
+            raise ValueError(f"{name}={brief(value)} does not fit the observations of {agent.env}; give {needed}.")
+
+
 def plain(value):
     """NumPy's and torch's numbers, arrays and devices as plain Python, which a checkpoint can hold. Lists as tuples."""
     if isinstance(value, np.generic | np.ndarray | torch.Tensor):
