@@ -14,6 +14,8 @@ import torch
 from conftest import one_line
 
 from rlkit import A2C, A3C, DQN, PPO, REINFORCE, TRPO, Gorila
+from rlkit.__main__ import setting
+from rlkit.presets import PRESETS, preset, presets
 from rlkit.running.kinds import (
     BelowOne,
     Count,
@@ -78,7 +80,9 @@ WRONG = {
 }
 NUMBERS = [1, 1.0, np.float32(1), np.int8(1), np.array(1.0), torch.tensor(1), Fraction(1), Decimal(1)]
 UNIT = [(value, 1.0) for value in NUMBERS] + [(0, 0.0), (Fraction(1, 2), 0.5)]
-COUNTS = [(value, 1) for value in NUMBERS] + [(1e6, 10**6), (np.uint8(255), 255)]
+COUNTS = [(value, 1) for value in NUMBERS] + [(1e3, 1_000), (np.uint8(255), 255), (np.array([[20]])[0, 0], 20)]
+SMALLEST = {"frame_size": 15, "replay_size": 3}
+OTHERS = {"kl_min": {"kl_max": 10}, "replay_size": {"learning_starts": 0}}  # what else they are compared with
 RIGHT = {
     bool: [(True, True), (np.False_, False), (torch.tensor(True), True)],
     str: [("cpu", "cpu"), (torch.device("cpu"), "cpu"), (np.str_("auto"), "auto")],
@@ -145,9 +149,10 @@ def test_an_impossible_value_is_refused_in_one_sentence(algorithm, name, kind):
 
 @pytest.mark.parametrize("algorithm, name, kind", FIELDS)
 def test_a_possible_value_becomes_plain(algorithm, name, kind):
-    others = {"kl_max": 10.0} if name == "kl_min" else {}
     for value, expected in right_values(kind):
-        result = getattr(checked(algorithm, **{name: value}, **others), name)
+        if expected == 1 and name in SMALLEST:
+            value = expected = SMALLEST[name] * (2 if algorithm is Gorila else 1)  # two workers share it
+        result = getattr(checked(algorithm, **{name: value}, **OTHERS.get(name, {})), name)
         assert result == expected and type(result) is type(expected), value
         if isinstance(expected, tuple):
             assert [type(x) for x in result] == [type(x) for x in expected], value
@@ -159,3 +164,136 @@ def test_defaults_stay_as_they_are(algorithm):
     for field in dataclasses.fields(algorithm):
         value = getattr(agent, field.name)
         assert value == field.default and type(value) is type(field.default), field.name
+
+
+def test_a_long_value_is_cut_and_a_huge_one_is_not_printed():
+    with pytest.raises(ValueError, match=r"^gamma='x{76}\.\.\. must be a number from 0 to 1\.$"):
+        checked(PPO, gamma="x" * 1000)
+    with pytest.raises(ValueError, match=r"^seed=a huge number must be a whole number"):
+        checked(PPO, seed=10**5000)
+
+
+def test_types_may_be_written_as_strings():
+    @dataclasses.dataclass
+    class Agent:
+        gamma: "ZeroToOne" = 0.9
+        frame_size: "Count" = 84
+        seed: "Seed" = 0
+
+    assert checked(Agent, gamma=np.float32(0.5), seed=3.0) == Agent(0.5, seed=3)
+    with pytest.raises(ValueError, match=r"^gamma=2 must be a number from 0 to 1\.$"):
+        checked(Agent, gamma=2)
+
+
+SENTENCES = [
+    (PPO, {"gamma": 2}, "gamma=2 must be a number from 0 to 1."),
+    (PPO, {"learning_rate": np.float64(-1)}, "learning_rate=-1.0 must be a finite number above 0."),
+    (PPO, {"hidden": 64}, "hidden=64 must be a tuple of whole numbers above 0, such as (64, 64)."),
+    (PPO, {"variant": "x"}, "variant='x' must be one of 'clip', 'adaptive_kl'."),
+    (PPO, {"reward_clip": 0}, "reward_clip=0 must be a number above 0, or inf."),
+    (PPO, {"anneal_steps": 0}, "anneal_steps=0 must be a whole number above 0, or None."),
+    (PPO, {"normalize": "yes"}, "normalize='yes' must be True or False."),
+    (PPO, {"entropy_coef": 1e-300}, "entropy_coef=1e-300 is too close to 0; stay above 1e-30."),
+    (PPO, {"num_envs": 10**9}, "num_envs=1000000000 is too large; take at most 100000."),
+    (DQN, {"hidden": (64, 10**9)}, "hidden=(64, 1000000000) is too large; take at most 1000000."),
+    (DQN, {"obs_scale": -1},
+     "obs_scale=-1 must be a finite number above 0, a tuple of finite numbers above 0, or None."),
+    (A2C, {"adam_betas": (0.9, 1.5)},
+     "adam_betas=(0.9, 1.5) must be a tuple of 2 numbers of at least 0 and below 1, such as (0.9, 0.999)."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm, settings, sentence", SENTENCES, ids=[next(iter(case[1])) for case in SENTENCES])
+def test_the_words_of_a_refusal(algorithm, settings, sentence):
+    with pytest.raises(ValueError) as error:
+        algorithm(**settings)
+    assert one_line(error) == sentence
+
+
+# Together -----------------------------------------------------------------------------------------------------
+
+TOGETHER = [
+    (PPO, {"kl_min": 0.2, "kl_max": 0.2}, {"kl_min": 0.2, "kl_max": 0.1}),
+    (PPO, {"num_envs": 1, "num_steps": 2}, {"num_envs": 1, "num_steps": 1}),
+    (TRPO, {"num_envs": 2, "num_steps": 1}, {"num_envs": 1, "num_steps": 1}),
+    (A2C, {"num_envs": 1, "t_max": 1}, {}),  # its advantages are not normalised
+    (PPO, {"seed": 2**31 - 8}, {"seed": 2**31 - 7}),
+    (REINFORCE, {"seed": 2**31 - 1}, {"seed": 2**31}),
+    (PPO, {"normalize": True}, {"normalize": True, "obs_scale": 2.0}),
+    (A2C, {"normalize": True}, {"normalize": True, "obs_shift": (1.0, 0.0)}),
+    (DQN, {"frame_size": 15}, {"frame_size": 14}),
+    (DQN, {"actions": None}, {"actions": ()}),
+    (DQN, {"learning_starts": 10_000, "replay_size": 1_000, "batch_size": 2_000}, {}),  # it counts steps, not rows
+    (Gorila, {"learning_starts": 1_000, "replay_size": 1_000}, {"learning_starts": 1_002, "replay_size": 1_000}),
+    (Gorila, {"n_step": 8, "replay_size": 20, "learning_starts": 0}, {"n_step": 9, "replay_size": 20}),
+    (Gorila, {"num_workers": 100}, {"num_workers": 1_000, "replay_size": 999}),
+]
+
+
+@pytest.mark.parametrize("algorithm, right, wrong", TOGETHER)
+def test_settings_that_contradict_each_other_are_refused(algorithm, right, wrong):
+    checked(algorithm, **right)
+    if wrong:
+        with pytest.raises(ValueError) as error:
+            checked(algorithm, **wrong)
+        assert any(name in one_line(error) for name in wrong)
+
+
+@pytest.mark.parametrize("num_workers, num_envs, starts", [(2, 1, 1_001), (3, 4, 1_000), (7, 3, 50), (1, 1, 0)])
+def test_the_smallest_replay_memory_of_gorila_is_named(num_workers, num_envs, starts):
+    settings = dict(num_workers=num_workers, num_envs=num_envs, learning_starts=starts, n_step=3)
+    with pytest.raises(ValueError, match="is too small for") as error:
+        checked(Gorila, replay_size=1, **settings)
+    needed = int(re.search(r"take at least (\d+)", one_line(error))[1])
+    agent = checked(Gorila, replay_size=needed, **settings)
+    assert agent.replay_size // num_workers // num_envs * num_envs >= starts // num_workers
+    with pytest.raises(ValueError):
+        checked(Gorila, replay_size=needed - 1, **settings)
+
+
+@pytest.mark.parametrize("algorithm", [DQN, REINFORCE, TRPO, PPO, A2C])
+def test_there_is_one_scale_for_all_or_one_for_each_number_observed(algorithm):
+    algorithm(obs_scale=(1, 2, 3, 4), obs_shift=[1, 2, 3, 4])
+    for name in ("obs_scale", "obs_shift"):
+        with pytest.raises(ValueError) as error:
+            algorithm(**{name: (1, 2)})
+        expected = f"{name}=(1.0, 2.0) does not fit the observations of CartPole-v1; give one number or 4."
+        assert one_line(error) == expected
+
+
+def test_frames_have_one_scale():
+    with pytest.raises(ValueError, match="give one number for all pixels"):
+        PPO("ALE/Pong-v5", num_envs=1, obs_scale=(1.0,) * 84)
+
+
+# Names --------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one():
+    with pytest.raises(ValueError, match=r"^PPO has no setting 'lerning_rate'; did you mean 'learning_rate'\?$"):
+        preset("ppo-cartpole", lerning_rate=1)
+    with pytest.raises(ValueError, match=r"^There is no preset 'ppo_cartpole'; did you mean 'ppo-cartpole'\?$"):
+        preset("ppo_cartpole")
+    for name in ("zzz", None, [1], np.array(["zzz", "x"])):
+        with pytest.raises(ValueError, match=r"^There is no preset .*; take one of dqn-cartpole, .*\.$"):
+            preset(name)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_says_what_it_returns(name):
+    algorithm = PRESETS[name].__annotations__["return"]
+    with pytest.raises(ValueError, match=f"^{algorithm.__name__} has no setting 'zzz'; take one of env, "):
+        preset(name, zzz=1)
+    with pytest.raises(ValueError, match="^gamma=2 must be a number from 0 to 1.$"):
+        preset(name, gamma=2)
+
+
+TEXTS = {"gamma=.5": 0.5, "gamma=1e-3": 1e-3, "reward_clip=inf": inf, "double=no": "no", "double=true": True}
+TEXTS |= {"hidden=8,": (8,), "anneal_steps=none": None, "env=CartPole-v1": "CartPole-v1", "x=": "", "x=a=b": "a=b"}
+TEXTS |= {"x={[]:1}": "{[]:1}", "x=" + "(" * 500: "(" * 500, "x=" + "-" * 9_999 + "1": "-" * 9_999 + "1", "x=\0": "\0"}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:20])
+def test_a_setting_on_the_command_line_is_a_literal_or_a_string(text):
+    name, value = setting(text)
+    assert value == TEXTS[text] and type(value) is type(TEXTS[text]) and text.startswith(f"{name}=")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import math
+from collections import defaultdict
 from math import inf
 from typing import get_type_hints
 
@@ -9,6 +11,9 @@ import numpy as np
 import torch
 
 from rlkit.running.kinds import read, words
+
+LARGEST = {"num_envs": 100_000, "num_workers": 1_000, "frame_size": 1_000, "hidden": 1_000_000}
+LARGEST |= {"num_steps": 10_000_000, "t_max": 10_000_000, "n_step": 10_000_000, "batch_size": 10_000_000}
 
 
 def check_settings(agent):
@@ -32,9 +37,11 @@ def check_settings(agent):
 
 
 def check_sizes(name, value):
-    """Raise ValueError for a number that is infinite or 0 in the single precision of a network, but not by itself."""
+    """Raise ValueError for a size that nothing could hold, or a number that becomes inf or 0 in single precision."""
     for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, int | float) and 1e30 < abs(number) < inf:
+        if isinstance(number, int) and number > LARGEST.get(name, 10**15):
+            raise ValueError(f"{name}={brief(value)} is too large; take at most {LARGEST.get(name, 10**15)}.")
+        if isinstance(number, float) and 1e30 < abs(number) < inf:
             raise ValueError(f"{name}={brief(value)} is too large; stay below 1e30.")
         if isinstance(number, float) and 0 < abs(number) < 1e-30:
             raise ValueError(f"{name}={brief(value)} is too close to 0; stay above 1e-30.")
@@ -42,12 +49,33 @@ def check_sizes(name, value):
 
 def check_together(agent):
     """Raise ValueError, in one sentence, for settings that are right one by one, but not together."""
-    values = vars(agent)
+    values = defaultdict(lambda: None, vars(agent))
     for name in ("actions", "obs_shift", "obs_scale"):
         if values[name] == ():
             raise ValueError(f"{name}=() must not be empty.")
-    if "kl_min" in values and agent.kl_min > agent.kl_max:
+    if agent.frame_size < 15:
+        raise ValueError(f"frame_size={agent.frame_size} must be at least 15, so that the convolutions fit.")
+    if values["num_envs"] and agent.seed + agent.num_envs > 2**31:
+        raise ValueError(f"seed={agent.seed} must be at most 2**31 - {agent.num_envs}: each environment has its own.")
+    if values["normalize"] and (agent.obs_shift, agent.obs_scale) != (0, None):
+        raise ValueError("normalize=True must not be set with obs_shift or obs_scale, because it replaces both.")
+    if values["kl_min"] and agent.kl_min > agent.kl_max:
         raise ValueError(f"kl_min={agent.kl_min} must not be above kl_max={agent.kl_max}.")
+    if values["num_steps"] and agent.num_steps * agent.num_envs == 1:
+        raise ValueError("num_steps=1 must not be set with num_envs=1: normalised, the advantage of one step is 0.")
+    if values["num_workers"] and values["replay_size"]:
+        check_shares(agent)
+
+
+def check_shares(agent):
+    """Raise ValueError if a worker's share of the replay memory is too small to ever learn from."""
+    share = agent.replay_size // agent.num_workers // agent.num_envs  # rows
+    needed = max(agent.n_step + 2, math.ceil(agent.learning_starts // agent.num_workers / agent.num_envs))
+    if share < needed:
+        raise ValueError(
+            f"replay_size={agent.replay_size} is too small for {agent.num_workers} workers that begin to learn after "
+            f"{agent.learning_starts} steps; take at least {needed * agent.num_workers * agent.num_envs}."
+        )
 
 
 def check_lengths(agent):
