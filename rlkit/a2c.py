@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import ActorCritic, RecurrentActorCritic, actor_critic
 from rlkit.optimizers import make_optimizer
 from rlkit.policies import make_policy
+from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
@@ -56,9 +57,10 @@ class A2C:
     seed: Seed = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
-    saved_to_learn = ("optimize", "player.scaling")
+    saved_to_act = ("network", "step", "player.scaling")  # what a checkpoint holds: see `rlkit.running.state`
+    saved_to_learn = ("optimize",)
     saved_to_play_on = ("player.lstm_state", "player.scaling.running_return")
+    __getstate__, __setstate__ = copied_state, become_copy  # for `copy.deepcopy`: see `rlkit.running.copies`
 
     def __post_init__(self):
         check_settings(self)

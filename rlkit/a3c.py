@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from rlkit.a2c import A2C
+from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.laps import Link
 from rlkit.running.learning import one_learner
@@ -65,8 +66,9 @@ class A3C:
     heartbeat: Positive = 30.0  # seconds of silence after which a worker that has started counts as hanging
     seed: Seed = 0
 
-    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.state`
     saved_to_learn = ("optimize",)
+    __getstate__, __setstate__ = copied_state, become_copy  # for `copy.deepcopy`: see `rlkit.running.copies`
 
     @staticmethod
     def actor_learner(send, settings, shared, rank, total_steps):

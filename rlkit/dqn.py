@@ -17,6 +17,7 @@ from rlkit.envs import Envs
 from rlkit.networks import q_network
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
+from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
@@ -62,9 +63,10 @@ class DQN:
     seed: Seed = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
-    saved_to_learn = ("target", "optimizer", "num_updates")
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.state`
+    saved_to_learn = ("target", "optimizer", "num_updates", "epsilon")
     saved_to_play_on = ("replay",)
+    __getstate__, __setstate__ = copied_state, become_copy  # for `copy.deepcopy`: see `rlkit.running.copies`
 
     def __post_init__(self):
         check_settings(self)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
+from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
@@ -84,8 +85,9 @@ class Gorila:
     seed: Seed = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
+    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.state`
     saved_to_learn = ("server.target", "server.optimizer", "server.num_updates")
+    __getstate__, __setstate__ = copied_state, become_copy  # for `copy.deepcopy`: see `rlkit.running.copies`
 
     def __post_init__(self):
         check_settings(self)

@@ -16,6 +16,7 @@ from rlkit.envs import Envs
 from rlkit.networks import actor_critic
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
+from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
@@ -52,9 +53,10 @@ class TRPO:
     seed: Seed = 0
     device: str = "auto"
 
-    saved_to_act = ("network", "step")  # what a checkpoint holds: see `rlkit.running.checkpoint`
-    saved_to_learn = ("optimizer", "collector.scaling")
+    saved_to_act = ("network", "step", "collector.scaling")  # what a checkpoint holds: see `rlkit.running.state`
+    saved_to_learn = ("optimizer",)
     saved_to_play_on = ("collector.scaling.running_return",)
+    __getstate__, __setstate__ = copied_state, become_copy  # for `copy.deepcopy`: see `rlkit.running.copies`
 
     def __post_init__(self):
         check_settings(self)

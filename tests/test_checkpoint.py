@@ -1,5 +1,6 @@
 """A checkpoint gives back the same agent, or an error that says what is wrong; there is never half a file."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from rlkit.a3c import A3C
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
-from rlkit.running.checkpoint import agent_state, checkpoint, load, read, restore_agent, save
+from rlkit.running.checkpoint import checkpoint, load, read, save
+from rlkit.running.content import checksum
+from rlkit.running.state import agent_state, on_cpu, restore_agent
 from rlkit.training import evaluate, train
 from rlkit.trpo import TRPO
 
@@ -81,7 +84,7 @@ def test_saving_and_loading_again_changes_nothing(trained, path):
     save(trained, path)
     save(load(path), path.with_name("again.pt"))
     assert read(path)["state"].keys() == read(path.with_name("again.pt"))["state"].keys()
-    assert module.checksum(read(path)) == module.checksum(read(path.with_name("again.pt")))
+    assert checksum(read(path)) == checksum(read(path.with_name("again.pt")))
 
 
 def test_without_resume_the_file_is_small_and_acts_the_same(trained, path):
@@ -126,7 +129,7 @@ CHANGES = [
 @pytest.mark.parametrize("agent, changes, named", CHANGES, ids=[named for _, _, named in CHANGES])
 def test_settings_that_the_saved_tensors_do_not_fit_are_named(path, agent, changes, named):
     save(agent, path)
-    with pytest.raises(ValueError, match=f"does not fit {named}; load it unchanged") as error:
+    with pytest.raises(ValueError, match=rf"does not fit {named} \(.*\); load it unchanged") as error:
         load(path, **changes)
     assert str(path) in one_line(error)
     load(path)
@@ -173,10 +176,10 @@ def test_a_file_holds_only_tensors_and_plain_values(path):
 
 
 def test_the_checksum_changes_with_the_weights(trained, path):
-    before = module.checksum(agent_state(trained))
+    before = checksum(agent_state(trained))
     with torch.no_grad():
         next(trained.network.parameters()).view(-1)[0] += 1e-6
-    assert module.checksum(agent_state(trained)) != before
+    assert checksum(agent_state(trained)) != before
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
@@ -229,7 +232,7 @@ def test_a_file_holds_only_cpu_tensors_wherever_the_agent_was(trained, path, mon
     state = agent_state(trained)
     monkeypatch.setattr(module, "agent_state", lambda agent, resume: elsewhere(state))
     save(trained, path)
-    assert same(read(path)["state"], module.on_cpu(state, {})) and len(path.read_bytes()) == len(here)
+    assert same(read(path)["state"], on_cpu(state, {})) and len(path.read_bytes()) == len(here)
 
 
 def test_changes_while_a_file_is_written_do_not_damage_it(trained, path, monkeypatch):
@@ -265,7 +268,7 @@ def test_an_agent_moves_from_gpu_to_cpu_and_back(make, path):
     small_one = path.with_name("small.pt")
     save(back, path), save(load(path, device="cpu"), small_one)
     saved = [read(file)["state"] for file in (path, small_one)]
-    assert module.checksum(saved[0]) == module.checksum(saved[1])
+    assert checksum(saved[0]) == checksum(saved[1])
 
 
 def test_a_shipped_agent_is_no_larger_when_it_is_saved_again(path):
@@ -389,7 +392,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(trained, path, monkeypat
         raise error
 
     library, name = where.split(".")
-    monkeypatch.setattr(getattr(module, library), name, fail)
+    monkeypatch.setattr({"torch": torch, "os": os}[library], name, fail)
     with pytest.raises(type(error)):
         save(trained, path)
     assert path.read_bytes() == old and files(path) == ["agent.pt"]
@@ -428,7 +431,7 @@ def test_a_kill_during_a_save_leaves_a_whole_file(path, trained):
 def test_the_watcher_saves_at_once_at_intervals_and_at_the_end(path, monkeypatch):
     now, saved = [100.0], []
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(module, "save", lambda agent, path: saved.append(agent.step))
+    monkeypatch.setattr(module, "write", lambda agent, path: saved.append(agent.step))
 
     def clock(progress, result):
         now[0] += 4.0

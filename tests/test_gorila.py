@@ -18,7 +18,7 @@ from rlkit.dqn import DQN
 from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights
 from rlkit.replay import Replay
 from rlkit.running import memory
-from rlkit.running.checkpoint import agent_state, restore_agent
+from rlkit.running.state import agent_state, restore_agent
 from rlkit.running.workers import WorkerError
 from rlkit.theta import flat_gradient
 from rlkit.training import evaluate, stop_at, train

@@ -13,8 +13,10 @@ from rlkit import replay as replay_module
 from rlkit.a2c import A2C
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
-from rlkit.running.checkpoint import agent_state, checksum, load, on_cpu, read, restore_agent, save
+from rlkit.running.checkpoint import load, read, save
+from rlkit.running.content import checksum
 from rlkit.running.resume import parts, plain, unplain
+from rlkit.running.state import agent_state, on_cpu, restore_agent
 from rlkit.training import train
 from rlkit.trpo import TRPO
 

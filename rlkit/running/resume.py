@@ -58,12 +58,20 @@ def envs_state(envs):
     if layers is None:
         return None
     inside = [{name: plain(value) for name, value in vars(layer).items() if name in CHANGING} for layer in layers]
+    return {"parts": inside, **own_state(envs)}
+
+
+def own_state(envs):
+    """What changes in an `Envs` itself."""
     own = {name: plain(getattr(envs, name)) for name in OWN}
-    return {"parts": inside, "own": own, "finished": [tuple(episode) for episode in envs.finished]}
+    return {"own": own, "finished": [tuple(episode) for episode in envs.finished]}
 
 
 def restore_envs(envs, state):
-    for layer, values in zip([*parts(envs.vector), envs], [*state["parts"], state["own"]], strict=True):
+    """Put an `Envs` into a state that `envs_state` gave. A copy of an agent brings the environments themselves."""
+    layers = parts(envs.vector) if "parts" in state else []
+    envs.vector = state.get("vector", envs.vector)
+    for layer, values in zip([*layers, envs], [*state.get("parts", []), state["own"]], strict=True):
         for name, value in values.items():
             setattr(layer, name, unplain(value))
     envs.finished = [Episode(*values) for values in state["finished"]]
@@ -91,6 +99,8 @@ def plain(value):
     """
     if isinstance(value, np.random.Generator):
         return value.bit_generator.state
+    if isinstance(value, np.generic):
+        return value.item()
     return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray | tuple) else value
 
 
