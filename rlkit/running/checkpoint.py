@@ -13,7 +13,7 @@ import torch
 from rlkit.running.content import EARLIER, FORMAT, checksum, read, require_finite, require_plain
 from rlkit.running.disk import hold, writable, write_whole
 from rlkit.running.fit import check_fit, lacking
-from rlkit.running.settings import choose_device
+from rlkit.running.settings import check_names, choose_device
 from rlkit.running.state import agent_state, on_cpu, restore_agent, settings_of
 
 
@@ -90,14 +90,13 @@ def make(path, content, changes):
             f"{path} has settings that this version of rlkit does not know, {', '.join(unknown)}; "
             "a newer one wrote it, so update rlkit."
         )
+    check_names(algorithm, changes)
     require_device(path, settings, changes)
     try:
         return algorithm(**{**settings, **changes})
     except ValueError:
         raise  # a sentence already
     except Exception as error:
-        if changes.keys() - known:
-            raise  # Python's own words for a setting that does not exist
         raise ValueError(f"The settings in {path} cannot be used here ({error}); load another copy.") from error
 
 
