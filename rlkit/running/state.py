@@ -14,7 +14,6 @@ from operator import attrgetter
 import numpy as np
 import torch
 
-from rlkit.running.learning import Learning
 from rlkit.running.resume import plain, play_state, resume_play, unplain
 
 STAND_INS = {"target": "network", "server.target": "network"}  # an agent that was saved to act has no target network
@@ -32,8 +31,6 @@ def agent_state(agent, resume=True):
     """
     names = agent.saved_to_act + (agent.saved_to_learn if resume else ())
     state = {name: part_state(attrgetter(name)(agent)) for name in names}
-    if resume:
-        state["torn"] = "learning" in vars(agent) and agent.learning.torn
     if resume and hasattr(agent, "saved_to_play_on"):
         state["play"] = play_state(agent)
         if state["play"]["envs"]:  # otherwise these episodes will not continue
@@ -50,7 +47,6 @@ def restore_agent(agent, state):
         saved = saved_part(state, name)
         if saved is not None:
             restore_part(agent, name, saved)
-    vars(agent).setdefault("learning", Learning()).torn = state.get("torn", False)
     if hasattr(agent, "saved_to_play_on"):
         play = state.get("play", {})
         if resume_play(agent, play):
