@@ -26,38 +26,61 @@ import rlkit
 from rlkit.presets import PRESETS, preset
 from rlkit.running.checkpoint import load, read, save, writable
 from rlkit.running.settings import check_names, nearest
-from rlkit.running.terminal import Bar, Lines
+from rlkit.running.terminal import Bar, Lines, run, say
+from rlkit.running.workers import WorkerError
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
 EVERY = 60.0  # seconds between two checkpoints
 GRACE = 5.0  # seconds that an iteration has to finish after an interrupt
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
+FAILED = 1  # what Python itself returns after an exception
 
 
 def main(arguments=None):
-    """Run one command -> its exit code: 0, or 2 after one sentence on stderr that says what was wrong."""
+    """Run one command -> its exit code: 0, or 2 after one sentence on stderr that says what was wrong with it.
+
+    A worker process that failed gives 1, and Ctrl-C 130.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    args = parser().parse_args(arguments)
-    args.command_line = shlex.join(["python", "-m", "rlkit", *arguments])
     try:
-        check_positive(threads=args.threads)
+        args = parser().parse_args(arguments)
+        args.command_line = shlex.join(["python", "-m", "rlkit", *arguments])
+        check_threads(args.threads)
         torch.set_num_threads(args.threads)
         return args.run(args)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.", sys.stderr)
         return INTERRUPTED
+    except WorkerError as error:
+        say(error, sys.stderr)
+        return FAILED
     except (ValueError, OSError) as error:
         if not is_a_sentence(error):
             raise
-        print(" ".join(str(error).split()), file=sys.stderr)
+        say(as_sentence(error), sys.stderr)
         return 2
+
+
+def check_threads(threads):
+    """Raise ValueError for a number of threads that this machine cannot run side by side."""
+    cores = os.cpu_count() or 1
+    if not 1 <= threads <= cores:
+        raise ValueError(f"threads={threads} must be a whole number from 1 to {cores}, which is what this machine has.")
 
 
 def is_a_sentence(error):
     """Is this error meant for the user? A ValueError from outside rlkit is our bug, so it keeps its traceback."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return isinstance(error, OSError) or Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parent)
+
+
+def as_sentence(error):
+    """What an error says, on one line. The system's own errors become a sentence: "No space left on device: a.pt."."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    return text
 
 
 # train ------------------------------------------------------------------------------------------------------
@@ -76,17 +99,17 @@ def run_train(args):
         raise ValueError(f"{args.resume} has already taken {agent.step} steps; ask for a larger total with --steps.")
     path = checkpoint_path(args, agent)
     report, interrupts = Report(path, agent, args), Interrupts()
-    print(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}", flush=True)
+    say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
-    progress = Bar(args.steps, limit, sys.stdout) if sys.stdout.isatty() else Lines()
+    progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
     result = train(agent, args.steps, interrupts, progress, *watchers, report)
     if result.stopped == "interrupted":
         again = f"python -m rlkit train --resume {shlex.quote(str(path))}"
-        print(f"Interrupted after {agent.step} steps, and saved; continue with: {again}")
+        say(f"Interrupted after {agent.step} steps, and saved; continue with: {again}")
         return INTERRUPTED
     if args.small:
         save(agent, path, resume=False)
-    print(f"{result}; saved in {path}")
+    say(f"{result}; saved in {path}")
     return 0
 
 
@@ -125,26 +148,34 @@ def agent_device(agent):
 class Interrupts:
     """Ctrl-C ends the run at the end of its iteration, where it can be resumed exactly.
 
-    A second Ctrl-C ends it at once, and so does an iteration that takes too long. SIGTERM, which a shutdown sends,
-    does the same as Ctrl-C. A shell makes what it starts with `&` ignore SIGINT; here SIGINT works anyway.
+    A second Ctrl-C ends it at once, and so does an iteration that takes too long. SIGTERM, which a shutdown sends, and
+    SIGHUP, which a terminal sends when it is closed, do the same as one Ctrl-C. A shell makes what it starts with `&`
+    ignore SIGINT; here SIGINT works anyway. `nohup` makes a run ignore SIGHUP, and it stays ignored.
     """
 
     def __init__(self):
-        self.came = None
+        self.came, self.finished = None, False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.hear)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup and signal.getsignal(hangup) != signal.SIG_IGN:
+            signal.signal(hangup, self.hear)
 
-    def hear(self, *_):
-        if self.came:
+    def hear(self, number=signal.SIGINT, _=None):
+        if self.finished:  # the run is being saved
+            return
+        if not self.came:
+            self.came = threading.Timer(GRACE, _thread.interrupt_main)
+            self.came.daemon = True
+            self.came.start()
+        elif number == signal.SIGINT:  # a shell and the system may both send SIGHUP
             raise KeyboardInterrupt
-        self.came = threading.Timer(GRACE, _thread.interrupt_main)
-        self.came.daemon = True
-        self.came.start()
 
     def __call__(self, progress, result):
         return "interrupted" if self.came else None
 
     def finish(self, result):
+        self.finished = True
         if self.came:
             self.came.cancel()
 
@@ -226,11 +257,11 @@ def run_eval(args):
     agent = load_to_play(args.file)
     returns = evaluate(agent, args.episodes, args.seed)
     seeds = f"seeds {args.seed} to {args.seed + args.episodes - 1}"
-    print(f"{args.episodes} greedy episodes of {agent.env}, {seeds}, after {agent.step} steps of training")
+    say(f"{args.episodes} greedy episodes of {agent.env}, {seeds}, after {agent.step} steps of training")
     ordered = sorted(returns)
     median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
-    print(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
-    print("returns:", *(f"{value:g}" for value in returns))
+    say(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
+    say(f"returns: {' '.join(f'{value:g}' for value in returns)}")
     return 0
 
 
@@ -244,7 +275,7 @@ def run_watch(args):
     recording = play(agent, args.steps, args.seed)
     recording.show(0, len(recording), args.fps).save(path)
     ended = "" if recording.over else ", not to the end"
-    print(f"{path}: {len(recording)} steps of {agent.env}{ended}, return {recording.rewards.sum():g}")
+    say(f"{path}: {len(recording)} steps of {agent.env}{ended}, return {recording.rewards.sum():g}")
     return 0
 
 
@@ -259,12 +290,27 @@ def load_to_play(path):
 # The command line -------------------------------------------------------------------------------------------
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one sentence, like everything else here."""
+
+    def error(self, message):
+        raise ValueError(f"{message[:1].upper()}{message[1:].rstrip('.')}; see `{self.prog} --help`.")
+
+
+def whole(text):
+    """ "1_000", "1e6" -> a whole number."""
+    number = float(text)
+    if not number.is_integer():  # nor are inf and nan
+        raise ValueError
+    return int(text) if "e" not in text.lower() and "." not in text else int(number)
+
+
 def parser():
     plain_text = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("python -m rlkit", description=__doc__)
+    top = Parser("python -m rlkit", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | eval | watch")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--threads", type=int, default=1, help="for torch and the emulator (default: %(default)s)")
+    common = Parser(add_help=False)
+    common.add_argument("--threads", type=whole, default=1, help="for torch and the emulator (default: %(default)s)")
 
     command = commands.add_parser(
         "train", parents=[common], formatter_class=plain_text, epilog=overview(), help="let an agent learn",
@@ -281,10 +327,10 @@ def parser():
         "otherwise with new episodes and an empty replay memory",
     )
     command.add_argument("--env", help="an id of Gymnasium, such as ALE/Pong-v5")
-    command.add_argument("--seed", type=int)
+    command.add_argument("--seed", type=whole)
     command.add_argument("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting,
                          default=[], help="other settings, as in --set double=True hidden=256,")  # fmt: skip
-    command.add_argument("--steps", type=int, default=1_000_000, help="total (default: 1_000_000)")
+    command.add_argument("--steps", type=whole, default=1_000_000, help="total (default: 1_000_000)")
     command.add_argument("--stop-at", type=float, metavar="SCORE", help="stop when the last 20 returns average this")
     command.add_argument("--minutes", type=float, help="stop after this many minutes")
     command.add_argument("--out", metavar="FILE", help="a name.pt (default: the resumed file, or one in runs/)")
@@ -293,15 +339,15 @@ def parser():
     command = commands.add_parser("eval", parents=[common], help="the returns of greedy episodes")
     command.set_defaults(run=run_eval)
     command.add_argument("file", help="a checkpoint")
-    command.add_argument("--episodes", type=int, default=30, help="(default: %(default)s)")
-    command.add_argument("--seed", type=int, default=1_000_000, help="of the first episode (default: %(default)s)")
+    command.add_argument("--episodes", type=whole, default=30, help="(default: %(default)s)")
+    command.add_argument("--seed", type=whole, default=1_000_000, help="of the first episode (default: %(default)s)")
 
     command = commands.add_parser("watch", parents=[common], help="a video of one greedy episode of an Atari game")
     command.set_defaults(run=run_watch)
     command.add_argument("file", help="a checkpoint")
     command.add_argument("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
-    command.add_argument("--seed", type=int, default=1_000_000, help="(default: %(default)s)")
-    command.add_argument("--steps", type=int, default=2_000, help="at most this many actions (default: %(default)s)")
+    command.add_argument("--seed", type=whole, default=1_000_000, help="(default: %(default)s)")
+    command.add_argument("--steps", type=whole, default=2_000, help="at most this many actions (default: %(default)s)")
     command.add_argument("--fps", type=float, default=15, help="15 is the speed of the game (default: %(default)s)")
     return top
 
@@ -331,4 +377,4 @@ def overview():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

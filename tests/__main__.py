@@ -75,4 +75,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a letter of an argument
     sys.exit(main(sys.argv[1:]))

@@ -68,6 +68,29 @@ def test_every_command_explains_itself(command, capsys):
     assert output.startswith("usage: python -m rlkit") and all(word in output for word in HELP[command])
 
 
+def test_every_terminal_can_show_every_text(own_folder):
+    """Windows' code pages lack most of the letters that rlkit uses, and LC_ALL=C has only ASCII."""
+    encoding = "cp1252" if sys.platform == "win32" else "ascii"
+    commands = [["rlkit", *command.split(), "--help"] for command in HELP]
+    commands += [["rlkit", "train", "dqn", "--out", "€δ.txt"], ["rlkit", "eval", "€δ.pt"]]
+    commands += [["rlkit.experiments.remake"], ["rlkit.experiments.sweeps"]]
+    program = f"""
+import runpy, sys
+for module, *arguments in {commands!r}:
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as end:
+        print(module, *arguments, end.code)
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    process = subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=environment, capture_output=True)
+    output, errors = process.stdout.decode(encoding), process.stderr.decode(encoding)
+    assert process.returncode == 0 and "Traceback" not in errors
+    assert "rlkit train --help 0" in output and "rlkit.experiments.remake 0" in output
+    assert "\\u03b5 falls" in output and "\\u03b4.pt" in errors and output.count(" 2\n") == 2
+
+
 # train ------------------------------------------------------------------------------------------------------
 
 
@@ -142,9 +165,55 @@ def test_an_interrupted_run_is_saved(own_folder):
     assert agent.step == results["step"] > 0 and results["stopped"] == "interrupted"
 
 
-def test_sigterm_interrupts_a_run_too():
-    main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
+needs_hangups = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+
+
+@needs_hangups
+def test_other_signals_interrupt_a_run_too(monkeypatch):
+    train = ["train", "dqn", *SMALL, "--steps", "100", "--out"]
+    main([*train, "a.pt"])
+    assert [number for number, _ in heard] == [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)  # by nohup
+    heard.clear()
+    main([*train, "b.pt"])
     assert [number for number, _ in heard] == [signal.SIGINT, signal.SIGTERM]
+
+
+@needs_hangups
+def test_closing_the_terminal_saves_the_run(own_folder):
+    """Nothing can be printed any more, and the shell and the system may both send the signal."""
+    process = start("train", "dqn", *SMALL, "--out", "a.pt")
+    assert "a.pt" in process.stdout.readline()
+    assert "step/s" in process.stdout.readline()
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 130
+    results = json.loads(Path("a.json").read_text())
+    assert load("a.pt").step == results["step"] > 0 and results["stopped"] == "interrupted"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe breaks in another way there")
+def test_a_reader_that_leaves_early_does_not_end_the_run(own_folder):
+    process = start("train", "dqn", *SMALL, "learning_starts=10_000_000", "--minutes", "0.03", "--out", "a.pt")
+    assert "a.pt" in process.stdout.readline()
+    process.stdout.close()  # as `| head -1` does
+    assert (process.wait(60), process.stderr.read()) == (0, "")
+    assert json.loads(Path("a.json").read_text())["stopped"].startswith("time limit")
+
+
+def test_no_output_can_end_a_run(own_folder, monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"]) == 0
+    monkeypatch.setattr(sys, "stdout", None)  # as `>&-` does
+    assert main(["train", "dqn", *SMALL, "--steps", "100", "--out", "b.pt"]) == 0
+    assert main(["eval", "b.pt", "--episodes", "1"]) == 0
+    assert load("a.pt").step == load("b.pt").step == 100
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -185,6 +254,7 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
     assert interrupts(None, None) is None
     interrupts.hear()
     assert interrupts(None, None) == "interrupted"
+    interrupts.hear(signal.SIGTERM)  # only a person means more by a second signal
     with pytest.raises(KeyboardInterrupt):
         interrupts.hear()
     interrupts.came.join()
@@ -194,6 +264,7 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
     interrupts.finish(None)
     interrupts.came.join()
     assert called == [True]
+    interrupts.hear()  # the run is being saved, which is not to be interrupted
 
 
 @pytest.mark.parametrize(
@@ -207,6 +278,9 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
         ("actions=None", ("actions", None)),
         ("env=ALE/Pong-v5", ("env", "ALE/Pong-v5")),
         ("device=cpu", ("device", "cpu")),
+        ("gamma={[]:1}", ("gamma", "{[]:1}")),
+        ("gamma=" + "(" * 1000, ("gamma", "(" * 1000)),
+        ("gamma=", ("gamma", "")),
     ],
 )
 def test_settings_are_python_values_or_words(text, wanted):
@@ -401,6 +475,20 @@ MISTAKES = {
     "train dqn --steps 0": "steps=0 must be",
     "train dqn --minutes -1": "minutes=-1.0 must be",
     "train dqn --threads 0": "threads=0 must be",
+    "train dqn --threads 99999999999": "threads=99999999999 must be",
+    "train dqn --minutes nan": "minutes=nan must be",
+    "train dqn --stop-at nan": "score=nan must be",
+    "train dqn --stop-at x": "invalid float value: 'x'",
+    "train dqn --steps 1.5": "invalid whole value: '1.5'",
+    "train dqn --steps nan": "invalid whole value: 'nan'",
+    "train dqn --seed 1e400": "invalid whole value: '1e400'",
+    "train dqn --steps": "expected one argument",
+    "train dqn --set x": "not of the form NAME=VALUE",
+    "train dqn ppo": "Unrecognized arguments: ppo",
+    "train dqn --env my_env:Mine-v0": "there is no module my_env",
+    "train dqn --out .": "must end in .pt",
+    "fly": "invalid choice: 'fly'",
+    "": "are required",
     "train dqn --out a.json": "must end in .pt",
     "train --resume nothing.pt": "no checkpoint at nothing.pt",
     "eval nothing.pt": "no checkpoint at nothing.pt",

@@ -21,6 +21,7 @@ import sys
 from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.stored import DATA, stored
 from rlkit.experiments.sweeps import SWEEPS
+from rlkit.running.terminal import run
 
 DONE = DATA / "done.txt"  # what a call with `all` has finished so far
 
@@ -139,4 +140,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -31,6 +31,7 @@ from rlkit.experiments.sensitivity import sensitivity
 from rlkit.experiments.stored import DATA
 from rlkit.experiments.target_network import target_network
 from rlkit.experiments.wall_clock import wall_clock
+from rlkit.running.terminal import run
 
 SWEEPS = {
     sweep.__name__: sweep
@@ -86,4 +87,4 @@ def main(name):
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in SWEEPS:
         sys.exit(f"usage: python -m rlkit.experiments.sweeps {' | '.join(SWEEPS)}")
-    main(sys.argv[1])
+    run(lambda: main(sys.argv[1]))

@@ -1,7 +1,42 @@
-"""What a terminal shows of a run: a bar that is overwritten, or lines where the output goes to a file."""
+"""What a terminal shows of a run: a bar that is overwritten, or lines where the output goes to a file.
 
+A run must not end because its output cannot be shown.
+"""
+
+import contextlib
 import math
+import os
 import shutil
+import sys
+
+
+def run(main):
+    """Run a command, wherever its output goes, and exit with the code that `main()` returns.
+
+    Where the terminal or the file has no such letter (Windows' code pages, `LC_ALL=C`), it gets the letter's number. If
+    nobody reads on (`... | head`, or a terminal that was closed), the command ends without complaint.
+    """
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        code = main()
+    except SystemExit as end:  # of `--help`
+        code = end.code
+    except BrokenPipeError:
+        code = 0
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # at its end Python flushes again, and would complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def say(text, stream=None, end="\n"):
+    """Print at once, if there is still somebody to read it."""
+    stream = stream or sys.stdout
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+        print(text, end=end, file=stream, flush=True)
 
 
 class Bar:
@@ -25,8 +60,7 @@ class Bar:
 
     def finish(self, result):
         self.draw(result)
-        self.stream.write("\n")
-        self.stream.flush()
+        say("", self.stream)
 
     def draw(self, result):
         """Measure, then write what fits into the terminal's width. Its last column stays free: otherwise it wraps."""
@@ -51,8 +85,7 @@ class Bar:
             filled = int(share * cells)
             line = self.full * filled + self.empty * (cells - filled) + " " + line
         line = line[:width]
-        self.stream.write("\r" + line.ljust(min(self.width, width)))  # spaces cover what was longer
-        self.stream.flush()
+        say("\r" + line.ljust(min(self.width, width)), self.stream, end="")  # spaces cover what was longer
         self.width = len(line)
 
     def measure(self, result):
@@ -63,7 +96,7 @@ class Bar:
             weight = 1.0 if math.isnan(self.speed) else 1 - math.exp(-elapsed / 10)
             self.speed = now if weight == 1.0 else self.speed + weight * (now - self.speed)
         self.seconds, self.step = result.seconds, result.step
-        self.best = max([self.best, *result.returns[self.seen :]])
+        self.best = max([self.best, *result.returns[max(0, self.seen - 100) :]])  # workers may report a little late
         self.seen = len(result.returns)
 
 
@@ -88,10 +121,9 @@ class Lines:
         if result.seconds >= self.due:
             speed = (progress.step - self.step) / (result.seconds - self.seconds)
             mean = f"{result.mean_return():9.2f}" if result.returns else "        -"
-            print(
+            say(
                 f"{progress.step:11,} steps {speed:8,.0f} step/s {len(result.returns):7,} episodes   "
-                f"last-20 mean {mean}   {result.seconds:7,.0f} s",
-                flush=True,
+                f"last-20 mean {mean}   {result.seconds:7,.0f} s"
             )
             self.seconds, self.step = result.seconds, progress.step
             self.due = result.seconds + min(60.0, max(2.0, result.seconds / 20))
