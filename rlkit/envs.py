@@ -7,14 +7,16 @@ rows are autoreset rows.)
 """
 
 import atexit
+import functools
 import weakref
+from numbers import Integral
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 
-from rlkit.running.importable import import_env
+from rlkit.running import contract
 from rlkit.running.result import Episode
 from rlkit.spaces import check_actions, performed, pixel_scale, view
 
@@ -25,11 +27,12 @@ emulators = weakref.WeakSet()  # of all Atari environments of this process
 class Envs:
     """N copies of an environment that step together.
 
-    `env` is an id known to Gymnasium, or a callable that makes an environment. In `"module:MyEnv-v0"`, the module is
-    what registers the id. ALE ids (`"ALE/Pong-v5"`) get the preprocessing of the DQN paper in C++: no-op starts, the
-    maximum of two frames, each action held for four frames, grey, `frame_size` x `frame_size` pixels, a stack of four.
-    `rlkit.atari` is its readable twin. With `life_loss` a lost life counts as terminated, and the game goes on.
-    `actions` keeps some of the actions, by index.
+    `env` is an id known to Gymnasium, or a callable that makes a new environment at each call. In `"module:MyEnv-v0"`,
+    the module is what registers the id. What an environment answers is checked by `rlkit.running.contract`. ALE ids
+    (`"ALE/Pong-v5"`) get the preprocessing of the DQN paper in C++: no-op starts, the maximum of two frames, each
+    action held for four frames, grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its
+    readable twin. With `life_loss` a lost life counts as terminated, and the game goes on. `actions` keeps some of the
+    actions, by index.
 
     Raises ValueError if the environment cannot be made, or no agent here can handle its observations or actions.
     """
@@ -39,12 +42,15 @@ class Envs:
         self.life_loss = life_loss
         self.vector = make_vector(env, num_envs, frame_size)
         self.num_envs = num_envs
-        self.observation_space, self.see, self.stacked = view(env, self.vector.single_observation_space, frame_size)
+        self.name = env if isinstance(env, str) else self.vector.name
+        self.observation_space, self.see, framed = view(self.name, self.vector.single_observation_space, frame_size)
+        self.stacked = framed and contract.is_stack(self.vector)
         self.obs_shape, self.obs_dtype = self.observation_space.shape, self.observation_space.dtype
         self.obs_scale = pixel_scale(self.observation_space)
         self.action_space = self.vector.single_action_space
-        check_actions(env, self.action_space)
-        self.actions = choose_actions(env, self.action_space, actions)
+        check_actions(self.name, self.action_space)
+        contract.check_range(self.name, self.action_space)
+        self.actions = choose_actions(self.name, self.action_space, actions)
         self.num_actions = num_discrete_actions(self.action_space, self.actions)
         self.perform = performed(self.action_space, self.actions)
         self.steps = 0
@@ -58,6 +64,11 @@ class Envs:
         obs = self.see(obs)
         self.check_numbers(obs)
         self.obs = obs
+        if self.life_loss and "lives" not in info:
+            raise ValueError(
+                f"life_loss=True needs lives, but reset() of {self.name} returns none; leave it off, or return "
+                "{'lives': ...} as info."
+            )
         self.lives = info.get("lives", np.zeros(self.num_envs, int))
         self.ended = np.zeros(self.num_envs, bool)
         self.total_reward = np.zeros(self.num_envs)
@@ -91,8 +102,9 @@ class Envs:
             self.finished.append(Episode(float(self.total_reward[i]), int(self.length[i]), self.steps))
             self.total_reward[i] = self.length[i] = 0
         if self.life_loss:
-            terminated = terminated | (info["lives"] < self.lives) & valid
-            self.lives = info["lives"]
+            lives = info.get("lives", self.lives)
+            terminated = terminated | (lives < self.lives) & valid
+            self.lives = lives
         return self.obs, rewards, terminated, truncated, valid
 
     def interrupt(self):
@@ -109,6 +121,7 @@ class Envs:
         return Envs(num_envs=num_envs, seed=seed, **self.settings)
 
     def close(self):
+        contract.release(getattr(self.vector, "envs", ()))
         self.vector.close()
 
     def check_numbers(self, obs, rewards=None):
@@ -127,31 +140,26 @@ class Envs:
 
 
 def make_vector(env, num_envs, frame_size):
-    """The fastest vector environment for `env`."""
+    """The fastest vector environment for `env`. All are under NEXT_STEP autoreset."""
+    contract.check_given(env)
     if callable(env):
-        return gymnasium.vector.SyncVectorEnv([env] * num_envs)
-    asked, env = env, import_env(env)
-    if env.startswith("ALE/"):
-        return make_atari(env, num_envs, frame_size)
-    try:
-        native = gymnasium.spec(env).vector_entry_point is not None and num_envs >= 4  # with fewer, Sync is faster
-        mode = "vector_entry_point" if native else "sync"
-        return gymnasium.make_vec(env, num_envs, vectorization_mode=mode)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"The environment {asked!r} cannot be made: {error}") from None
+        return contract.OneByOne(contract.make_each(env, num_envs, env), env)
+    spec = contract.find_spec(env)
+    if spec.namespace == "ALE":
+        return make_atari(env, spec, num_envs, frame_size)
+    if spec.vector_entry_point is not None and (num_envs >= 4 or spec.entry_point is None):  # with fewer it is slower
+        return contract.make_native(env, spec, num_envs)
+    make = functools.partial(gymnasium.make, spec, disable_env_checker=True)
+    return contract.OneByOne(contract.make_each(make, num_envs, env), env)
 
 
-def make_atari(env, num_envs, frame_size):
-    import ale_py  # 0.2 s, so it is loaded only for Atari
-    from ale_py.vector_env import AtariVectorEnv
+def make_atari(env, spec, num_envs, frame_size):
+    from ale_py.vector_env import AtariVectorEnv  # 0.2 s, so it is loaded only for Atari
 
-    gymnasium.register_envs(ale_py)
-    try:
-        game = gymnasium.spec(env).kwargs["game"]
-    except gymnasium.error.Error as error:
-        raise ValueError(f"The environment {env!r} cannot be made: {error}") from None
+    if not 15 <= frame_size <= 160:
+        raise ValueError(f"frame_size={frame_size} must lie between 15 and 160, the width of the screen in pixels.")
     vector = AtariVectorEnv(
-        game,
+        spec.kwargs["game"],
         num_envs,
         img_height=frame_size,
         img_width=frame_size,
@@ -171,15 +179,16 @@ def release_emulators():
         del vector.ale
 
 
-def choose_actions(env, space, actions):
+def choose_actions(name, space, actions):
     """The chosen actions as an array, or None for all of them as they are."""
     start = space.start if isinstance(space, Discrete) else 0
     if actions is None:
         return None if start == 0 else start + np.arange(space.n)
     if not isinstance(space, Discrete):
-        raise ValueError(f"actions={actions} keeps some Discrete actions, but {env} takes {space}; leave it out.")
-    if not all(0 <= a < space.n for a in actions):
-        raise ValueError(f"actions={actions} are not all among the actions of {env}, {space}; choose from those.")
+        raise ValueError(f"actions={actions} keeps some Discrete actions, but {name} takes {space}; leave it out.")
+    known = all(isinstance(a, Integral) and not isinstance(a, bool) and 0 <= a < space.n for a in actions)
+    if not actions or not known or len(set(actions)) < len(actions):
+        raise ValueError(f"actions={actions} must be different ones of the actions 0 to {space.n - 1} of {name}.")
     return start + np.array(actions)
 
 

@@ -161,7 +161,7 @@ def unseen(env, space):
     odd = ", ".join(repr(key) for key, form in forms.items() if form != "vector")
     if not choices:
         return f"{env} observes a {type(space).__name__} of parts that no network here takes, {odd}; {wrap}."
-    made = f"gymnasium.make({env!r})" if isinstance(env, str) else "env"
+    made = f"gymnasium.make({env!r})" if "-v" in env else "env"  # an id, or the name of a class
     return (
         f"{env} observes a {type(space).__name__} in which {odd} cannot be one vector with the rest; keep {choices} "
         f"with gymnasium.wrappers.FilterObservation({made}, keys)."
@@ -210,7 +210,7 @@ def performed(space, chosen):
 
 def num_actions(envs):
     """How many actions there are to take a maximum over. Raises ValueError, with a cure, if they are not Discrete."""
-    env, space, sizes = envs.settings["env"], envs.action_space, num_choices(envs.action_space)
+    env, space, sizes = envs.name, envs.action_space, num_choices(envs.action_space)
     if envs.num_actions is not None:
         return envs.num_actions
     if not sizes:
@@ -220,7 +220,7 @@ def num_actions(envs):
         )
     cure = "use a policy gradient method such as PPO"
     if (count := math.prod(sizes)) <= MOST:
-        made = f"gymnasium.make({env!r})" if isinstance(env, str) else "env"
+        made = f"gymnasium.make({env!r})" if "-v" in env else "env"  # an id, or the name of a class
         cure += (
             f", or number the combinations with gymnasium.wrappers.TransformAction({made}, "
             f"lambda i: {combination(space, sizes)}, gymnasium.spaces.Discrete({count}))"
