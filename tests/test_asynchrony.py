@@ -156,7 +156,7 @@ def test_the_explorer_with_real_workers():
     assert len(panel.runs[0]["returns"]) > 0 and not panel.thread.is_alive()
     panel.count.value = 1
     panel.start()
-    panel.draw()
+    panel.refresh()
     assert "starting workers" in panel.status.value
     panel.stop()
     assert not panel.thread.is_alive() and not panel.go_button.disabled

@@ -32,5 +32,5 @@ def beta_live(total_steps=1_000_000, **changes):
 
     run = TracedRun(agent, total_steps, figure, lines, read, tell, [by_hand, price])
     for control in (by_hand, price):
-        control.observe(lambda change: run.draw(), "value")
+        control.observe(lambda change: run.refresh(), "value")
     return run

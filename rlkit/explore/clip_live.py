@@ -30,7 +30,7 @@ def clip_live(total_steps=1_000_000, **changes):
 
     def move(change):
         agent.clip_coef = clip.value  # it acts at once, because the agent reads ε at every update
-        run.draw()
+        run.refresh()
 
     clip.observe(move, "value")
     return run

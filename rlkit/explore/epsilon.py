@@ -28,7 +28,7 @@ class EpsilonRun(RunWithPicture):
     def hold(self):
         """Hold ε where the slider is, or let the schedule move it. It acts at once: the agent reads ε at every step."""
         self.agent.epsilon = self.slider.value if self.by_hand.value else None
-        self.draw()
+        self.refresh()
 
     def move(self):
         q_values = self.agent.q_values(self.agent.envs.obs[:1])

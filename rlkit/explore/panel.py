@@ -5,6 +5,7 @@ from matplotlib.legend import Legend
 
 from rlkit.plotting import Moving
 from rlkit.plotting.live import Panel
+from rlkit.plotting.painter import painted
 
 
 def labelled(symbol_and_word, width=560, label_width="34%"):
@@ -69,15 +70,16 @@ class Explorer(Panel):
         for control in controls.values():
             control.observe(lambda change: self.refresh(), "value")
 
+    @painted
     def refresh(self):
         """Draw the figure and the words for the present values of the controls."""
-        values = {name: control.value for name, control in self.controls.items()}
         if self.resetting:
             return
-        text = self.draw(**values)
+        text = self.draw(**{name: control.value for name, control in self.controls.items()})
         self.image.value = self.moving.png()
         self.say(text)
 
+    @painted
     def reset(self):
         """Put all controls back to where they were at first, and redraw once."""
         self.resetting = True

@@ -17,6 +17,7 @@ from PIL import Image  # comes with matplotlib
 
 from rlkit.experiments.statistics import bootstrap_interval, interquartile_mean
 from rlkit.plotting.alt_text import alt_text
+from rlkit.plotting.painter import painted
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
     "#000000", "#C68800", "#3D9CD3", "#009E73", "#F0E442", "#0072B2", "#B84A00", "#CC79A7",
@@ -92,6 +93,7 @@ class Picture(Figure):
 
     alt = None
 
+    @painted
     def _repr_png_(self):
         return self.png(), {"alt": alt_text(self)}
 
@@ -143,13 +145,10 @@ class Moving:
             for ax in self.figure.axes
         ]
         if frame != self.drawn:
-            shown = [artist.get_visible() for _, artist in data]
             for _, artist in data:
-                artist.set_visible(False)
+                artist.set_animated(True)  # the canvas leaves it out, unless it saves the figure to a file
             self.canvas.draw()
             self.background = self.canvas.copy_from_bbox(self.figure.bbox)
-            for (_, artist), visible in zip(data, shown):
-                artist.set_visible(visible)
             self.drawn = frame
         self.canvas.restore_region(self.background)
         for ax, artist in data:

@@ -1,0 +1,80 @@
+"""One thread, the painter, does all the drawing that is done while a page is alive.
+
+Widgets call back from JupyterLab's threads, a run redraws itself while cells execute, and an interrupt strikes the main
+thread anywhere. Two threads in one figure, or half a drawing, leave artists invisible for good. The painter's thread
+has every figure to itself, and an interrupt never reaches it.
+"""
+
+import atexit
+import functools
+import queue
+import threading
+import traceback
+
+jobs = queue.SimpleQueue()  # pairs (work, queue for the answer). Written in C: an interrupt cannot leave it locked
+repeated = []  # what the painter calls by itself
+
+
+def paint(work):
+    """Let the painter call `work()`, and wait -> what it returned. Raises what it raised."""
+    if threading.current_thread() is painter or not painter.is_alive():  # at the very end there is one thread only
+        return work()
+    answer = queue.SimpleQueue()
+    jobs.put((work, answer))
+    returned, error = answer.get()
+    if error is not None:
+        raise error
+    return returned
+
+
+def painted(method):
+    """Decorates a method: the painter calls it, whoever asks."""
+
+    @functools.wraps(method)
+    def by_the_painter(*arguments):
+        return paint(functools.partial(method, *arguments))
+
+    return by_the_painter
+
+
+def repeat(work):
+    """Let the painter call `work()` some twenty times a second, until it returns False."""
+    paint(lambda: repeated.append(work))
+
+
+def painter_at_work():
+    """The painter's thread: other threads' jobs as they come, and in between what is repeated."""
+    while True:
+        try:
+            job = jobs.get(timeout=0.05 if repeated else None)
+        except queue.Empty:
+            job = None
+        else:
+            if job is None:
+                return
+            job[1].put(outcome(job[0]))
+        for work in [*repeated]:
+            goes_on, error = outcome(work)
+            if error is not None:
+                traceback.print_exception(error)
+            if not goes_on:
+                repeated.remove(work)
+
+
+def outcome(work):
+    """Call `work()` -> what it returned, and what it raised."""
+    try:
+        return work(), None
+    except BaseException as error:  # the painter must live on, and the one who asked gets the error
+        return None, error
+
+
+@atexit.register
+def dismiss():
+    """Let the painter finish its drawing. A thread that is cut off inside C++ aborts the process."""
+    jobs.put(None)
+    painter.join(timeout=5)
+
+
+painter = threading.Thread(target=painter_at_work, name="painter", daemon=True)
+painter.start()
