@@ -1,12 +1,20 @@
 """Environments that are named by their module, as Gymnasium does: "module:id"."""
 
+import functools
 import sys
+import types
+from importlib.metadata import EntryPoint
 
+import gymnasium
 import pytest
 from conftest import one_line
+from gymnasium.envs.classic_control import CartPoleEnv
 
-from rlkit import DQN, load
+from rlkit import A3C, DQN, Gorila, load
 from rlkit.__main__ import main
+from rlkit.running import importable
+from rlkit.running.importable import check_known_everywhere
+from rlkit.running.workers import check_workers
 
 REGISTERED = """
 import gymnasium
@@ -27,8 +35,6 @@ def folder(tmp_path, monkeypatch):
 
 def forget(*modules):
     """As in a new process: the modules and what they registered are unknown."""
-    import gymnasium
-
     for name in modules:
         sys.modules.pop(name, None)
     for name in [name for name in gymnasium.registry if name.startswith("Mine")]:
@@ -101,3 +107,75 @@ def test_a_module_that_registers_something_else(folder):
         DQN("my_env:Mine-v7")
     one_line(error)
     forget("my_env")
+
+
+# New processes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """The namespace of a notebook: `__main__` without a file."""
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    main.__dict__.update(gymnasium=gymnasium, functools=functools, CartPoleEnv=CartPoleEnv)
+    yield vars(main)
+    forget()
+
+
+@pytest.mark.parametrize("make", [A3C, Gorila])
+def test_workers_refuse_an_id_that_a_notebook_registered(notebook, make):
+    exec(REGISTERED.format(id="Mine-v0"), notebook)
+    assert DQN("Mine-v0", replay_size=100).envs.num_actions == 2  # which needs no workers
+    with pytest.raises(ValueError, match="env='my_env:Mine-v0'") as error:
+        make("Mine-v0")
+    one_line(error)
+    gymnasium.register("MineToo-v0", "gymnasium.envs.classic_control.cartpole:CartPoleEnv")
+    with pytest.raises(ValueError, match="env='my_env:MineToo-v0'"):
+        make("MineToo-v0")
+
+
+@pytest.mark.filterwarnings("ignore:.*Overriding environment")
+def test_workers_notice_an_id_that_a_notebook_registered_again(notebook, monkeypatch):
+    monkeypatch.setitem(gymnasium.registry, "CartPole-v1", gymnasium.registry["CartPole-v1"])  # and put it back
+    exec("class Other(CartPoleEnv): pass\ngymnasium.register('CartPole-v1', Other)", notebook)
+    with pytest.raises(ValueError, match="does not know CartPole-v1"):
+        check_known_everywhere("CartPole-v1")
+
+
+def test_workers_know_what_every_process_knows(notebook, monkeypatch):
+    own = [name for name, spec in gymnasium.registry.items() if "gymnasium" in str(spec.entry_point)]
+    assert len(own) > 40
+    for name in [*own, "ALE/Pong-v5", "my_env:Mine-v0", "Nowhere-v0"]:
+        check_known_everywhere(name)
+    plugin = EntryPoint("__root__", "mine_package.envs:register_all", "gymnasium.envs")
+    monkeypatch.setattr(importable, "entry_points", lambda group: [plugin])
+    gymnasium.register("Mine-v3", "mine_package.envs.one:One")
+    check_known_everywhere("Mine-v3")
+
+
+def test_a_script_is_imported_by_workers(notebook):
+    exec(REGISTERED.format(id="Mine-v0"), notebook)
+    sys.modules["__main__"].__file__ = "script.py"
+    check_known_everywhere("Mine-v0")
+
+
+@pytest.mark.parametrize("env", ["functools.partial(make, 1)", "lambda: 0", "Env().step", "Env"])
+def test_workers_refuse_what_a_notebook_defines(notebook, env):
+    exec("def make(n): return CartPoleEnv()\nclass Env(CartPoleEnv): pass", notebook)
+    check_workers(1, functools.partial(CartPoleEnv, True))
+    with pytest.raises(ValueError, match="A worker cannot be given") as error:
+        A3C(eval(env, notebook))
+    one_line(error)
+
+
+def test_workers_refuse_a_module_that_they_would_not_find(tmp_path):
+    module = types.ModuleType("made_by_hand")
+    sys.modules["made_by_hand"] = module
+    exec("def make(): pass", vars(module))
+    try:
+        with pytest.raises(ValueError, match="would not find the module made_by_hand") as error:
+            check_workers(1, module.make)
+        one_line(error)
+    finally:
+        del sys.modules["made_by_hand"]
+    check_workers(1, CartPoleEnv)

@@ -25,6 +25,7 @@ from types import FunctionType
 
 import torch
 
+from rlkit.running.importable import check_known_everywhere, findable, in_a_shell
 from rlkit.running.memory import require_memory
 
 GRACE = 1.0  # seconds that a worker has to end, or to say where it is
@@ -248,6 +249,8 @@ def check_workers(number, env):
     require_memory(number * MEMORY, f"num_workers={number}", "fewer workers")
     if callable(env):
         bytes_for_a_worker(env)
+    else:
+        check_known_everywhere(env)
 
 
 class Checker(ForkingPickler):
@@ -255,11 +258,14 @@ class Checker(ForkingPickler):
 
     def reducer_override(self, thing):
         if isinstance(thing, type | FunctionType):
-            main = sys.modules["__main__"]
-            here = getattr(main, "__file__", None) is None and getattr(main, "__spec__", None) is None
-            if "<" in thing.__qualname__ or (here and thing.__module__ == "__main__"):  # <lambda>, f.<locals>.g
+            if "<" in thing.__qualname__ or (in_a_shell() and thing.__module__ == "__main__"):  # <lambda>, f.<locals>.g
                 name = "a lambda" if thing.__name__ == "<lambda>" else thing.__name__
                 raise ValueError(f"A worker cannot be given {name}, because it was defined here. {IMPORTABLE}")
+            if not findable(thing.__module__):
+                raise ValueError(
+                    f"A worker cannot be given {thing.__name__}, because it would not find the module "
+                    f"{thing.__module__}; put the folder of that file into sys.path."
+                )
         return NotImplemented
 
 
