@@ -282,7 +282,7 @@ def run_watch(args):
 def load_to_play(path):
     """The agent with a small replay memory, because only learning needs a large one: DQN 2015's takes 7 GB."""
     settings = read(path)["settings"]
-    smaller = {"num_envs": 1, "num_steps": 2, "learning_starts": 0}
+    smaller = {"num_envs": 1, "learning_starts": 0}
     smaller |= {"replay_size": min(10_000, settings.get("replay_size", 0))}
     return load(path, **{name: value for name, value in smaller.items() if name in settings})
 

@@ -61,8 +61,6 @@ def check_together(agent):
         raise ValueError("normalize=True must not be set with obs_shift or obs_scale, because it replaces both.")
     if values["kl_min"] and agent.kl_min > agent.kl_max:
         raise ValueError(f"kl_min={agent.kl_min} must not be above kl_max={agent.kl_max}.")
-    if values["num_steps"] and agent.num_steps * agent.num_envs == 1:
-        raise ValueError("num_steps=1 must not be set with num_envs=1: normalised, the advantage of one step is 0.")
     if values["num_workers"] and values["replay_size"]:
         check_shares(agent)
 
