@@ -5,6 +5,7 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -323,7 +324,8 @@ def test_a_worker_that_is_silent_for_longer_than_a_heartbeat_is_named_and_ended(
     seconds(messages, 1)
     assert not other.killed
     with pytest.raises(
-        WorkerError, match="Worker 1 hangs: it sent nothing for 5 s and was ended.*larger heartbeat.*did not say where"
+        WorkerError,
+        match="Worker 1 hangs: it sent nothing for 5 s and was ended.*larger heartbeat.*did not say where it was",
     ) as e:
         next(messages)
     one_line(e)
@@ -387,6 +389,16 @@ def test_a_worker_that_sends_something_when_it_is_asked_does_not_hang(puppets, m
     one.send("and more")
     assert next(message for message in messages if message) == "and more" and not one.killed
     messages.close()
+
+
+@posix
+def test_a_worker_that_is_stopped_in_the_middle_of_a_message_does_not_block_the_parent(puppets):
+    messages, (one,) = puppets.begin(1, heartbeat=0.2)
+    os.write(one.theirs.fileno(), struct.pack("!i", 1_000) + b"the first bytes of a thousand")
+    with pytest.raises(WorkerError, match="Worker 0 .* was ended.* It stopped in the middle of a message.") as e:
+        next(messages)
+    one_line(e)
+    assert one.killed
 
 
 @posix
@@ -484,3 +496,24 @@ def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_no_worker(tm
     deadline = time.monotonic() + 30
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+UNGUARDED = """
+from test_workers import for_ever, supervise
+print("imported", flush=True)
+next(supervise(for_ever, [()], idle=600.0))
+"""
+
+
+def test_a_script_that_starts_workers_while_it_is_imported_is_told_how_to_mend_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    run = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert run.stdout.splitlines() == ["imported", "imported"]  # by the parent and by its worker, and no more
+    assert run.stderr.count("Traceback") == 1  # the worker prints none
+    assert run.stderr.splitlines()[-1].endswith(
+        'Worker 0 imported the script, which starts workers itself; put what starts them below `if __name__ == "__main__":`.'
+    )

@@ -33,7 +33,7 @@ STARTUP = 60.0  # seconds that it has to start: to import what it needs and to s
 TURN = 5.0  # seconds of that which it may need a core for itself: with many workers on few cores, each waits its turn
 MEMORY = 100 * 2**20  # bytes that a process with torch takes at least
 UNGUARDED = 73  # exit code of a worker that was told to start workers while it imported the script
-NO_ANSWER = "It did not say where: it was still importing, was stopped, or was inside native code."
+NO_ANSWER = "It did not say where it was, as it cannot while Python starts, when it is stopped, or inside native code."
 IMPORTABLE = "Define it at the top level of a .py file: a worker imports what it needs, and a notebook has no file."
 CRASHED = "crashed in native code", "set the environment variable PYTHONFAULTHANDLER=1 and run it again to see where"
 HOW = {  # signal: what happened, and what may help
