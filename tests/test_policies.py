@@ -1,14 +1,16 @@
 """Policies: actions are drawn from the distribution that `log_prob` describes."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from conftest import Chain, Counting, Frames, Steering, distribution, one_line, small, surprise
-from gymnasium.spaces import Dict, Discrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from rlkit.dqn import DQN
 from rlkit.envs import Envs
-from rlkit.policies import Gaussian, Softmax, make_policy
+from rlkit.policies import Gaussian, MultiSoftmax, Softmax, make_policy
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
 from rlkit.trpo import TRPO
@@ -90,6 +92,87 @@ def test_the_width_of_a_gaussian_is_learned_but_the_same_in_every_state():
     params = network.policy(torch.randn(9, 2))
     assert (params[:, 2:] == params[0, 2:]).all() and (params[1:, :2] != params[0, :2]).any()
     assert network.log_std.requires_grad
+
+
+# Several actions at once ------------------------------------------------------------------------------------
+
+JOINT = list(itertools.product(range(3), range(2), range(2)))  # every action of MultiSoftmax([3, 2, 2])
+
+
+def joint_log_probs(policy, params):
+    """ln π of every joint action: params `[B, K]` -> `[B, 12]`."""
+    return torch.stack([policy.log_prob(params, torch.tensor(a).expand(len(params), 3)) for a in JOINT], dim=1)
+
+
+def test_the_probabilities_of_all_joint_actions_sum_to_one_and_are_products():
+    policy, params = MultiSoftmax([3, 2, 2]), 2 * torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    probs = joint_log_probs(policy, params).exp()
+    torch.testing.assert_close(probs.sum(1), torch.ones(5))
+    each = [part.softmax(1) for part in (params[:, :3], params[:, 3:5], params[:, 5:])]
+    product = torch.stack([each[0][:, i] * each[1][:, j] * each[2][:, k] for i, j, k in JOINT], dim=1)
+    torch.testing.assert_close(probs, product)
+
+
+def test_entropy_and_kl_of_several_actions_are_those_of_the_joint_distribution():
+    policy = MultiSoftmax([3, 2, 2])
+    old, new = 2 * torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(1))
+    old_joint, joint = joint_log_probs(policy, old), joint_log_probs(policy, new)
+    torch.testing.assert_close(policy.entropy(new), -(joint.exp() * joint).sum(1))
+    torch.testing.assert_close(policy.kl(old, new), (old_joint.exp() * (old_joint - joint)).sum(1))
+    torch.testing.assert_close(policy.kl(new, new), torch.zeros(5))
+    assert (policy.kl(old, new) > 0.1).all()
+
+
+def test_several_actions_have_the_frequencies_of_their_joint_probabilities(rng):
+    policy, draws = MultiSoftmax([3, 2, 2]), 20_000
+    params = np.float32([[0, 1, -1, 0.5, 0, 0, 2]])
+    actions = policy.sample(params, policy.noise(rng, draws, 1))[:, 0]
+    assert actions.shape == (draws, 3) and actions.dtype.kind == "i"
+    counts = np.bincount(np.ravel_multi_index(actions.T, (3, 2, 2)), minlength=12)
+    assert surprise(counts, draws * joint_log_probs(policy, torch.from_numpy(params))[0].exp().numpy()) < 5
+
+
+def test_one_action_of_several_is_a_softmax_bit_by_bit(rng):
+    one, several, params = Softmax(3), MultiSoftmax([3]), torch.from_numpy(LOGITS)
+    noise = one.noise(np.random.default_rng(3), 3)
+    assert (several.noise(np.random.default_rng(3), 3) == noise).all()
+    assert (several.sample(LOGITS, noise)[:, 0] == one.sample(LOGITS, noise)).all()
+    actions = torch.tensor([2, 0, 1])
+    assert (several.log_prob(params, actions[:, None]) == one.log_prob(params, actions)).all()
+    assert (several.entropy(params) == one.entropy(params)).all()
+    assert MultiSoftmax([3, 2]).mode(np.float32([[0, 5, 1, 7, 9]])).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
+    "space, sizes",
+    [
+        (MultiDiscrete([4, 2]), (4, 2)),
+        (MultiDiscrete([[4, 2], [3, 3]]), (4, 2, 3, 3)),
+        (MultiBinary(3), (2, 2, 2)),
+        (Box(np.array([-1, 0]), np.array([2, 9]), dtype=np.int64), (4, 10)),
+    ],
+    ids=str,
+)
+def test_several_actions_get_a_softmax_each(space, sizes):
+    envs = Envs(acting(space), 2, seed=0)
+    policy = make_policy(envs)
+    assert type(policy) is MultiSoftmax and policy.sizes == sizes and envs.num_actions is None
+    largest = envs.perform(np.tile(np.array(sizes) - 1, (2, 1)))  # the highest number of each is the highest there is
+    smallest = envs.perform(np.zeros((2, len(sizes)), int))
+    for actions in (largest, smallest):
+        assert all(space.contains(action) for action in actions)
+    assert not any(space.contains(action + 1) for action in largest)
+    assert not any(space.contains(action - 1) for action in smallest)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_real_actions_have_the_shape_of_their_box(shape):
+    envs = Envs(acting(Box(-1, 1, shape, np.float32)), 2, seed=0)
+    policy = make_policy(envs)
+    assert type(policy) is Gaussian and policy.num_free == np.prod(shape)
+    actions = np.linspace(-3, 3, 2 * policy.num_free, dtype=np.float32).reshape(2, -1)
+    given = envs.perform(actions)
+    assert given.shape == (2, *shape) and (given.reshape(2, -1) == actions.clip(-1, 1)).all()
 
 
 # Which policy an environment gets ---------------------------------------------------------------------------
