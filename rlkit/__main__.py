@@ -120,19 +120,19 @@ def make_agent(args):
         raise ValueError(f"Name one of these three: an algorithm ({names}), a --preset, or a checkpoint to --resume.")
     changes = dict(args.settings)
     changes |= {name: value for name in ("env", "seed") if (value := getattr(args, name)) is not None}
-    if args.algorithm and args.algorithm not in ALGORITHMS:
+    if args.algorithm is not None and args.algorithm not in ALGORITHMS:
         raise ValueError(f"There is no algorithm {args.algorithm!r}; {nearest(args.algorithm, ALGORITHMS)}")
     if args.algorithm:
         check_names(ALGORITHMS[args.algorithm], changes)
         return ALGORITHMS[args.algorithm](**changes)
-    return preset(args.preset, **changes) if args.preset else load(args.resume, **changes)
+    return load(args.resume, **changes) if args.preset is None else preset(args.preset, **changes)
 
 
 def checkpoint_path(args, agent):
     """Where to save: `--out`, or the resumed file, or a new one in `runs/`. Never overwrites another run."""
     played = agent.env.rpartition(":")[2].removeprefix("ALE/").replace("/", "-")  # without the module that registers it
     name = f"{args.preset or args.algorithm}-{played}-seed{agent.seed}.pt"
-    path = Path(args.out or args.resume or Path("runs", name))
+    path = Path(next(out for out in (args.out, args.resume, Path("runs", name)) if out is not None))
     if path.suffix != ".pt":
         raise ValueError(f"--out must end in .pt, unlike {path}; the results go beside it and end in .json.")
     if path.exists() and not (args.resume and path.samefile(args.resume)):

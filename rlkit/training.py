@@ -80,8 +80,7 @@ def evaluate(agent, episodes=20, seed=1_000_000, max_steps=LONGEST):
     check_whole(episodes=episodes, max_steps=max_steps)
     if episodes > MOST:
         raise ValueError(f"episodes={episodes} is too many; ask for {MOST:_} at most.")
-    if not (is_whole(seed) and 0 <= seed <= 2**31 - MOST):  # an emulator's seed has 31 bits
-        raise ValueError(f"seed={brief(seed)} must be a whole number from 0 to {2**31 - MOST:_}.")
+    check_seed(seed)
     check_agent(agent, "act", "envs")
     groups = range(0, episodes, GROUP)
     return np.concatenate([play(agent, min(GROUP, episodes - i), int(seed) + i, max_steps) for i in groups])
@@ -134,6 +133,12 @@ def check_whole(**values):
     for name, value in values.items():
         if not (is_whole(value) and value > 0):
             raise ValueError(f"{name}={brief(value)} must be a whole number above 0.")
+
+
+def check_seed(seed):
+    """Raise ValueError for what is not the seed of a first episode."""
+    if not (is_whole(seed) and 0 <= seed <= 2**31 - MOST):  # an emulator's seed has 31 bits
+        raise ValueError(f"seed={brief(seed)} must be a whole number from 0 to {2**31 - MOST:_}.")
 
 
 def is_number(value):

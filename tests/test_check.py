@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import one_line
 
 from rlkit import check
 from rlkit import functional as F
@@ -86,3 +87,39 @@ def test_a_function_that_writes_into_its_arguments_spoils_no_case(kind):
 
     check.same(in_place, F.value_loss, [case, case])
     assert case["values"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "huber", [1], np.ones(2), torch.tensor(2)])
+def test_what_cannot_be_called_or_compared_is_named(wrong):
+    case = {"error": np.ones(2), "delta": 1.0}
+    calls = {
+        "mine must be a function": lambda: check.same(wrong, F.huber, [case]),
+        "reference must be a function": lambda: check.same(F.huber, wrong, [case]),
+        "case": lambda: check.same(F.huber, F.huber, wrong),
+        "A case must be a dict": lambda: check.same(F.huber, F.huber, [wrong]),
+    }
+    if not (isinstance(wrong, int) or torch.is_tensor(wrong)):
+        calls["tolerance="] = lambda: check.same(F.huber, F.huber, [case], wrong)
+    for words, call in calls.items():
+        with pytest.raises(ValueError, match=words) as error:
+            call()
+        one_line(error)
+
+
+def test_cases_that_do_not_fit_the_reference_are_named():
+    for case, words in (
+        (("error", "x"), "unexpected keyword argument 'x'"),
+        ((), "missing a required argument: 'error'"),
+    ):
+        with pytest.raises(ValueError, match=words) as error:
+            check.same(F.huber, F.huber, [dict.fromkeys(case, 1.0)])
+        assert "huber" in one_line(error)
+    with pytest.raises(ValueError, match="list of dicts"):
+        check.same(F.huber, F.huber, {"error": np.ones(2)})
+
+
+@pytest.mark.parametrize("function", [lambda: 1, lambda error: error, lambda a, b, c: a])
+def test_a_function_that_takes_another_number_of_arguments_is_told_so(function):
+    with pytest.raises(AssertionError, match="must take 2 arguments, as huber does: error, delta") as error:
+        check.same(function, F.huber, [{"error": np.ones(2), "delta": 1.0}])
+    one_line(error)

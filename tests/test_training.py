@@ -143,8 +143,8 @@ def test_an_interrupt_returns_the_result_so_far_and_training_can_continue():
     assert first.step == agent.step - agent.step % 4 == 132  # autoreset rows count
     second = train(agent, 300)
     assert second.stopped == "" and second.step == agent.step >= 300
-    assert second.returns[0] == 30 * 33 + 6  # the interrupted episode is complete in the second result
-    assert second.returns == [30 * (33 + episode) + 6 for episode in range(len(second.returns))]
+    assert second.returns[0] == 30 * 34 + 6  # the interrupted episode is given up, and a new one begins
+    assert second.returns == [30 * (34 + episode) + 6 for episode in range(len(second.returns))]
     assert torch.isfinite(weights(agent.network)).all()
 
 

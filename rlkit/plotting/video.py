@@ -21,6 +21,7 @@ import numpy as np
 from rlkit.atari import AtariGame
 from rlkit.experiments.saliency import outputs
 from rlkit.plotting.film import STEPS_PER_SECOND, Video, contact_sheet
+from rlkit.training import check_seed, check_whole
 
 # Playing ----------------------------------------------------------------------------------------------------
 
@@ -32,7 +33,7 @@ def play(agent, steps=1_000, seed=1_000_000):
     the start. The agent must play an Atari game and have `q_values`, or a network of logits and V without a memory;
     otherwise a ValueError says what is missing.
     """
-    check_agent(agent, steps)
+    check_agent(agent, steps, seed)
     think, titles = (q_and_range, Q_TITLES) if hasattr(agent, "q_values") else (policy_and_value, POLICY_TITLES)
     game = AtariGame(agent.env, agent.frame_size, seed=seed)
     buttons = np.arange(len(game.actions)) if agent.envs.actions is None else agent.envs.actions
@@ -84,10 +85,12 @@ Q_TITLES = Titles("Q(s, a)", "max Q over time", "shade: down to min Q", 0.0)
 POLICY_TITLES = Titles("π(a|s)", "V(s) over time", "", 1.0)
 
 
-def check_agent(agent, steps):
-    """Raise a ValueError of one sentence if this agent cannot be filmed for this many steps."""
-    if not (isinstance(steps, int) and steps > 0):
-        raise ValueError(f"steps={steps!r} must be a whole number above 0.")
+def check_agent(agent, steps, seed):
+    """Raise a ValueError of one sentence if this agent cannot be filmed for this many steps, or with this seed."""
+    check_whole(steps=steps)
+    check_seed(seed)
+    if not hasattr(agent, "env"):
+        raise ValueError(f"{type(agent).__name__} is not an agent; pass one that plays an Atari game.")
     if not (isinstance(agent.env, str) and agent.env.startswith("ALE/")):
         raise ValueError(f"Only Atari games can be filmed, such as 'ALE/Pong-v5'; this agent plays {agent.env!r}.")
     if not (hasattr(agent, "q_values") or hasattr(agent, "network")):
