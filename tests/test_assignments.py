@@ -6,6 +6,7 @@ break the grader.
 """
 
 import contextlib
+import copy
 import io
 import multiprocessing
 import re
@@ -105,6 +106,29 @@ def liar(course, assignment):
     return solved(course, assignment, [LIAR + "".join(f"{name} = Liar()\n" for name in group) for group in names])
 
 
+def forgotten(notebook):
+    """As some editors save it: without the metadata of its cells, and without their ids."""
+    notebook = illustrations_cut(notebook)
+    notebook.nbformat_minor = 0
+    for cell in notebook.cells:
+        cell.metadata.clear()
+        cell.pop("id")
+    return notebook
+
+
+def copied(release, notebook):
+    """A solved notebook with a second copy of the first task, unsolved, and of a test and an answer."""
+    notebook = illustrations_cut(notebook)
+    graded = [c for c in notebook.cells if mutation.role(c) == "tests"]
+    stubs = [c for c in release.cells if mutation.role(c) == "solution"]
+    answers = [c for c in release.cells if c.cell_type == "markdown" and "nbgrader" in c.metadata]
+    for number, cell in enumerate([graded[0], stubs[0], answers[0]]):
+        again = copy.deepcopy(cell)
+        again.id = f"copy-{number}"
+        notebook.cells.append(again)
+    return notebook
+
+
 def points(course, assignment, student):
     """(points from the tests, maximum) of one student, or None if grading failed."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
@@ -132,6 +156,8 @@ def term(folder, assignment):
     cut = mutation.source(assignment)
     cut.cells = [cell for cell in cut.cells if mutation.role(cell) != "tests"]
     hand_in(course, "g-deletes-tests", assignment, cut)
+    hand_in(course, "h-loses-metadata", assignment, forgotten(mutation.source(assignment)))
+    hand_in(course, "i-copies-cells", assignment, copied(released(course, assignment), mutation.source(assignment)))
     said = nbgrader(course, "autograde", assignment, "--Execute.timeout=45", code=1)
     assert re.findall(r"for student '(.*)'", said) == ["e-exits"], said  # reported, and the others were graded
     return course
@@ -167,6 +193,27 @@ def test_breaking_the_grader_earns_nothing_and_the_next_student_is_graded(course
 
 def test_deleted_tests_are_put_back(courses):
     assert points(courses["dqn"], "dqn", "g-deletes-tests") == (20, 20)
+
+
+@pytest.mark.parametrize("student", ["h-loses-metadata", "i-copies-cells"])
+def test_cells_that_were_copied_or_lost_their_metadata_are_found_and_graded(courses, student):
+    course = courses["dqn"]
+    assert points(course, "dqn", student) == (20, 20)
+    graded = nbformat.read(course / f"autograded/{student}/dqn/dqn.ipynb", as_version=4)
+    ids = [cell.metadata.nbgrader.grade_id for cell in graded.cells if cell.metadata.get("nbgrader")]
+    wanted = [c.metadata.nbgrader.grade_id for c in mutation.source("dqn").cells if "nbgrader" in c.metadata]
+    assert sorted(ids) == sorted(wanted)
+    answers = [c.source for c in graded.cells if c.cell_type == "markdown" and c.metadata.get("nbgrader")]
+    assert len(answers) == 2 and all("BEGIN SOLUTION" in answer for answer in answers)
+
+
+@pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
+def test_an_answer_can_be_found_by_the_heading_above_it(assignment):
+    cells = mutation.source(assignment).cells
+    for above, cell in zip(cells, cells[1:]):
+        if cell.cell_type == "markdown" and "nbgrader" in cell.metadata:
+            title = re.match(r"## Question \d+\. (.+?) \(", above.source)[1]
+            assert re.sub(r"\W+", "-", title.lower()).strip("-") == cell.metadata.nbgrader.grade_id
 
 
 @pytest.mark.parametrize("assignment", mutation.ASSIGNMENTS)
@@ -225,7 +272,11 @@ def test_one_student_from_release_to_feedback(courses, tmp_path):
     (folder,) = set(course.glob("submitted/*/dqn")) - before
     student = folder.parent.name
     nbgrader(course, "autograde", "dqn", "--student", student)
-    nbgrader(course, "generate_feedback", "dqn", "--student", student)
+    nbgrader(course, "generate_feedback", "dqn")
+    said = nbgrader(course, "release_feedback", "dqn")
+    assert "z-instructor did not submit through the exchange" in said and student not in said.split("WARNING")
+    nbgrader(tmp_path, "fetch_feedback", "dqn", *exchange)
+    assert list(tmp_path.glob("dqn/feedback/*/dqn.html"))
     assert 0 < points(course, "dqn", student)[0] < 20
     page = (course / "feedback" / student / "dqn/dqn.html").read_text(encoding="utf-8")
     assert "targets is -4 at 0, where 6 is right" in page
