@@ -3,35 +3,31 @@
 import _thread
 import argparse
 import ast
+import contextlib
 import dataclasses
-import datetime
-import importlib.metadata
-import json
 import math
 import os
-import platform
-import re
 import shlex
 import signal
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import rlkit
 from rlkit.presets import PRESETS, preset
-from rlkit.running.checkpoint import load, read, save, writable
+from rlkit.running.checkpoint import load, usable, write
+from rlkit.running.content import read
+from rlkit.running.disk import hold, writable
+from rlkit.running.report import Report, agent_device
 from rlkit.running.settings import check_names, nearest
 from rlkit.running.terminal import Bar, Lines, run, say
 from rlkit.running.workers import WorkerError
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
 ALGORITHMS = {name.lower(): value for name, value in vars(rlkit).items() if hasattr(value, "learn")}
-EVERY = 60.0  # seconds between two checkpoints
 GRACE = 5.0  # seconds that an iteration has to finish after an interrupt
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 FAILED = 1  # what Python itself returns after an exception
@@ -94,11 +90,20 @@ def run_train(args):
         check_positive(minutes=args.minutes)
         watchers.append(time_limit(60 * args.minutes))
     check_positive(steps=args.steps)
-    agent = make_agent(args)
+    with contextlib.ExitStack() as held:
+        if args.resume and not args.out and Path(args.resume).is_file():
+            held.enter_context(hold(args.resume))  # before it is read: another run may be about to write it
+        agent = make_agent(args)
+        path = checkpoint_path(args, agent)
+        if args.out or not args.resume:
+            held.enter_context(hold(path))
+        return train_agent(args, agent, path, watchers)
+
+
+def train_agent(args, agent, path, watchers):
     if agent.step >= args.steps:
         raise ValueError(f"{args.resume} has already taken {agent.step} steps; ask for a larger total with --steps.")
-    path = checkpoint_path(args, agent)
-    report, interrupts = Report(path, agent, args), Interrupts()
+    report, interrupts = Report(path, agent, args.resume, args.command_line), Interrupts()
     say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
@@ -108,7 +113,7 @@ def run_train(args):
         say(f"Interrupted after {agent.step} steps, and saved; continue with: {again}")
         return INTERRUPTED
     if args.small:
-        save(agent, path, resume=False)
+        write(agent, path, resume=False)
     say(f"{result}; saved in {path}")
     return 0
 
@@ -139,10 +144,6 @@ def checkpoint_path(args, agent):
         raise ValueError(f"There is already a run in {path}; continue it with --resume {path}, or name another --out.")
     path.parent.mkdir(parents=True, exist_ok=True)
     return writable(path)
-
-
-def agent_device(agent):
-    return next(agent.network.parameters()).device
 
 
 class Interrupts:
@@ -180,76 +181,6 @@ class Interrupts:
             self.came.cancel()
 
 
-class Report:
-    """Saves the agent at once, every minute and at the end. A JSON file beside it says what the run gave and how.
-
-    The JSON is written first. If the machine fails between the two, the JSON holds more episodes than the checkpoint,
-    and resuming drops them. In the other order episodes would be lost. A resumed run adds its episodes and its command
-    to the JSON it finds. `Result.read` gives the episodes back.
-    """
-
-    def __init__(self, checkpoint, agent, args):
-        self.checkpoint, self.path = checkpoint, checkpoint.with_suffix(".json")
-        earlier = Path(args.resume).with_suffix(".json") if args.resume else None
-        earlier = json.loads(earlier.read_text(encoding="utf-8")) if earlier and earlier.is_file() else {}
-        kept = sum(step <= agent.step for step in earlier.get("steps", []))  # the JSON may be newer than the checkpoint
-        self.steps, self.returns = earlier.get("steps", [])[:kept], earlier.get("returns", [])[:kept]
-        self.seconds = earlier.get("seconds", 0.0)
-        self.cpu_seconds = earlier.get("cpu_seconds", 0.0) - time.process_time()
-        settings = {field.name: plain(getattr(agent, field.name)) for field in dataclasses.fields(agent) if field.init}
-        packages = ("torch", "numpy", "gymnasium", "ale-py")
-        self.made = {
-            "algorithm": type(agent).__name__,
-            "command": " && ".join([*filter(None, [earlier.get("command")]), args.command_line]),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()}; used: {agent_device(agent)}",
-            "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), "rlkit": rlkit.__version__}
-            | {name: importlib.metadata.version(name) for name in packages},
-            "seed": agent.seed,
-            "settings": settings,
-        }
-        self.written = -math.inf
-
-    def __call__(self, progress, result):
-        if time.monotonic() - self.written > EVERY:
-            self.finish(result)
-            self.written = time.monotonic()
-
-    def finish(self, result):
-        agent = result.agent
-        told = getattr(agent, "cpu_seconds", None)  # A3C's workers report theirs; Gorila's do not
-        workers = 0.0 if told is None else float(np.sum(told))
-        whose = " and its workers" if told is not None else ", without its workers"
-        content = self.made | {
-            "stopped": result.stopped,
-            "step": agent.step,
-            "seconds": round(self.seconds + result.seconds, 1),
-            "cpu_seconds": round(self.cpu_seconds + time.process_time() + workers, 1),
-            "cpu_seconds_of": "the process" + whose * hasattr(agent, "num_workers"),
-            "steps": self.steps + result.steps,
-            "returns": self.returns + result.returns,
-        }
-        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
-        beside = self.path.with_name(self.path.name + ".tmp")  # moved into place when it is complete
-        beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
-        os.replace(beside, self.path)
-        save(agent, self.checkpoint)
-
-
-def plain(value):
-    """JSON has no infinity, so it becomes a string."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def processor():
-    """The name of the processor, which `platform` does not know on Linux."""
-    try:
-        return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
-    except (OSError, TypeError):
-        return platform.processor() or platform.machine()
-
-
 # eval and watch ---------------------------------------------------------------------------------------------
 
 
@@ -284,6 +215,9 @@ def load_to_play(path):
     settings = read(path)["settings"]
     smaller = {"num_envs": 1, "learning_starts": 0}
     smaller |= {"replay_size": min(10_000, settings.get("replay_size", 0))}
+    if not usable(settings.get("device", "auto")):
+        print(f"{path} was saved on {settings['device']!r}, which is not here; it plays on the CPU.", file=sys.stderr)
+        smaller["device"] = "cpu"
     return load(path, **{name: value for name, value in smaller.items() if name in settings})
 
 

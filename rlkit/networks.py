@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from rlkit import functional as F
+from rlkit.running.memory import require_memory
 from rlkit.running.settings import check_lengths, choose_device
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -249,7 +250,12 @@ def stream(num_inputs, hidden, num_outputs):
 
 
 def mlp(widths, activation=nn.ReLU):
-    """Linear layers from each width to the next, each followed by the activation, as a list."""
+    """Linear layers from each width to the next, each followed by the activation, as a list.
+
+    Raises ValueError if they do not fit into the memory, with their gradients and an optimiser's two numbers for each.
+    """
+    weights = sum(i * o for i, o in zip(widths, widths[1:]))
+    require_memory(16 * weights, f"A network with layers of {', '.join(map(str, widths))} units", "a smaller hidden")
     return [layer for i, o in zip(widths, widths[1:]) for layer in (nn.Linear(i, o), activation())]
 
 

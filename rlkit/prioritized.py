@@ -19,6 +19,10 @@ class SumTree:
         self.depth = self.first_leaf.bit_length() - 1
         self.nodes = np.zeros(2 * self.first_leaf)
 
+    @staticmethod
+    def num_bytes(size):
+        return 16 << max(0, size - 1).bit_length()  # two nodes for each leaf, of eight bytes
+
     def __getitem__(self, leaves):
         return self.nodes[self.first_leaf + leaves]
 
@@ -58,6 +62,9 @@ class PrioritizedReplay(Replay):
         self.alpha = alpha
         self.tree = SumTree(self.rows * self.num_envs)
         self.largest = 1.0  # new transitions get the largest priority so far, so that each is seen at least once
+
+    def bytes_for_priorities(self):
+        return SumTree.num_bytes(self.rows * self.num_envs)
 
     def add(self, *row):
         super().add(*row)

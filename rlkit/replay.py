@@ -57,7 +57,8 @@ class Replay:
                 f"environments; take replay_size >= {needed}."
             )
         per_row = num_envs * (int(np.prod(frame_shape)) * np.dtype(obs_dtype).itemsize + 15)
-        require_memory(self.rows * per_row, f"A replay of {capacity} transitions", "a smaller replay_size")
+        needed = self.rows * per_row + self.bytes_for_priorities()
+        require_memory(needed, f"A replay of {capacity} transitions", "a smaller replay_size")
         self.frames = np.zeros((self.rows, num_envs, *frame_shape), obs_dtype)
         self.actions = np.zeros((self.rows, num_envs), np.int64)
         self.rewards = np.zeros((self.rows, num_envs), np.float32)
@@ -66,6 +67,9 @@ class Replay:
         self.valid = np.zeros((self.rows, num_envs), bool)  # False before the first row: stacks stop there
         self.added = 0
         self.rng = np.random.default_rng(seed)
+
+    def bytes_for_priorities(self):
+        return 0
 
     def __len__(self):
         return min(self.added, self.rows) * self.num_envs

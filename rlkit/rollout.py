@@ -7,6 +7,7 @@ import torch
 
 from rlkit import functional as F
 from rlkit.running.endless import LONGEST, endless
+from rlkit.running.memory import require_rollout
 
 
 class Rollout(NamedTuple):
@@ -71,6 +72,7 @@ class Collector:
     def __init__(self, agent):
         self.env, self.envs = agent.env, agent.envs
         self.network, self.policy, self.rng = agent.network, agent.policy, agent.rng
+        require_rollout(self.envs, getattr(agent, "num_steps", 0))  # REINFORCE has none: it plays whole episodes
         self.forward = self.network.numpy_twin() or self.torch_forward
         self.scaling = Scaling(agent)
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from rlkit.rollout import Scaling
+from rlkit.running.memory import require_rollout
 
 
 class Segment(NamedTuple):
@@ -25,6 +26,7 @@ class Player:
 
     def __init__(self, agent):
         self.envs, self.network, self.policy, self.rng = agent.envs, agent.network, agent.policy, agent.rng
+        require_rollout(self.envs, agent.t_max)
         self.fast_params = self.network.numpy_policy()
         self.lstm_state = self.network.initial_state(self.envs.num_envs) if agent.recurrent else None
         self.acting_state = None  # the LSTM's state in `act`, which plays other environments

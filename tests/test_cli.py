@@ -17,7 +17,8 @@ from conftest import tiny
 from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
 from rlkit.__main__ import main, setting
-from rlkit.running.checkpoint import read
+from rlkit.running import report
+from rlkit.running.content import read
 from rlkit.running.result import Progress
 from rlkit.running.terminal import Bar, clock
 
@@ -424,8 +425,8 @@ def test_the_results_of_shipped_agents_are_read_back():
 def test_the_results_are_written_before_the_checkpoint(monkeypatch):
     """If the checkpoint were newer than its results, resuming it would lose episodes."""
     order = []
-    save, replace = module.save, os.replace
-    monkeypatch.setattr(module, "save", lambda *args, **kwargs: order.append("pt") or save(*args, **kwargs))
+    write, replace = report.write, os.replace
+    monkeypatch.setattr(report, "write", lambda *args, **kwargs: order.append("pt") or write(*args, **kwargs))
     monkeypatch.setattr(os, "replace", lambda *args: order.append(Path(args[1]).suffix) or replace(*args))
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
     assert order == [".json", "pt", ".pt"] * 2

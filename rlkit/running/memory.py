@@ -1,5 +1,7 @@
-"""How much memory this process may still take: the machine's limit or the container's, whichever is lower."""
+"""How much memory this process may still take: the lowest limit of the machine, the container and `ulimit`."""
 
+import contextlib
+import math
 import os
 import shutil
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 
 def available_memory():
     """Bytes, or None if the system does not say."""
-    limits = [container_memory(), machine_memory()]
+    limits = [container_memory(), machine_memory(), process_memory()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -24,6 +26,20 @@ def machine_memory():
         return None  # Windows
 
 
+def process_memory():
+    """What `ulimit -v` and `ulimit -d` still allow; None without such a limit."""
+    left = []
+    with contextlib.suppress(ImportError, OSError):  # Windows has none, and macOS does not say what is in use
+        import resource
+
+        pages = [int(count) for count in Path("/proc/self/statm").read_text().split()]
+        for name, used in (("RLIMIT_AS", pages[0]), ("RLIMIT_DATA", pages[5])):
+            limit, _ = resource.getrlimit(getattr(resource, name))
+            if limit != resource.RLIM_INFINITY:
+                left.append(max(0, limit - used * resource.getpagesize()))
+    return min(left, default=None)
+
+
 def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
     """What control groups still allow, versions 2 and 1. Neither psutil nor np.zeros notices a container's limit."""
     left = []
@@ -35,8 +51,8 @@ def container_memory(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
             except OSError:
                 continue
             if limit != "max":
-                cache = int(stat.get("inactive_file", 0))  # the system gives it back when it is needed
-                left.append(max(0, int(limit) - int(usage) + cache))
+                cache = stat.get("total_inactive_file", stat.get("inactive_file", 0))  # given back when it is needed
+                left.append(max(0, int(limit) - int(usage) + int(cache)))
     return min(left, default=None)
 
 
@@ -52,6 +68,13 @@ def control_groups(root, own):
             top = Path(root) if number == "0" else Path(root, "memory")
             group = top / path.lstrip("/")
             yield from (group, *(parent for parent in group.parents if parent.is_relative_to(top)))
+
+
+def require_rollout(envs, num_steps):
+    """Raise ValueError if `num_steps` steps in each environment do not fit: as rows, stacked, and in random order."""
+    row = math.prod(envs.obs_shape) * envs.obs_dtype.itemsize + 100
+    what = f"Learning from {num_steps} steps of {envs.num_envs} environments at a time"
+    require_memory(3 * num_steps * envs.num_envs * row, what, "fewer of them")
 
 
 def require_memory(num_bytes, what, cure):

@@ -49,13 +49,10 @@ class Result:
     def read(cls, path):
         """The results that `python -m rlkit train` wrote to the JSON file `path`. They do not include metrics.
 
-        Raises ValueError if the file holds something else.
+        Raises FileNotFoundError if there is no such file, ValueError if it holds something else.
         """
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        names = ("returns", "steps", "seconds", "step", "stopped")
-        if not (isinstance(content, dict) and content.keys() >= set(names)):
-            raise ValueError(f"{path} does not hold the episodes of a run; name the .json beside a checkpoint.")
-        return cls(**{name: content[name] for name in names})
+        content = read_report(path)
+        return cls(**{name: content[name] for name in ("returns", "steps", "seconds", "step", "stopped")})
 
     def mean_return(self, window=20):
         """The mean return of the last `window` episodes; NaN before the first has ended."""
@@ -83,6 +80,21 @@ class Result:
         score = f"last-20 mean {self.mean_return():.1f}" if self.returns else "no episode finished"
         ended = f", {self.stopped}" if self.stopped else ""
         return f"Result({self.step} steps, {len(self.returns)} episodes, {score}, {self.seconds:.1f} s{ended})"
+
+
+def read_report(path):
+    """What `python -m rlkit train` wrote to the JSON file `path`, checked. Raises FileNotFoundError or ValueError."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There are no results at {path}; name the .json beside a checkpoint.")
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        returns, steps = content["returns"], content["steps"]
+        numbers = [content["seconds"], content["step"], *returns, *steps]
+        if len(returns) != len(steps) or not all(map(math.isfinite, numbers)) or type(content["stopped"]) is not str:
+            raise ValueError("other lists")
+        return content
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{path} does not hold the episodes of a run; name the .json beside a checkpoint.") from error
 
 
 def watch(agent, total_steps, result):
