@@ -17,7 +17,6 @@ import torch
 from gymnasium.spaces import Discrete
 
 from rlkit.running import contract
-from rlkit.running.memory import require_memory
 from rlkit.running.result import Episode
 from rlkit.spaces import check_actions, performed, pixel_scale, view
 
@@ -159,8 +158,6 @@ def make_atari(env, spec, num_envs, frame_size):
 
     if not 15 <= frame_size <= 160:
         raise ValueError(f"frame_size={frame_size} must lie between 15 and 160, the width of the screen in pixels.")
-    emulator = 2**20 + 16 * frame_size**2  # two stacks of four frames for each, and what they are resized from
-    require_memory(num_envs * emulator, f"{num_envs} emulators with frames of {frame_size} pixels", "fewer or smaller")
     vector = AtariVectorEnv(
         spec.kwargs["game"],
         num_envs,

@@ -127,7 +127,7 @@ def test_a_picture_knows_no_algorithm_and_no_explorer(module):
 
 
 def test_environments_know_no_learner():
-    assert own("rlkit.envs") == {"running.contract", "running.memory", "running.result", "spaces"}
+    assert own("rlkit.envs") == {"running.contract", "running.result", "spaces"}
 
 
 @pytest.mark.parametrize("agent", sorted(ALGORITHMS))
