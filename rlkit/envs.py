@@ -83,12 +83,8 @@ class Envs:
     def step(self, actions):
         """Actions `[N]` or `[N, D]` -> obs `[N, ...]`, rewards, terminated, truncated, valid `[N]`.
 
-        Raises ValueError at the first reward or observation that is not a finite number, and KeyboardInterrupt after
-        `interrupt` was called.
+        Raises ValueError at the first reward or observation that is not a finite number.
         """
-        if self.interrupted:
-            self.interrupted = False
-            raise KeyboardInterrupt
         obs, rewards, terminated, truncated, info = self.vector.step(self.perform(actions))
         obs = self.see(obs)
         self.check_numbers(obs, rewards)
@@ -106,10 +102,6 @@ class Envs:
             terminated = terminated | (lives < self.lives) & valid
             self.lives = lives
         return self.obs, rewards, terminated, truncated, valid
-
-    def interrupt(self):
-        """From another thread: the next step raises KeyboardInterrupt, as Ctrl-C does in the main thread."""
-        self.interrupted = True
 
     def pop_finished(self):
         """The episodes that ended since the last call -> a list of `Episode`."""

@@ -1,11 +1,9 @@
 """Loops whose end the environment decides: an episode that never ends must not hold anybody up."""
 
-import threading
-
 import gymnasium
 import numpy as np
 import pytest
-from conftest import one_line, small, tiny, weights
+from conftest import one_line, small, weights
 from gymnasium.spaces import Box, Discrete
 
 from rlkit import a2c, reinforce, rollout
@@ -64,21 +62,3 @@ def test_reinforce_gives_up_on_an_episode_that_does_not_end(monkeypatch):
         train(agent, 50, time_limit(1e-9))  # neither the total nor a watcher can end an episode
     assert CURE in one_line(error) and weights(agent.network).equal(before)
     assert len(train(small(reinforce.REINFORCE, LateEnd), 50).returns) == 2
-
-
-@pytest.mark.parametrize(
-    "agent", [lambda: small(reinforce.REINFORCE, Endless), lambda: tiny(Endless, train_period=10**9)]
-)
-def test_a_thread_that_learns_is_interrupted_inside_an_episode(agent):
-    """An iteration of `learn` that does not end never comes to a watcher, and Ctrl-C reaches only the main thread."""
-    agent, results = agent(), []
-    thread = threading.Thread(target=lambda: results.append(train(agent, 10**9)))
-    thread.start()
-    while agent.envs.steps < 50:
-        assert thread.is_alive()
-    agent.envs.interrupt()
-    thread.join(30)
-    assert not thread.is_alive() and results[0].stopped == "interrupted"
-    steps = agent.envs.steps
-    agent.envs.step(np.zeros(1, int))  # it was interrupted once, not for ever
-    assert agent.envs.steps == steps + 1
