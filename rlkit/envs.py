@@ -14,7 +14,7 @@ from numbers import Integral
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 
 from rlkit.running import contract
 from rlkit.running.result import Episode
@@ -150,6 +150,8 @@ def make_atari(env, spec, num_envs, frame_size):
 
     if not 15 <= frame_size <= 160:
         raise ValueError(f"frame_size={frame_size} must lie between 15 and 160, the width of the screen in pixels.")
+    pixels = Box(0, 255, (4, frame_size, frame_size), np.uint8)
+    contract.require_envs_memory(num_envs, pixels, env)
     vector = AtariVectorEnv(
         spec.kwargs["game"],
         num_envs,

@@ -1,4 +1,8 @@
-"""Small environments of the lectures. They are at the top level of a module, because workers have to import them."""
+"""Small environments of the lectures. They are at the top level of a module, because workers have to import them.
+
+A wrapper takes the environment that it wraps, and records its other arguments, so that Gymnasium can make it again from
+its `spec`.
+"""
 
 import itertools
 import time
@@ -6,13 +10,15 @@ import time
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
+from gymnasium.utils import RecordConstructorArgs
 
 
-class DelayedCartPole(gymnasium.Wrapper):
+class DelayedCartPole(gymnasium.Wrapper, RecordConstructorArgs):
     """CartPole-v1 whose steps wait a millisecond without computing, like a robot or a simulator on another machine."""
 
-    def __init__(self, delay=1e-3):
-        super().__init__(gymnasium.make("CartPole-v1"))
+    def __init__(self, env=None, delay=1e-3):
+        RecordConstructorArgs.__init__(self, delay=delay)
+        gymnasium.Wrapper.__init__(self, env or gymnasium.make("CartPole-v1"))
         self.delay = delay
 
     def step(self, action):
@@ -20,22 +26,24 @@ class DelayedCartPole(gymnasium.Wrapper):
         return self.env.step(action)
 
 
-class BlindCartPole(gymnasium.ObservationWrapper):
+class BlindCartPole(gymnasium.ObservationWrapper, RecordConstructorArgs):
     """CartPole-v1 without its velocities: a single observation does not tell which way anything moves."""
 
-    def __init__(self):
-        super().__init__(gymnasium.make("CartPole-v1"))
+    def __init__(self, env=None):
+        RecordConstructorArgs.__init__(self)
+        gymnasium.ObservationWrapper.__init__(self, env or gymnasium.make("CartPole-v1"))
         self.observation_space = Box(self.env.observation_space.low[::2], self.env.observation_space.high[::2])
 
     def observation(self, observation):
         return np.ascontiguousarray(observation[::2])
 
 
-class ScaledPendulum(gymnasium.RewardWrapper):
+class ScaledPendulum(gymnasium.RewardWrapper, RecordConstructorArgs):
     """Pendulum-v1 with its rewards, which go down to -16, divided by 8: networks like numbers near 1."""
 
-    def __init__(self):
-        super().__init__(gymnasium.make("Pendulum-v1"))
+    def __init__(self, env=None):
+        RecordConstructorArgs.__init__(self)
+        gymnasium.RewardWrapper.__init__(self, env or gymnasium.make("Pendulum-v1"))
 
     def reward(self, reward):
         return reward / 8

@@ -5,6 +5,7 @@ Gymnasium's own checks do not fit a run. `check_env` plays the environment, so i
 """
 
 import copy
+import functools
 import importlib
 import inspect
 import warnings
@@ -77,11 +78,13 @@ def find_spec(env):
 
 def cannot_be_made(env, error):
     """The ValueError for what Gymnasium or Python says about an id."""
-    reason = " ".join(str(error).split()).rstrip(".")
-    cure = ""
-    if isinstance(error, gymnasium.error.NameNotFound | gymnasium.error.NamespaceNotFound) and ":" not in env:
-        cure = f" If a package registers it, write 'package:{env}'."
-    return ValueError(f"The environment {env!r} cannot be made: {reason}.{cure}")
+    reason = " ".join(str(error).split())
+    if "Malformed" in reason:
+        reason = "an id looks like 'CartPole-v1' or 'ALE/Pong-v5'"
+    elif isinstance(error, gymnasium.error.NameNotFound | gymnasium.error.NamespaceNotFound) and ":" not in env:
+        reason += f" If a package registers it, write 'package:{env}'."
+    end = "" if reason[-1:] in tuple(".?") else "."
+    return ValueError(f"The environment {env!r} cannot be made: {reason}{end}")
 
 
 def make_each(make, num_envs, env):
@@ -116,6 +119,7 @@ def make_each(make, num_envs, env):
 
 def make_native(env, spec, num_envs):
     """The vector environment that an id names itself."""
+    require_envs_memory(num_envs, Box(0, 1, (1,)), env)
     try:
         vector = gymnasium.make_vec(spec, num_envs, vectorization_mode="vector_entry_point")
     except (gymnasium.error.Error, ImportError) as error:
@@ -157,16 +161,17 @@ def check_env(made, env):
                 f"{name} is wrapped in {type(layer).__name__}, whose statistics an evaluation would begin again; "
                 "remove it, and use normalize=True or obs_shift and obs_scale of the agent."
             )
-        if not takes_seed(layer):
+        if not takes_seed(type(layer).reset):
             raise ValueError(
-                f"{type(layer).__name__}.reset() of {name} takes no seed and options; write "
+                f"{type(layer).__name__}.reset() takes no seed and options; write "
                 "def reset(self, *, seed=None, options=None)."
             )
 
 
-def takes_seed(layer):
+@functools.cache
+def takes_seed(reset):
     try:
-        inspect.signature(layer.reset).bind(seed=0, options=None)
+        inspect.signature(reset).bind(None, seed=0, options=None)
     except TypeError:
         return False
     except ValueError:
@@ -336,11 +341,11 @@ class Answers:
         if not isinstance(answer, tuple) or len(answer) != 5:
             raise self.malformed("step", brief(answer))
         obs, reward, terminated, truncated, info = answer
-        if type(reward) is not float:
+        if self.batch or type(reward) is not float:
             self.check_reward(reward)
-        if type(terminated) is not bool:
+        if self.batch or type(terminated) is not bool:
             terminated = self.flag("terminated", terminated)
-        if type(truncated) is not bool:
+        if self.batch or type(truncated) is not bool:
             truncated = self.flag("truncated", truncated)
         return self.observation(obs, "step"), reward, terminated, truncated, info
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import gymnasium
 import torch
+from gymnasium.utils import RecordConstructorArgs
 
 from rlkit import functional as F
 from rlkit.dqn import DQN
@@ -98,8 +99,12 @@ class WeightsDropped(DQN):
         return super().objective(replace(batch, weights=torch.ones_like(batch.weights)))
 
 
-class Lottery(gymnasium.Wrapper):
+class Lottery(gymnasium.Wrapper, RecordConstructorArgs):
     """Pays 10 with probability 0.1 and otherwise 0: on average 1 a step, as CartPole does."""
+
+    def __init__(self, env):
+        RecordConstructorArgs.__init__(self)
+        gymnasium.Wrapper.__init__(self, env)
 
     def step(self, action):
         obs, _, terminated, truncated, info = super().step(action)
