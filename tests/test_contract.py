@@ -20,6 +20,7 @@ from rlkit.experiments.museum.dqn import Lottery, lottery_cartpole
 from rlkit.experiments.museum.ppo import Corridor
 from rlkit.ppo import PPO
 from rlkit.replay import Replay
+from rlkit.running.resume import play_state, resume_play
 from rlkit.training import evaluate
 
 AGENTS = {"ppo": functools.partial(small, PPO), "a2c": functools.partial(small, A2C), "dqn": tiny}
@@ -379,9 +380,7 @@ def test_only_stacks_of_frames_are_stored_frame_by_frame(env, stacked):
 
 
 def test_lives_are_needed_where_a_lost_life_is_to_count():
-    with pytest.raises(
-        ValueError, match="life_loss=True needs lives, but reset\\(\\) of CartPole-v1 returns none"
-    ) as e:
+    with pytest.raises(ValueError, match="life_loss=True needs lives, but .* CartPole-v1 returns none") as error:
         Envs("CartPole-v1", 1, seed=0, life_loss=True)
     one_line(error)
 
@@ -459,3 +458,12 @@ def test_a_wrapper_can_be_made_again_from_its_spec():
     assert type(again) is tasks.DelayedCartPole and again.delay == 0.0
     assert isinstance(lottery_cartpole().spec.make(), Lottery)
     assert isinstance(tasks.BlindCartPole().spec.make(), tasks.BlindCartPole)
+
+
+def test_a_stored_state_of_environments_with_other_wrappers_begins_new_episodes():
+    agent = tiny("CartPole-v1")
+    assert resume_play(agent, play_state(agent))
+    stored = play_state(agent)
+    stored["envs"]["parts"].insert(1, {})
+    assert not resume_play(agent, stored)
+    learn(agent, 60)

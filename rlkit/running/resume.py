@@ -38,7 +38,7 @@ def resume_play(agent, play):
     rng = unplain(play["rng"]) if same else np.random.default_rng(fresh)
     agent.rng.bit_generator.state = rng.bit_generator.state
     agent.envs.steps = agent.step
-    if same and play["envs"]:
+    if same and play["envs"] and fits(agent.envs, play["envs"]):
         restore_envs(agent.envs, play["envs"])
         agent.learning = Learning(play.get("torn", False))
         return True
@@ -65,6 +65,11 @@ def own_state(envs):
     """What changes in an `Envs` itself."""
     own = {name: plain(getattr(envs, name)) for name in OWN}
     return {"own": own, "finished": [tuple(episode) for episode in envs.finished]}
+
+
+def fits(envs, state):
+    """Were the stored environments made of the same layers? Those of an older rlkit had one wrapper more."""
+    return "parts" not in state or len(state["parts"]) == len(parts(envs.vector) or ())
 
 
 def restore_envs(envs, state):
