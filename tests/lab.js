@@ -56,6 +56,20 @@ window.lab = {
         return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
     },
 
+    // How many pixels of a picture have nearly this colour, [red, green, blue].
+    coloured(image, colour) {
+        const canvas = Object.assign(document.createElement("canvas"),
+            { width: image.naturalWidth, height: image.naturalHeight });
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            count += colour.reduce((far, value, k) => far + Math.abs(value - data[i + k]), 0) < 60;
+        }
+        return count;
+    },
+
     // What is cut off in the output of the visible cell: an output, the text of a button, a label.
     cutOff: () => [".jp-OutputArea-output", ".jupyter-button", ".widget-label"]
         .flatMap(part => [...document.querySelectorAll(".jp-Cell.jp-mod-active " + part)])

@@ -5,6 +5,9 @@ The screenshots are in build/screenshots afterwards.
 
 import psutil
 import pytest
+from matplotlib.colors import to_rgb
+
+from rlkit.plotting import BLUE, GREEN, ORANGE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'")
 from lab import BROWSERS, Chapter, Lab, browser_path, failures  # noqa: E402
@@ -160,6 +163,65 @@ def test_a_run_continues_beside_other_cells_until_stop(ran):
     cell.get_by_role("button", name="Stop", exact=True).click()
     sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
     assert steps(cell) > before
+
+
+LIVE = {  # explorer: chapter, call, its slider, and the colours of the curves below
+    "clip": ("03_ppo", "explore.clip_live(num_envs=2)", "ε, clip eps", (BLUE, ORANGE)),
+    "beta": ("03_ppo", "explore.beta_live(num_envs=2)", "β, price of KL", (BLUE, GREEN)),
+    "epsilon": ("02_dqn", "explore.epsilon(total_steps=10**7)", "ε, random actions", (BLUE,)),
+}
+
+
+@pytest.mark.parametrize("explorer", LIVE)
+def test_a_slider_that_moves_during_a_run_loses_no_curve(ran, explorer):
+    chapter, call, label, colours = ran(LIVE[explorer][0]), *LIVE[explorer][1:]
+    chapter.write(f"moved = {call}\nmoved")
+    chapter.do("notebook:run-cell")
+    cell = chapter.cell(f"moved = {call}")
+    unlock(cell)
+    handle = cell.locator(".widget-slider", has_text=label).locator(".noUi-handle")
+    before = picture(cell)
+    handle.focus()
+    for number in range(24):  # drawn over and over, by the run and by the slider
+        chapter.page.keyboard.press("ArrowRight" if number % 8 < 4 else "ArrowLeft")
+        chapter.page.wait_for_timeout(100)
+    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before)
+    cell.get_by_role("button", name="Stop", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
+    chapter.screenshot(f"4-{explorer}-moved")
+    curve, below = cell.locator("img.widget-image").all()
+    assert coloured(curve, BLUE) > 20 and all(coloured(below, colour) > 20 for colour in colours)
+
+
+def coloured(image, colour):
+    """How many pixels of a picture on the page have a colour."""
+    rgb = [255 * part for part in to_rgb(colour)]
+    return image.evaluate("(image, colour) => lab.coloured(image, colour)", rgb)
+
+
+def test_an_interrupted_wait_leaves_the_run_to_its_buttons(ran):
+    chapter = ran("03_ppo")
+    chapter.write("waited = explore.clip_live(num_envs=2)\ndisplay(waited)\nwaited.wait()")
+    chapter.begin("notebook:run-cell")
+    cell = chapter.page.locator(".jp-Cell.jp-mod-active")
+    status = cell.locator("[role=status]").last
+    status.wait_for()
+    said = status.inner_text()
+    sync_api.expect(status).not_to_have_text(said)  # it is drawn although the cell has not ended
+    chapter.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
+    chapter.end()
+    assert failures([chapter.code_cells()[-1]]) == [
+        "KeyboardInterrupt: The work goes on in the background; press Stop to end it."
+    ]
+    cell = chapter.cell("waited = explore.clip_live(num_envs=2)")
+    cell.get_by_role("button", name="Stop", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
+    cell.get_by_role("button", name="Continue", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).not_to_contain_text("(stopped)")
+    cell.get_by_role("button", name="Stop", exact=True).click()
+    sync_api.expect(cell.locator("[role=status]").last).to_contain_text("(stopped)")
+    chapter.page.evaluate("lab.selectLast()")
+    chapter.do("notebook:delete-cell")  # its error is meant, and is no failure of the chapter
 
 
 def test_an_interrupt_does_not_end_the_run(ran):
