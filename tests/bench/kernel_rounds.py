@@ -45,7 +45,7 @@ def seen():
     pictures += [(live.second_image, bar.get_facecolor()[:3]) for bar in getattr(live, "bars", ())]
     pixels = [coloured(image.value, colour) for image, colour in pictures]
     names = [thread.name for thread in threading.enumerate()]
-    learning = sum(name in ("TracedRun", "EpsilonRun", "Run") for name in names)
+    learning = sum(name.endswith(("Run", "(in_thread)")) for name in names)
     return live.running(), learning, str(live.error or ""), min(pixels, default=999)
 """
 CELLS = {
@@ -137,9 +137,12 @@ def play_round(page, kind, rng):
     for button in (stop, go, go):
         page.click(button)
         time.sleep(rng.uniform(0, 0.3))
-    page.run("live.start(); live.wait(1)")  # another cell, beside the run
-    slide(3)
-    running, learning, error, pixels = ast.literal_eval(page.run("seen()"))
+    for _ in range(5):  # a click on Stop may arrive late, and then the run has to be started again
+        page.run("live.start(); live.wait(1)")
+        slide(2)
+        running, learning, error, pixels = ast.literal_eval(page.run("seen()"))
+        if running and learning:
+            break
     if not running or learning != 1 or error or pixels < 5:
         return f"running: {running}, threads that learn: {learning}, error: {error!r}, pixels of a curve: {pixels}"
     return ""
