@@ -53,7 +53,7 @@ def view(env, space, frame_size):
 
 def form_of(space):
     """What observations in `space` become: "vector", frames from a "stack" or a "picture", or None."""
-    if isinstance(space, Box):
+    if isinstance(space, Box) and math.prod(space.shape):
         pixels = space.dtype == np.uint8 and len(space.shape) >= 2
         if pixels and len(space.shape) == 3 and min(space.shape[1:]) >= SMALLEST:
             return "stack"
@@ -152,8 +152,8 @@ def pixel_scale(space):
 def unseen(env, space):
     """A sentence that says which part of an observation no network takes, and how to leave it out."""
     wrap = "wrap it in a gymnasium.ObservationWrapper whose observation_space is a Box"
-    if not isinstance(space, Dict | Tuple):
-        return f"{env} observes {space}, which has no fixed number of values; {wrap}."
+    if not isinstance(space, Dict | Tuple) or not parts(space):
+        return f"{env} observes {space}, which is not a fixed number of values, 1 or more; {wrap}."
     forms = {key: form_of(part) for key, part in parts(space)}
     vectors = [key for key, form in forms.items() if form == "vector"]
     choices = [vectors, *([key] for key, form in forms.items() if form in ("stack", "picture"))]
@@ -174,7 +174,7 @@ def unseen(env, space):
 def check_actions(env, space):
     """Raise ValueError, with a cure, if no policy gives actions in this space."""
     choices = (space.n,) if isinstance(space, Discrete) else num_choices(space)
-    numbers = isinstance(space, Box) and np.issubdtype(space.dtype, np.floating)
+    numbers = isinstance(space, Box) and np.issubdtype(space.dtype, np.floating) and math.prod(space.shape)
     if sum(choices or ()) > MOST or not (choices or numbers):
         raise ValueError(
             f"{env} takes actions from {space}, which no agent here gives; wrap it in gymnasium.wrappers."

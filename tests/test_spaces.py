@@ -178,6 +178,9 @@ def test_what_is_too_large_for_a_network_is_refused():
         with pytest.raises(ValueError, match="TransformAction") as error:
             small(PPO, lambda space=space: Sampled(done=space))
         one_line(error)
+    with pytest.raises(ValueError, match="no agent here gives") as error:
+        small(PPO, lambda: Sampled(done=Box(0, 1, (0,))))
+    one_line(error)
     with pytest.raises(ValueError, match="frame_size=10") as error:
         small(PPO, lambda: Sampled(Box(0, 255, (20, 20, 3), np.uint8)), frame_size=10)
     one_line(error)
@@ -313,7 +316,10 @@ def test_the_page_says_what_each_agent_handles_and_every_cure_works(heading):
     assert made in PAGE.read_text(encoding="utf-8"), f"{PAGE.name} should have this table:\n\n{made}"
 
 
-@pytest.mark.parametrize("space", [Sequence(Discrete(2)), Graph(Discrete(2), None), Dict({}), Mission()], ids=str)
+UNCOUNTED = [Sequence(Discrete(2)), Graph(Discrete(2), None), Dict({}), Mission(), Box(0, 1, (0,)), Box(0, 1, (2, 0))]
+
+
+@pytest.mark.parametrize("space", UNCOUNTED, ids=str)
 def test_spaces_without_a_fixed_number_of_values_are_refused_with_the_cure(space):
     with pytest.raises(ValueError, match="gymnasium.ObservationWrapper") as error:
         Envs(lambda: Sampled(space), 1, seed=0)
