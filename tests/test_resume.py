@@ -121,6 +121,48 @@ def test_settings_that_change_no_episode_may_change(path):
     assert train(load(path, learning_rate=0.005), 1_000).returns == train(whole, 1_000).returns
 
 
+EVERY_KIND = {
+    "dqn": lambda: tiny(num_envs=3),
+    "ppo": lambda: small(PPO, normalize=True),
+    "a2c-lstm": lambda: small(A2C, recurrent=True),
+    "trpo": lambda: small(TRPO),
+    "reinforce": lambda: small(REINFORCE),
+}
+
+
+@pytest.mark.parametrize("make", EVERY_KIND.values(), ids=EVERY_KIND)
+def test_a_run_that_is_saved_and_loaded_after_every_few_iterations_is_the_same(path, make):
+    whole, part = make(), make()
+    returns, pieces, steps = train(whole, 600).returns, [], []
+    while part.step < 600:
+        learner = part.learn(600)
+        for _, progress in zip(range(3), learner):
+            pieces += [episode.total_reward for episode in progress.finished]
+        learner.close()
+        steps.append(part.step)
+        part = load(save(part, path))
+    assert len(steps) > 2 and pieces == returns and same(agent_state(part), agent_state(whole))
+
+
+@pytest.mark.parametrize("make", [lambda: tiny(num_envs=3), lambda: small(PPO, normalize=True)])
+def test_after_an_interrupt_in_the_middle_of_an_iteration_the_loaded_agent_goes_on_like_the_saved_one(path, make):
+    agent, steps = make(), []
+    step = agent.envs.step
+
+    def interrupted(actions):
+        result = step(actions)
+        steps.append(1)
+        if len(steps) == 41:  # between the environment's step and what the agent keeps of it
+            raise KeyboardInterrupt
+        return result
+
+    agent.envs.step = interrupted
+    train(agent, 2_000)
+    loaded = load(save(agent, path))
+    returns = train(agent, 2_000).returns
+    assert returns and train(loaded, 2_000).returns == returns and same(agent_state(loaded), agent_state(agent))
+
+
 # What cannot be stored --------------------------------------------------------------------------------------
 
 
@@ -223,7 +265,7 @@ def test_a_replay_memory_above_the_limit_is_not_saved_but_the_episodes_continue(
 
 def test_without_its_environments_nothing_is_saved_of_an_agents_episodes():
     for agent, name in ((tiny(Chain), "replay"), (small(A2C, Chain, recurrent=True), "player.lstm_state")):
-        assert agent_state(agent)["play"].keys() == {"settings", "rng", "envs", "torn"}
+        assert agent_state(agent)["play"].keys() == {"settings", "rng", "envs", "torn", "steps"}
         assert name in agent_state(type(agent)())["play"]
 
 

@@ -24,7 +24,13 @@ PLAYED = (  # if one of these settings changes, the same episodes cannot continu
 def play_state(agent):
     """Where an agent is in its episodes and in its random numbers, as tensors and plain values."""
     torn = "learning" in vars(agent) and agent.learning.torn  # then the loaded agent begins new episodes, as this one
-    return {"settings": played(agent), "rng": plain(agent.rng), "envs": envs_state(agent.envs), "torn": torn}
+    return {
+        "settings": played(agent),
+        "rng": plain(agent.rng),
+        "envs": envs_state(agent.envs),
+        "torn": torn,
+        "steps": agent.envs.steps,
+    }
 
 
 def resume_play(agent, play):
@@ -40,6 +46,7 @@ def resume_play(agent, play):
     agent.envs.steps = agent.step
     if same and play["envs"] and fits(agent.envs, play["envs"]):
         restore_envs(agent.envs, play["envs"])
+        agent.envs.steps = int(play.get("steps", agent.step))  # more, if an iteration was broken off
         agent.learning = Learning(play.get("torn", False))
         return True
     agent.envs.restart(int(fresh.generate_state(1)[0] // 2))
