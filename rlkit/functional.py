@@ -458,7 +458,7 @@ def gae(
     """
     same_shape(rewards=rewards, values=values, next_values=next_values, terminated=terminated, truncated=truncated)
     deltas = td_target(rewards, next_values, terminated, gamma) - values
-    carry_on = gamma * gae_lambda * ~(terminated | truncated).astype(bool)
+    carry_on = gamma * gae_lambda * ((terminated == 0) & (truncated == 0))
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):
