@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import torch
 
-from rlkit.running.resume import envs_state, played, unplain
+from rlkit.running.resume import envs_state, fits, played, unplain
 from rlkit.running.state import part_state, saved_part
 
 
@@ -25,7 +25,7 @@ def check_fit(agent, state):
     if isinstance(play, dict) and play.get("settings") == played(agent):  # otherwise new episodes begin
         check_like("play", {"rng": part_state(agent.rng)}, {"rng": play.get("rng")})
         unplain(play["rng"])
-        if play.get("envs"):
+        if play.get("envs") and fits(agent.envs, play["envs"]):
             check_parts(agent, agent.saved_to_play_on, play)
             check_episodes(agent, play["envs"])
 
