@@ -1,5 +1,6 @@
 """What A2C and A3C learn from: a few steps of the current policy, and the LSTM's state in which they began."""
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class Player:
         require_rollout(self.envs, agent.t_max)
         self.fast_params = self.network.numpy_policy()
         self.lstm_state = self.network.initial_state(self.envs.num_envs) if agent.recurrent else None
-        self.acting_state = None  # the LSTM's state in `act`, which plays other environments
+        self.acting_states = {}  # the LSTM's state in `act`, of each thread: it plays other environments
         self.scaling = Scaling(agent)
 
     def play(self, num_steps):
@@ -70,12 +71,12 @@ class Player:
 
         A recurrent network remembers from call to call, as long as B stays the same. `forget` makes it start again.
         """
-        state = self.acting_state
+        state = self.acting_states.get(threading.get_ident())
         if self.lstm_state is not None and (state is None or state.shape[1] != len(obs)):
             state = self.network.initial_state(len(obs))
-        params, self.acting_state = self.params(obs, state)
+        params, self.acting_states[threading.get_ident()] = self.params(obs, state)
         return self.policy.mode(params)
 
     def forget(self):
         """Begin new episodes: a recurrent network starts from its initial state."""
-        self.acting_state = None
+        self.acting_states.pop(threading.get_ident(), None)

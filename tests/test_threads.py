@@ -8,9 +8,11 @@ import pickle
 import signal
 import threading
 
+import numpy as np
 import pytest
+import torch
 
-from rlkit import A2C, A3C, DQN, PPO, REINFORCE, TRPO
+from rlkit import A2C, A3C, DQN, PPO, REINFORCE, TRPO, save
 from rlkit.gorila import Gorila
 from rlkit.running.learning import one_learner
 
@@ -49,8 +51,8 @@ class Idle:
         yield from range(total_steps)
 
 
-def small():
-    return A2C(num_envs=1, hidden=(4,))
+def small(**settings):
+    return A2C(num_envs=1, hidden=(4,), **settings)
 
 
 @pytest.mark.parametrize("kind", AGENTS)
@@ -149,6 +151,33 @@ def test_copies_of_a_learning_agent_are_free():
     assert not copies[0].learning.claims and not copies[1].claims
     with in_another_thread(lambda: next(copies[0].learn(10**9))):
         assert next(learner).step > 5
+
+
+def test_an_agent_that_learns_in_another_thread_cannot_be_saved(tmp_path):
+    agent = small()
+    learner = agent.learn(10**9)
+    with in_another_thread(lambda: next(learner)):
+        with pytest.raises(ValueError, match="is learning in another thread .another., so it cannot be saved now"):
+            save(agent, tmp_path / "agent.pt")
+        assert not (tmp_path / "agent.pt").exists()
+    next(agent.learn(10**9))
+    save(agent, tmp_path / "agent.pt")
+
+
+def test_two_threads_that_act_with_a_recurrent_agent_do_not_share_its_memory():
+    """One watcher evaluates while the main thread plays: each remembers its own episodes."""
+    agent = small(recurrent=True)
+    obs = np.ones((2, 4), np.float32)
+    agent.act(obs)
+    mine = agent.player.acting_states[threading.get_ident()].clone()
+
+    def other():
+        agent.forget()
+        for _ in range(3):
+            agent.act(-obs)
+
+    with in_another_thread(other):
+        assert torch.equal(agent.player.acting_states[threading.get_ident()], mine) and mine.abs().sum() > 0
 
 
 def test_a_dropped_learner_is_closed_at_once():

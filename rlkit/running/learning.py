@@ -58,6 +58,18 @@ def mend(agent):
             setattr(owner, attribute, 0 * part)
 
 
+def check_whole(agent):
+    """Raise ValueError if another thread is learning with the agent: what is saved would be half old and half new."""
+    learning = vars(agent).get("learning", Learning())
+    for claim, thread in learning.claims.copy().items():
+        learner, here = claim(), thread is threading.current_thread()
+        if learner is not None and learner.gi_frame is not None and not here and thread in threading.enumerate():
+            raise ValueError(
+                f"{name(agent)} is learning in another thread ({thread.name}), so it cannot be saved now; stop that "
+                "run first, or give it the watcher `checkpoint`."
+            )
+
+
 class Learning:
     """What `learn` leaves on an agent: who is learning, and whether the last iteration was broken off."""
 
