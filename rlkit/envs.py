@@ -17,6 +17,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from rlkit.running import contract
+from rlkit.running.answers import OneByOne
 from rlkit.running.result import Episode
 from rlkit.spaces import check_actions, performed, pixel_scale, view
 
@@ -28,9 +29,11 @@ class Envs:
     """N copies of an environment that step together.
 
     `env` is an id known to Gymnasium, or a callable that makes a new environment at each call. In `"module:MyEnv-v0"`,
-    the module is what registers the id. What an environment answers is checked by `rlkit.running.contract`. ALE ids
-    (`"ALE/Pong-v5"`) get the preprocessing of the DQN paper in C++: no-op starts, the maximum of two frames, each
-    action held for four frames, grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its
+    the module is what registers the id. What an environment is and what it answers is checked
+    (`rlkit.running.contract`, `rlkit.running.answers`).
+
+    ALE ids (`"ALE/Pong-v5"`) get the preprocessing of the DQN paper in C++: no-op starts, the maximum of two frames,
+    each action held for four frames, grey, `frame_size` x `frame_size` pixels, a stack of four. `rlkit.atari` is its
     readable twin. With `life_loss` a lost life counts as terminated, and the game goes on. `actions` keeps some of the
     actions, by index.
 
@@ -135,14 +138,14 @@ def make_vector(env, num_envs, frame_size):
     """The fastest vector environment for `env`. All are under NEXT_STEP autoreset."""
     contract.check_given(env)
     if callable(env):
-        return contract.OneByOne(contract.make_each(env, num_envs, env), env)
+        return OneByOne(contract.make_each(env, num_envs, env), env)
     spec = contract.find_spec(env)
     if spec.namespace == "ALE":
         return make_atari(env, spec, num_envs, frame_size)
     if spec.vector_entry_point is not None and (num_envs >= 4 or spec.entry_point is None):  # with fewer it is slower
         return contract.make_native(env, spec, num_envs)
     make = functools.partial(gymnasium.make, spec, disable_env_checker=True)
-    return contract.OneByOne(contract.make_each(make, num_envs, env), env)
+    return OneByOne(contract.make_each(make, num_envs, env), env)
 
 
 def make_atari(env, spec, num_envs, frame_size):

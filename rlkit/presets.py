@@ -10,7 +10,8 @@ from rlkit.a3c import A3C
 from rlkit.dqn import DQN
 from rlkit.gorila import Gorila
 from rlkit.ppo import PPO
-from rlkit.running.settings import brief, check_names, nearest
+from rlkit.running.messages import brief
+from rlkit.running.settings import check_names, nearest
 from rlkit.tasks import ScaledPendulum
 
 

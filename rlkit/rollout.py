@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.running.endless import LONGEST, endless
 from rlkit.running.memory import require_rollout
+from rlkit.running.messages import endless
+from rlkit.running.result import LONGEST
 
 
 class Rollout(NamedTuple):

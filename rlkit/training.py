@@ -1,15 +1,13 @@
 """Training runs, seen from outside: `train`, its watchers, and `evaluate`. Nothing here knows how an agent learns."""
 
 import math
-import reprlib
 import sys
-import textwrap
 from numbers import Integral, Real
 
 import numpy as np
 
-from rlkit.running.endless import LONGEST, endless
-from rlkit.running.result import Result, finish, reason_to_stop, watch
+from rlkit.running.messages import brief, endless
+from rlkit.running.result import LONGEST, Result, finish, reason_to_stop, watch
 
 GROUP = 100  # episodes that `evaluate` plays side by side, so that many of them do not need much memory
 MOST = 1_000_000  # episodes of one `evaluate`
@@ -148,8 +146,3 @@ def is_number(value):
 
 def is_whole(value):
     return is_number(value) and isinstance(value, Integral)
-
-
-def brief(value):
-    """A value in one line of a sentence."""
-    return textwrap.shorten(reprlib.repr(value), 80, placeholder=" ...")

@@ -1,26 +1,27 @@
-"""What an environment must be and what it must answer: Gymnasium's contract. A breach is named in one sentence.
+"""What an agent may be given as `env`, and what an environment must be. A breach is named in one sentence.
+
+What environments then answer is checked by `rlkit.running.answers`.
 
 Gymnasium's own checks do not fit a run. `check_env` plays the environment, so its random numbers move on, and
 `PassiveEnvChecker` warns at the first step only and does not say which environment or which value is wrong.
 """
 
-import copy
 import functools
 import importlib
 import inspect
 import warnings
 import weakref
-from numbers import Integral
 
 import gymnasium
 import numpy as np
 from gymnasium import wrappers
-from gymnasium.spaces import Box, Dict, Space, Tuple
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
-from gymnasium.vector.utils import concatenate, create_empty_array
 
+from rlkit.running.answers import Native
 from rlkit.running.importable import import_env
 from rlkit.running.memory import require_memory
+from rlkit.running.messages import brief, env_name, innermost_module, title
 
 NORMALIZING = (
     wrappers.NormalizeObservation,
@@ -36,8 +37,6 @@ TRANSPARENT = (  # wrappers that leave observations as they are, one for each st
     gymnasium.RewardWrapper,
     gymnasium.ActionWrapper,
 )
-NUMBERS = (float, int, np.floating, np.integer, np.bool_)
-WATCHED = 100  # steps in each environment that are compared with the bounds of its observations
 playing = weakref.WeakValueDictionary()  # id -> environment, of all that are in use in this process
 
 
@@ -59,7 +58,7 @@ def check_given(env):
             inspect.signature(env).bind()
         except TypeError as error:
             raise ValueError(
-                f"{label(env)} cannot be called without arguments ({error}); pass env=lambda: {label(env)}(...)."
+                f"{env_name(env)} cannot be called without arguments ({error}); pass env=lambda: {env_name(env)}(...)."
             ) from None
         except ValueError:
             pass  # some callables that are written in C have no signature
@@ -98,19 +97,19 @@ def make_each(make, num_envs, env):
         try:
             envs.append(make())
         except (gymnasium.error.Error, ImportError) as error:
-            raise cannot_be_made(label(env), error) from None
+            raise cannot_be_made(env_name(env), error) from None
         except Exception as error:
             if innermost_module(error).startswith(("gymnasium.envs.registration", "importlib")):
-                raise cannot_be_made(label(env), error) from None
-            error.add_note(f"This happened while environment {i} of {label(env)} was made.")
+                raise cannot_be_made(env_name(env), error) from None
+            error.add_note(f"This happened while environment {i} of {env_name(env)} was made.")
             raise
         check_env(envs[i], env)
         if i == 0:
-            require_envs_memory(num_envs, envs[0].observation_space, label(env))
+            require_envs_memory(num_envs, envs[0].observation_space, env_name(env))
     inner = {id(made.unwrapped): made.unwrapped for made in envs}
     if len(inner) < num_envs or any(key in playing for key in inner):
         raise ValueError(
-            f"{label(env)} returns the same environment twice; it must make a new one at each call, "
+            f"{env_name(env)} returns the same environment twice; it must make a new one at each call, "
             "as in env=lambda: gymnasium.make('CartPole-v1')."
         )
     playing.update(inner)
@@ -147,11 +146,11 @@ def require_envs_memory(num_envs, space, name):
 def check_env(made, env):
     """Raise ValueError if `made`, which `env` gave, is no environment of Gymnasium's present API."""
     if isinstance(made, VectorEnv):
-        raise ValueError(f"{label(env)} returns a vector environment; return one, because rlkit makes the copies.")
+        raise ValueError(f"{env_name(env)} returns a vector environment; return one, because rlkit makes the copies.")
     if not isinstance(made, gymnasium.Env):
         old = any(base.__module__.split(".")[0] == "gym" for base in type(made).__mro__)
         cure = "import gymnasium instead of gym" if old else "return a gymnasium.Env"
-        raise ValueError(f"{label(env)} returns {brief(made)}, which is no environment of Gymnasium; {cure}.")
+        raise ValueError(f"{env_name(env)} returns {brief(made)}, which is no environment of Gymnasium; {cure}.")
     name = title(env, made)
     for space in ("observation_space", "action_space"):
         if not isinstance(getattr(made, space, None), Space):
@@ -222,203 +221,6 @@ def is_stack(vector):
     return False
 
 
-# What it answers --------------------------------------------------------------------------------------------
-
-
-class OneByOne(SyncVectorEnv):
-    """Gymnasium's SyncVectorEnv, but every answer is checked, and `info` has nothing but the lives.
-
-    Gymnasium merges the infos of all environments and fails if their types differ. An observation is copied before the
-    next environment steps, because an environment may show the same array again and again.
-    """
-
-    def __init__(self, envs, env):
-        self.name = title(env, envs[0])
-        for other in envs[1:]:
-            for space in ("observation_space", "action_space"):
-                if getattr(other, space) != getattr(envs[0], space):
-                    raise ValueError(
-                        f"The {space} of {self.name} is {getattr(envs[0], space)} in one copy and "
-                        f"{getattr(other, space)} in another; make it the same in all."
-                    )
-        super().__init__([lambda made=made: made for made in envs])
-        self.answers = Answers(self.name, self.single_observation_space)
-        self.steps = 0
-        self.lives, self.has_lives = np.zeros(self.num_envs, int), False
-
-    def reset(self, *, seed=None, options=None):
-        self._autoreset_envs = np.zeros(self.num_envs, bool)
-        obs, self.has_lives = self.answers.empty(self.num_envs), False
-        for i, env in enumerate(self.envs):
-            try:
-                answer = env.reset(seed=None if seed is None else seed + i)
-            except Exception as error:
-                self.explain(error, i, "reset")
-                raise
-            obs[i], info = self.answers.of_reset(answer)
-            self.read_lives(i, info)
-        self.answers.watch_bounds(obs)
-        return self.answers.together(obs), self.info()
-
-    def step(self, actions):
-        obs, rewards = self.answers.empty(self.num_envs), np.zeros(self.num_envs)
-        terminated, truncated = np.zeros((2, self.num_envs), bool)
-        for i, (env, action, over) in enumerate(zip(self.envs, actions, self._autoreset_envs.tolist())):
-            try:
-                answer = env.reset() if over else env.step(action)
-            except Exception as error:
-                self.explain(error, i, "reset" if over else "step")
-                raise
-            if over:
-                obs[i], info = self.answers.of_reset(answer)
-            else:
-                obs[i], rewards[i], terminated[i], truncated[i], info = self.answers.of_step(answer)
-            if info:
-                self.read_lives(i, info)
-        self._autoreset_envs = terminated | truncated
-        self.steps += self.num_envs
-        if self.steps <= WATCHED * self.num_envs:
-            self.answers.watch_bounds(obs)
-        return self.answers.together(obs), rewards, terminated, truncated, self.info()
-
-    def read_lives(self, i, info):
-        if isinstance(info, dict) and isinstance(info.get("lives"), Integral):
-            self.lives[i], self.has_lives = info["lives"], True
-
-    def info(self):
-        return {"lives": self.lives.copy()} if self.has_lives else {}
-
-    def explain(self, error, i, method):
-        """A note for an error of the environment's own code; a ValueError if a wrapper failed at a wrong answer."""
-        if innermost_module(error).startswith("gymnasium.wrappers."):
-            raise self.answers.malformed(method, f"something its wrapper cannot take ({error})") from None
-        error.add_note(f"This happened in {method}() of environment {i}, {self.name}, after {self.steps} steps.")
-
-
-class Native(VectorWrapper):
-    """A vector environment that is not Gymnasium's own: answers are checked, and copied because it may reuse them."""
-
-    def __init__(self, vector, name):
-        super().__init__(vector)
-        self.answers = Answers(name, vector.single_observation_space, num_envs=vector.num_envs)
-
-    def reset(self, *, seed=None, options=None):
-        obs, info = self.answers.of_reset(self.env.reset(seed=seed, options=options))
-        self.answers.watch_bounds(obs)
-        return copy.deepcopy(obs), info or {}
-
-    def step(self, actions):
-        obs, rewards, terminated, truncated, info = self.answers.of_step(self.env.step(actions))
-        return copy.deepcopy(obs), np.array(rewards, float), terminated, truncated, info or {}
-
-
-class Answers:
-    """Checks what `reset` and `step` return: of one environment, or of `num_envs` that step together."""
-
-    def __init__(self, name, space, num_envs=None):
-        self.name, self.space = name, space
-        self.batch = () if num_envs is None else (num_envs,)
-        self.shape, self.dtype = self.batch + (space.shape or ()), space.dtype
-        self.watching = isinstance(space, Box)
-
-    def empty(self, num_envs):
-        """A place for the observations of each environment."""
-        return np.empty((num_envs, *self.shape), self.dtype) if isinstance(self.space, Box) else [None] * num_envs
-
-    def together(self, obs):
-        """One array, or a dict or tuple of arrays, from what was put into `empty`."""
-        if isinstance(self.space, Box):
-            return obs
-        return concatenate(self.space, obs, create_empty_array(self.space, len(obs)))
-
-    def of_reset(self, answer):
-        """-> obs, info"""
-        if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict | None):
-            raise self.malformed("reset", brief(answer))
-        return self.observation(answer[0], "reset"), answer[1]
-
-    def of_step(self, answer):
-        """-> obs, reward, terminated, truncated, info"""
-        if not isinstance(answer, tuple) or len(answer) != 5:
-            raise self.malformed("step", brief(answer))
-        obs, reward, terminated, truncated, info = answer
-        if self.batch or type(reward) is not float:
-            self.check_reward(reward)
-        if self.batch or type(terminated) is not bool:
-            terminated = self.flag("terminated", terminated)
-        if self.batch or type(truncated) is not bool:
-            truncated = self.flag("truncated", truncated)
-        return self.observation(obs, "step"), reward, terminated, truncated, info
-
-    def malformed(self, method, returned):
-        right = {"reset": "obs, info", "step": "obs, reward, terminated, truncated, info"}[method]
-        return ValueError(f"{self.name}.{method}() returned {returned}; it must return {right}, as Gymnasium says.")
-
-    def check_reward(self, reward):
-        if self.batch:
-            good = isinstance(reward, np.ndarray) and reward.shape == self.batch and reward.dtype.kind in "biuf"
-        else:
-            good = isinstance(reward, NUMBERS)
-        if not good:
-            what = f"an array of {self.batch[0]} numbers" if self.batch else "one number, as float(...) makes it"
-            raise ValueError(f"{self.name}.step() returned the reward {brief(reward)}; it must be {what}.")
-
-    def flag(self, field, value):
-        if isinstance(value, np.bool_) and not self.batch:
-            return value
-        flags = np.asarray(value)
-        if flags.shape != self.batch or flags.dtype.kind not in "biu" or ((flags != 0) & (flags != 1)).any():
-            what = f"an array of {self.batch[0]} booleans" if self.batch else "True or False, as bool(...) makes it"
-            raise ValueError(f"{self.name}.step() returned {field}={brief(value)}; it must be {what}.")
-        return flags.astype(bool)
-
-    def observation(self, obs, method):
-        """The observation as its space describes it. All of it is new, except for an array that fits already."""
-        if type(obs) is np.ndarray and obs.dtype == self.dtype and obs.shape == self.shape:
-            return obs
-        return self.converted(obs, self.space, method)
-
-    def converted(self, obs, space, method):
-        """Other numbers, lists and parts as arrays, if nothing is lost."""
-        if isinstance(space, Dict):
-            if not isinstance(obs, dict) or obs.keys() != space.keys():
-                raise self.refused(method, f"the observation {brief(obs)}", f"return a dict of {list(space)}")
-            return {key: self.converted(obs[key], part, method) for key, part in space.items()}
-        if isinstance(space, Tuple):
-            if not isinstance(obs, tuple) or len(obs) != len(space):
-                raise self.refused(method, f"the observation {brief(obs)}", f"return a tuple of {len(space)}")
-            return tuple(self.converted(part, inner, method) for part, inner in zip(obs, space))
-        try:
-            array = np.asarray(obs)
-        except (TypeError, ValueError, RuntimeError):  # ragged lists, tensors with a gradient
-            array = np.array(None)
-        if array.dtype.kind not in "biuf":
-            raise self.refused(method, f"the observation {brief(obs)}", "return an array of numbers")
-        if array.shape != self.batch + space.shape:
-            raise self.refused(method, f"an observation of the shape {array.shape}", "make the two equal")
-        with np.errstate(invalid="ignore", over="ignore"):
-            converted = array.astype(space.dtype)
-        if space.dtype.kind != "f" and (converted != array).any():
-            raise self.refused(method, f"{array.dtype} numbers that {space.dtype} cannot hold", "convert them")
-        return converted
-
-    def refused(self, method, returned, cure):
-        space = brief(self.space)
-        return ValueError(f"{self.name}.{method}() returned {returned}, but its observation_space is {space}; {cure}.")
-
-    def watch_bounds(self, obs):
-        """Warn once if an observation lies outside its space: nothing breaks, but one of the two is a mistake."""
-        if self.watching and ((obs < self.space.low) | (obs > self.space.high)).any():
-            self.watching = False
-            warnings.warn(
-                f"{self.name} shows an observation outside its observation_space, {self.space}; correct one of them.",
-                stacklevel=2,
-            )
-
-
-# Names ------------------------------------------------------------------------------------------------------
-
-
 def layers(env):
     """An environment and all that it wraps, from the outside to the inside."""
     while True:
@@ -426,27 +228,3 @@ def layers(env):
         if not isinstance(env, gymnasium.Wrapper | VectorWrapper):
             return
         env = env.env
-
-
-def label(env):
-    """What an agent was given as `env`, for a message."""
-    return env if isinstance(env, str) else getattr(env, "__name__", None) or brief(env)
-
-
-def title(env, made):
-    """The name of an environment: its id if it was given, otherwise its class."""
-    return env if isinstance(env, str) else type(made.unwrapped).__name__
-
-
-def brief(value):
-    """`repr` on one line of at most 80 characters."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def innermost_module(error):
-    """The name of the module in which an error was raised."""
-    traceback = error.__traceback__
-    while traceback.tb_next:
-        traceback = traceback.tb_next
-    return traceback.tb_frame.f_globals.get("__name__", "")

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from gymnasium.utils import EzPickle
 
-from rlkit.running.learning import name
+from rlkit.running.messages import agent_name
 from rlkit.running.resume import own_state
 from rlkit.running.state import agent_state, on_cpu, part_state, restore_agent, settings_of
 
@@ -30,7 +30,7 @@ def copied_state(agent):
             play["envs"] = {"vector": copied_environments(agent), **own_state(agent.envs)}
         play |= {part: part_state(attrgetter(part)(agent)) for part in agent.saved_to_play_on}
         if play.get("replay", True) is None:
-            raise ValueError(f"The replay memory of {name(agent)} is too large for a copy. {INSTEAD}")
+            raise ValueError(f"The replay memory of {agent_name(agent)} is too large for a copy. {INSTEAD}")
     return {"settings": settings_of(agent), "state": on_cpu(state, {})}
 
 
@@ -48,7 +48,7 @@ def copied_environments(agent):
             return copy.deepcopy(vector)
         except Exception as error:  # it may hold anything: a window, a connection, an emulator
             reason = error
-    raise ValueError(f"{name(agent)} cannot be copied in the middle of its episodes. {INSTEAD}") from reason
+    raise ValueError(f"{agent_name(agent)} cannot be copied in the middle of its episodes. {INSTEAD}") from reason
 
 
 def layers(env):

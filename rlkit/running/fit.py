@@ -19,7 +19,7 @@ def check_fit(agent, state):
         if name not in state:
             raise ValueError(f"it lacks {name}")
     if type(state["step"]) is not int:
-        raise ValueError(f"step is {brief(state['step'])}, not a whole number")
+        raise ValueError(f"step is {in_few_words(state['step'])}, not a whole number")
     check_parts(agent, agent.saved_to_act + agent.saved_to_learn, state)
     play = state.get("play", {})
     if isinstance(play, dict) and play.get("settings") == played(agent):  # otherwise new episodes begin
@@ -52,7 +52,7 @@ def check_parts(agent, names, state):
 def check_adam(name, adam, saved):
     """The moments appear with the first step. Each must have the shape of its parameter."""
     if not isinstance(saved, dict) or not isinstance(saved.get("state"), dict):
-        raise ValueError(f"{name} is {brief(saved)}, not the state of an optimiser")
+        raise ValueError(f"{name} is {in_few_words(saved)}, not the state of an optimiser")
     parameters = [p for group in adam.param_groups for p in group["params"]]
     for index, moments in saved["state"].items():
         if index not in range(len(parameters)):
@@ -73,35 +73,35 @@ def check_like(name, new, saved):
     """Raise ValueError unless `saved` is like `new`, the same of a new agent, in everything but its numbers."""
     if isinstance(new, dict):
         if not isinstance(saved, dict) or saved.keys() != new.keys():
-            raise ValueError(f"{name} is {brief(saved)}, where {brief(new)} is needed")
+            raise ValueError(f"{name} is {in_few_words(saved)}, where {in_few_words(new)} is needed")
         for key in new:
             check_like(f"{name}.{key}", new[key], saved[key])
     elif isinstance(new, list | tuple):
         if not isinstance(saved, list | tuple) or len(saved) != len(new):
-            raise ValueError(f"{name} is {brief(saved)}, where {brief(new)} is needed")
+            raise ValueError(f"{name} is {in_few_words(saved)}, where {in_few_words(new)} is needed")
         for i, item in enumerate(new):
             check_like(f"{name}[{i}]", item, saved[i])
     elif isinstance(new, torch.Tensor):
         check_tensor(name, new, saved)
     elif isinstance(new, str):
         if saved != new:
-            raise ValueError(f"{name} is {brief(saved)}, where {new!r} is needed")
+            raise ValueError(f"{name} is {in_few_words(saved)}, where {new!r} is needed")
     elif not (saved is None and new is None or isinstance(saved, int | float) and math.isfinite(saved)):
-        raise ValueError(f"{name} is {brief(saved)}, where {brief(new)} is needed")
+        raise ValueError(f"{name} is {in_few_words(saved)}, where {in_few_words(new)} is needed")
 
 
 def check_tensor(name, new, saved):
     """The same shape and kind of numbers, and finite ones. Rows that are not there yet in a new agent may be there."""
     shape = slice(1, None) if new.shape[:1] == (0,) else slice(None)
     if not isinstance(saved, torch.Tensor) or saved.dim() != new.dim() or saved.shape[shape] != new.shape[shape]:
-        raise ValueError(f"{name} is {brief(saved)}, where {brief(new)} is needed")
+        raise ValueError(f"{name} is {in_few_words(saved)}, where {in_few_words(new)} is needed")
     if saved.dtype != new.dtype and not (saved.is_floating_point() and new.is_floating_point()):
-        raise ValueError(f"{name} is {brief(saved)}, where {brief(new)} is needed")
+        raise ValueError(f"{name} is {in_few_words(saved)}, where {in_few_words(new)} is needed")
     if not saved.isfinite().all():
         raise ValueError(f"{name} holds numbers that are not finite")
 
 
-def brief(value):
+def in_few_words(value):
     """A value in a few words: `float32 [16, 4]`, `3 entries`."""
     if isinstance(value, torch.Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"

@@ -9,6 +9,8 @@ import threading
 import weakref
 from operator import attrgetter
 
+from rlkit.running.messages import agent_name
+
 
 def one_learner(learn):
     """Decorates the `learn` of an agent: only one of its generators goes on at a time.
@@ -31,7 +33,7 @@ def one_learner(learn):
             learning.torn = False
             yield progress
             if learner.gi_frame is None:  # closed by `claim`
-                raise ValueError(f"A newer call of learn has taken over {name(agent)}; go on with that one.")
+                raise ValueError(f"A newer call of learn has taken over {agent_name(agent)}; go on with that one.")
             learning.torn = True
         learning.torn = False
 
@@ -94,8 +96,8 @@ class Learning:
                 if earlier.gi_running or (thread is not here and thread in threading.enumerate()):
                     del self.claims[mine]
                     raise ValueError(
-                        f"{name(agent)} is already learning in another thread ({thread.name}); stop that run first, "
-                        "or make a second agent."
+                        f"{agent_name(agent)} is already learning in another thread ({thread.name}); stop that run "
+                        "first, or make a second agent."
                     )
                 earlier.close()
             self.claims.pop(claim, None)
@@ -103,8 +105,3 @@ class Learning:
     def __reduce__(self):
         """A copy of the agent is not learning, but its last iteration is as broken off as the original's."""
         return Learning, (self.torn,)
-
-
-def name(agent):
-    """An agent in a sentence, as in "DQN on CartPole-v1" -> str."""
-    return f"{type(agent).__name__} on {getattr(agent.env, '__name__', agent.env)}"

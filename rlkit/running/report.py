@@ -1,6 +1,5 @@
 """The JSON file beside a checkpoint: what a run gave, and how it was made."""
 
-import dataclasses
 import datetime
 import importlib
 import importlib.metadata
@@ -20,6 +19,7 @@ from rlkit.running.checkpoint import later, write
 from rlkit.running.content import read
 from rlkit.running.disk import write_whole
 from rlkit.running.result import read_report
+from rlkit.running.state import settings_of
 
 EVERY = 60.0  # seconds between two checkpoints
 
@@ -39,7 +39,7 @@ class Report:
         self.steps, self.returns = earlier.get("steps", [])[:kept], earlier.get("returns", [])[:kept]
         self.seconds = earlier.get("seconds", 0.0)
         self.cpu_seconds = earlier.get("cpu_seconds", 0.0) - time.process_time()
-        settings = {field.name: plain(getattr(agent, field.name)) for field in dataclasses.fields(agent) if field.init}
+        settings = {name: without_infinity(value) for name, value in settings_of(agent).items()}
         packages = ("torch", "numpy", "gymnasium", "ale-py")
         self.made = {
             "algorithm": type(agent).__name__,
@@ -106,7 +106,7 @@ def earlier_run(resumed, path, agent):
     return earlier
 
 
-def plain(value):
+def without_infinity(value):
     """JSON has no infinity, so it becomes a string."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 

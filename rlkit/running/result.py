@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+LONGEST = 200_000  # steps after which an episode counts as endless; the longest Atari game has 27_000
+
 
 class Episode(NamedTuple):
     """A finished episode."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from rlkit.running.kinds import read, words
+from rlkit.running.messages import brief
 
 LARGEST = {"num_envs": 100_000, "num_workers": 1_000, "frame_size": 1_000, "hidden": 1_000_000}
 LARGEST |= {"num_steps": 10_000_000, "t_max": 10_000_000, "n_step": 10_000_000, "batch_size": 10_000_000}
@@ -25,7 +26,7 @@ def check_settings(agent):
     """
     kinds = get_type_hints(type(agent), include_extras=True)
     for field in dataclasses.fields(agent):
-        kind, given = kinds[field.name], plain(getattr(agent, field.name))
+        kind, given = kinds[field.name], in_python(getattr(agent, field.name))
         try:
             value = read(kind, given)
         except (ValueError, OverflowError):
@@ -83,25 +84,18 @@ def check_lengths(agent):
         value = getattr(agent, name)
         if isinstance(value, tuple) and shape != (len(value),):
             needed = f"one number or {shape[0]}" if len(shape) == 1 else "one number for all pixels"
-            raise ValueError(f"{name}={brief(value)} does not fit the observations of {agent.env}; give {needed}.")
+            raise ValueError(
+                f"{name}={brief(value)} does not fit the observations of {agent.envs.name}; give {needed}."
+            )
 
 
-def plain(value):
+def in_python(value):
     """NumPy's and torch's numbers, arrays and devices as plain Python, which a checkpoint can hold. Lists as tuples."""
     if isinstance(value, np.generic | np.ndarray | torch.Tensor):
         value = value.tolist()
     if isinstance(value, torch.device):
         return str(value)
-    return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value
-
-
-def brief(value):
-    """The value on one line that is not too long for a sentence."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # Python does not print integers of more than 4300 digits
-        return "a huge number"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return tuple(in_python(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 def check_names(algorithm, settings):

@@ -1,0 +1,41 @@
+"""Pieces of the sentences that errors say: values, environments and agents in a few words."""
+
+
+def brief(value):
+    """`repr` on one line of at most 80 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not print integers of more than 4300 digits
+        return "a huge number"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def env_name(env):
+    """What an agent was given as `env`: an id, or a callable -> str."""
+    return env if isinstance(env, str) else getattr(env, "__name__", None) or brief(env)
+
+
+def title(env, made):
+    """The name of an environment `made` from `env`: its id if that was given, otherwise its class -> str."""
+    return env if isinstance(env, str) else type(made.unwrapped).__name__
+
+
+def agent_name(agent):
+    """ "DQN on CartPole-v1" -> str."""
+    return f"{type(agent).__name__} on {env_name(agent.env)}"
+
+
+def endless(env, steps, cure=""):
+    """The ValueError for an episode of `env` that has not ended after this many steps."""
+    return ValueError(
+        f"An episode of {env_name(env)} has not ended after {steps:,} steps; give it an end, with max_episode_steps in "
+        f"gymnasium.register or with gymnasium.wrappers.TimeLimit{cure}."
+    )
+
+
+def innermost_module(error):
+    """The name of the module in which an error was raised."""
+    traceback = error.__traceback__
+    while traceback.tb_next:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals.get("__name__", "")
