@@ -67,8 +67,8 @@ def check_whole(agent):
         learner, here = claim(), thread is threading.current_thread()
         if learner is not None and learner.gi_frame is not None and not here and thread in threading.enumerate():
             raise ValueError(
-                f"{name(agent)} is learning in another thread ({thread.name}), so it cannot be saved now; stop that "
-                "run first, or give it the watcher `checkpoint`."
+                f"{agent_name(agent)} is learning in another thread ({thread.name}), so it cannot be saved now; stop "
+                "that run first, or give it the watcher `checkpoint`."
             )
 
 
