@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+SMALL = 16 * 2**20  # bytes that are not worth a look: asking the system takes longer than making a small agent
+
 
 def available_memory():
     """Bytes, or None if the system does not say."""
@@ -79,6 +81,8 @@ def require_rollout(envs, num_steps):
 
 def require_memory(num_bytes, what, cure):
     """Raise ValueError before the allocation: np.zeros would succeed, and the process would be killed much later."""
+    if num_bytes < SMALL:
+        return
     available = available_memory()
     if available is not None and num_bytes > 0.9 * available:
         raise ValueError(
@@ -93,7 +97,7 @@ def require_shared_memory(num_bytes, folder="/dev/shm"):
         total, _, free = shutil.disk_usage(folder)
         if num_bytes > free:
             raise ValueError(
-                f"The workers need {num_bytes / 2**20:.0f} MiB of shared memory, but only {free / 2**20:.0f} of the "
-                f"{total / 2**20:.0f} MiB at {folder} are free; use a smaller network, or start the container with a "
+                f"The workers need {num_bytes / 2**20:.1f} MiB of shared memory, but only {free / 2**20:.1f} of the "
+                f"{total / 2**20:.1f} MiB at {folder} are free; use a smaller network, or start the container with a "
                 "larger --shm-size."
             )
