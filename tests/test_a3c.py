@@ -399,7 +399,9 @@ def test_too_little_shared_memory_is_refused_in_a_sentence_that_names_both_sizes
     usage = lambda free: lambda folder: (64 * 2**20, 64 * 2**20 - free, free)
     monkeypatch.setattr(memory.shutil, "disk_usage", usage(10 * 2**20))
     memory.require_shared_memory(10 * 2**20, folder=tmp_path)
-    with pytest.raises(ValueError, match="need 11.0 MiB.* only 10.0 of the 64.0 MiB at .* are free;.*--shm-size") as error:
+    with pytest.raises(
+        ValueError, match="need 11.0 MiB.* only 10.0 of the 64.0 MiB at .* are free;.*--shm-size"
+    ) as error:
         memory.require_shared_memory(11 * 2**20, folder=tmp_path)
     assert str(tmp_path) in one_line(error)
     memory.require_shared_memory(2**60, folder=tmp_path / "none")  # a system without that folder says nothing

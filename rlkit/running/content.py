@@ -3,10 +3,10 @@
 import hashlib
 import zipfile
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 
+from rlkit.running.disk import as_path
 from rlkit.running.memory import require_memory
 
 FORMAT = "rlkit-2"
@@ -21,7 +21,7 @@ def read(path):
 
     Raises FileNotFoundError or ValueError, like `load`.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint at {path}; look for the file's name, or train one first.")
     require_memory(path.stat().st_size, f"Reading {path}", "a machine with more memory")

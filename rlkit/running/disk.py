@@ -9,10 +9,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rlkit.running.messages import brief
+
+
+def as_path(path):
+    """A path from text or from a Path. Raises ValueError for anything else."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise ValueError(f"{brief(path)} is not the name of a file; give it as text, as in 'dqn.pt'.")
+    return Path(path)
+
 
 def writable(path):
     """The path, if a file can be written there. Otherwise raise ValueError now, not after an hour of training."""
-    path = Path(path)
+    path = as_path(path)
     folder = Path(os.path.realpath(path)).parent  # where a link leads
     if path.exists() and not path.is_file() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(f"Nothing can be written to {path}; name a file in a folder that exists and is writable.")

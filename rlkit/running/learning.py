@@ -62,7 +62,7 @@ def mend(agent):
 
 def check_whole(agent):
     """Raise ValueError if another thread is learning with the agent: what is saved would be half old and half new."""
-    learning = vars(agent).get("learning", Learning())
+    learning = getattr(agent, "learning", Learning())
     for claim, thread in learning.claims.copy().items():
         learner, here = claim(), thread is threading.current_thread()
         if learner is not None and learner.gi_frame is not None and not here and thread in threading.enumerate():

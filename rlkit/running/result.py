@@ -6,10 +6,11 @@ import time
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from rlkit.running.disk import as_path
 
 LONGEST = 200_000  # steps after which an episode counts as endless; the longest Atari game has 27_000
 
@@ -86,10 +87,11 @@ class Result:
 
 def read_report(path):
     """What `python -m rlkit train` wrote to the JSON file `path`, checked. Raises FileNotFoundError or ValueError."""
-    if not Path(path).is_file():
+    path = as_path(path)
+    if not path.is_file():
         raise FileNotFoundError(f"There are no results at {path}; name the .json beside a checkpoint.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         returns, steps = content["returns"], content["steps"]
         numbers = [content["seconds"], content["step"], *returns, *steps]
         if len(returns) != len(steps) or not all(map(math.isfinite, numbers)) or type(content["stopped"]) is not str:

@@ -14,13 +14,16 @@ from operator import attrgetter
 import numpy as np
 import torch
 
+from rlkit.running.messages import brief
 from rlkit.running.resume import plain, play_state, resume_play, unplain
 
 STAND_INS = {"target": "network", "server.target": "network"}  # an agent that was saved to act has no target network
 
 
 def settings_of(agent):
-    """What the agent was made with: {name: value}."""
+    """What the agent was made with: {name: value}. Raises ValueError for what is not an agent."""
+    if isinstance(agent, type) or not hasattr(agent, "saved_to_act"):
+        raise ValueError(f"{brief(agent)} is not an agent; pass one of rlkit's, such as DQN('CartPole-v1').")
     return {field.name: getattr(agent, field.name) for field in dataclasses.fields(agent) if field.init}
 
 
