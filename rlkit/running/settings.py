@@ -123,6 +123,6 @@ def choose_device(device, frames):
         number = torch.zeros(1, device=device)
         number.cpu()  # a device such as "meta" holds no numbers that could be read
     except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")  # torch may go on for a page
         raise ValueError(f"device={device!r} cannot be used here ({reason}); take 'cpu' or 'auto'.") from None
     return number.device

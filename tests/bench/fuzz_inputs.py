@@ -463,8 +463,8 @@ def is_number(value):
 
 
 def in_folder(name):
-    """A name in a folder that is thrown away; anything that is not a name, as it is."""
-    return Path(folder(), name) if isinstance(name, str) else name
+    """A new name in a folder that is thrown away; anything that is not a name, as it is."""
+    return Path(tempfile.mkdtemp(dir=folder()), name) if isinstance(name, str) else name
 
 
 def folder():
