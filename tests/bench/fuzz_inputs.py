@@ -120,7 +120,7 @@ DEVICE = {
     BAD: ["gpu", "", None, 3, "cuda:99", [], "cpu:0:0", NAN, True, {}],
     EITHER: [torch.device("cpu"), "cpu:0", "meta", "mps"],
 }
-SEED = {GOOD: [0, 1, 7, 2**31 - 1, np.int64(5)], BAD: [*JUNK, -1, 1.5, INF, True, 10**30], EITHER: [2.0, 2**32, 2**63]}
+SEED = {GOOD: [0, 1, 7, 10**9, np.int64(5)], BAD: [*JUNK, -1, 1.5, INF, True, 10**30], EITHER: [2.0, 2**32, 2**63]}
 SETTINGS = {
     **dict.fromkeys(("num_steps", "epochs", "minibatch_size", "t_max", "batch_size", "target_period"), COUNT),
     **dict.fromkeys(("train_period", "updates", "n_step", "num_envs", "num_workers", "max_staleness"), COUNT),
