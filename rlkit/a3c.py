@@ -21,13 +21,14 @@ import numpy as np
 
 from rlkit.a2c import A2C
 from rlkit.running.copies import become_copy, copied_state
+from rlkit.running.importable import check_workers
 from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.laps import Link
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.transport import SharedMemory
-from rlkit.running.workers import WorkerError, check_workers, supervise
+from rlkit.running.workers import WorkerError, supervise
 from rlkit.segments import Player
 from rlkit.theta import clip_norm, flat_gradient
 

@@ -23,12 +23,13 @@ import torch
 
 from rlkit.dqn import DQN
 from rlkit.running.copies import become_copy, copied_state
+from rlkit.running.importable import check_workers
 from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
 from rlkit.running.transport import Published
-from rlkit.running.workers import WorkerError, check_workers, supervise
+from rlkit.running.workers import WorkerError, supervise
 from rlkit.theta import clip_and_step, flat_gradient, flatten, views
 
 

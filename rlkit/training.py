@@ -26,7 +26,7 @@ def train(agent, total_steps, *watchers):
     check_watchers(watchers)
     result = Result(agent=agent)
     if in_notebook():
-        from rlkit.plotting.live import Curve  # loads matplotlib, which a run without a screen must not
+        from rlkit.plotting.curve import Curve  # loads matplotlib, which a run without a screen must not
 
         watchers = (*watchers, Curve(total_steps))
     try:

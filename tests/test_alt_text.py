@@ -14,7 +14,8 @@ from PIL import Image
 
 from rlkit import explore, plotting
 from rlkit.plotting.alt_text import LONGEST, alt_text, axes_in_words, number, plain
-from rlkit.plotting.live import Curve, CurvePicture, Panel, Run, Still
+from rlkit.plotting.curve import Curve, CurvePicture, Still
+from rlkit.plotting.live import Panel, Run
 from rlkit.plotting.video import Q_TITLES, Recording
 from rlkit.running.result import Result
 

@@ -35,8 +35,9 @@ from rlkit.explore.value_estimation import (
 )
 from rlkit.plotting import DPI, painter, smooth
 from rlkit.plotting.alt_text import plain
+from rlkit.plotting.curve import CurvePicture, Redraw
 from rlkit.plotting.figures import data_artists
-from rlkit.plotting.live import BackgroundPanel, CurvePicture, Redraw, Run
+from rlkit.plotting.live import BackgroundPanel, Run
 from rlkit.running.result import Result
 
 ANALYTIC = [

@@ -13,8 +13,7 @@ from gymnasium.envs.classic_control import CartPoleEnv
 from rlkit import A3C, DQN, Gorila, load
 from rlkit.__main__ import main
 from rlkit.running import importable
-from rlkit.running.importable import check_known_everywhere
-from rlkit.running.workers import check_workers
+from rlkit.running.importable import check_known_everywhere, check_workers
 
 REGISTERED = """
 import gymnasium

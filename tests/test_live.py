@@ -15,8 +15,9 @@ from PIL import Image
 
 from rlkit import A2C, REINFORCE, explore
 from rlkit.plotting import live, painter, picture
+from rlkit.plotting.curve import Curve
 from rlkit.plotting.figures import Moving
-from rlkit.plotting.live import Curve, Run
+from rlkit.plotting.live import Run
 from rlkit.running.result import Result
 
 
@@ -254,7 +255,7 @@ def test_the_painter_survives_what_it_is_given_and_gives_it_back():
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer that interrupts")
 def test_an_interrupt_never_cuts_a_drawing_in_half(monkeypatch):
-    monkeypatch.setattr(live, "display", lambda *args, **options: None)
+    monkeypatch.setattr("rlkit.plotting.curve.display", lambda *args, **options: None)
     curve = Curve(1_000)
     result = Result(steps=list(range(10, 1_000, 10)), returns=[float(i % 7) for i in range(99)], step=1_000)
     still = curve.still(result).png

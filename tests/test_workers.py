@@ -22,7 +22,8 @@ import torch
 from conftest import one_line
 
 from rlkit.running import memory
-from rlkit.running.workers import WorkerError, check_workers, supervise
+from rlkit.running.importable import check_workers
+from rlkit.running.workers import WorkerError, supervise
 
 module = sys.modules["rlkit.running.workers"]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

@@ -6,7 +6,7 @@ from rlkit import functional as F
 from rlkit.explore.panel import slider, switch
 from rlkit.explore.traces import RunWithPicture
 from rlkit.plotting import BLUE, GREY, picture
-from rlkit.plotting.live import describe
+from rlkit.plotting.curve import describe
 from rlkit.presets import preset
 
 

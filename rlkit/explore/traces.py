@@ -1,7 +1,8 @@
 """Runs in the background with a second picture below their curve."""
 
 from rlkit.plotting import Moving
-from rlkit.plotting.live import Run, describe, frame
+from rlkit.plotting.curve import describe
+from rlkit.plotting.live import Run, frame
 
 
 class RunWithPicture(Run):

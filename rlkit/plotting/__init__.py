@@ -1,7 +1,8 @@
 """Pictures: figures with one look for all chapters, and what a pixel agent attends to.
 
-Live curves (`rlkit.plotting.live`) and films of games (`rlkit.plotting.video`) are imported by their own names: they
-need widgets and an emulator, so they are loaded only where they are used.
+Live curves (`rlkit.plotting.curve`), panels with widgets (`rlkit.plotting.live`) and films of games
+(`rlkit.plotting.video`) are imported by their own names. They need IPython, widgets and an emulator, so they are loaded
+only where they are used.
 """
 
 from rlkit.plotting.attention import ATTENTION, attention, feature_maps, filters, lit, outline, spot, tiles

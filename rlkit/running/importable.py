@@ -1,13 +1,24 @@
-"""Environments that only some process knows: Gymnasium's "module:id", and what a notebook has defined."""
+"""What can be imported: environments that a module registers, as in "module:id", and what a worker process is given."""
 
 import importlib
 import inspect
+import io
+import pickle
 import sys
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from types import FunctionType
 
 import gymnasium
+
+from rlkit.running.memory import require_memory
+
+MEMORY = 100 * 2**20  # bytes that a process with torch takes at least
+IMPORTABLE = "Define it at the top level of a .py file: a worker imports what it needs, and a notebook has no file."
+
+# Into this process ------------------------------------------------------------------------------------------------
 
 
 def import_env(env):
@@ -48,7 +59,19 @@ def source(module):
     return path.read_text(encoding="utf-8", errors="replace") if path.suffix == ".py" else ""
 
 
-# New processes ------------------------------------------------------------------------------------------------------
+# Into a worker ----------------------------------------------------------------------------------------------------
+
+
+def check_workers(number, env):
+    """Raise ValueError at once, in one sentence, if workers cannot have this environment, or not so many fit.
+
+    `env` is an environment's id, or a callable that makes one.
+    """
+    require_memory(number * MEMORY, f"num_workers={number}", "fewer workers")
+    if callable(env):
+        bytes_for_a_worker(env)
+    else:
+        check_known_everywhere(env)
 
 
 def in_a_shell():
@@ -81,3 +104,51 @@ def registered_by_gymnasium(spec):
         return True
     plugins = {plugin.module.partition(".")[0] for plugin in entry_points(group="gymnasium.envs")}
     return where.partition(":")[0].partition(".")[0] in plugins
+
+
+class Checker(ForkingPickler):
+    """Pickles for a worker. Refuses functions and classes that a worker could not find, wherever they are inside."""
+
+    def reducer_override(self, thing):
+        if isinstance(thing, type | FunctionType):
+            if "<" in thing.__qualname__ or (in_a_shell() and thing.__module__ == "__main__"):  # <lambda>, f.<locals>.g
+                name = "a lambda" if thing.__name__ == "<lambda>" else thing.__name__
+                raise ValueError(f"A worker cannot be given {name}, because it was defined here. {IMPORTABLE}")
+            if not findable(thing.__module__):
+                raise ValueError(
+                    f"A worker cannot be given {thing.__name__}, because it would not find the module "
+                    f"{thing.__module__}; put the folder of that file into sys.path."
+                )
+        return NotImplemented
+
+
+def bytes_for_a_worker(content):
+    """Pickle it. Raises ValueError, in one sentence, if a worker could not have it."""
+    file = io.BytesIO()
+    try:
+        Checker(file).dump(content)  # tensors in shared memory stay shared
+    except (AttributeError, TypeError, pickle.PicklingError, RecursionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"A worker cannot be given this: {reason}. Let the function that makes the environment make it, too."
+        ) from error
+    return file.getvalue()
+
+
+class Later:
+    """Content that is unpickled only when `open` is called, so that a failure there is reported like any other."""
+
+    def __init__(self, *content):
+        self.content = content
+
+    def __getstate__(self):
+        return bytes_for_a_worker(self.content)
+
+    def __setstate__(self, state):
+        self.pickled = state
+
+    def open(self):
+        try:
+            return pickle.loads(self.pickled)
+        except (AttributeError, ImportError) as error:
+            raise ImportError(f"A worker cannot find this: {error}. {IMPORTABLE}") from error

@@ -2,14 +2,12 @@
 
 They are spawned, not forked: a fork copies torch's locks without the threads that would release them, and hangs. So a
 worker starts by importing torch, which takes seconds. What it runs must be importable: a function in a module, not one
-from a notebook's cell. Nothing here knows what is computed.
+from a notebook's cell (`rlkit.running.importable`). Nothing here knows what is computed.
 """
 
-import io
 import math
 import multiprocessing
 import os
-import pickle
 import signal
 import socket
 import struct
@@ -20,21 +18,16 @@ import traceback
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from multiprocessing.reduction import ForkingPickler
-from types import FunctionType
 
 import torch
 
-from rlkit.running.importable import check_known_everywhere, findable, in_a_shell
-from rlkit.running.memory import require_memory
+from rlkit.running.importable import Later
 
 GRACE = 1.0  # seconds that a worker has to end, or to say where it is
 STARTUP = 60.0  # seconds that it has to start: to import what it needs and to send its first message
 TURN = 5.0  # seconds of that which it may need a core for itself: with many workers on few cores, each waits its turn
-MEMORY = 100 * 2**20  # bytes that a process with torch takes at least
 UNGUARDED = 73  # exit code of a worker that was told to start workers while it imported the script
 NO_ANSWER = "It did not say where it was, as it cannot while Python starts, when it is stopped, or inside native code."
-IMPORTABLE = "Define it at the top level of a .py file: a worker imports what it needs, and a notebook has no file."
 CRASHED = "crashed in native code", "set the environment variable PYTHONFAULTHANDLER=1 and run it again to see where"
 HOW = {  # signal: what happened, and what may help
     "SIGKILL": ("was killed, probably because memory ran out", "try fewer workers, or a smaller replay"),
@@ -82,9 +75,8 @@ def listen(running, idle, go_on):
     while running:
         began = time.monotonic()
         ready = wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)], idle)
-        passed = min(
-            time.monotonic() - began, idle
-        )  # it took longer? Then this process was stopped, workers perhaps too
+        # No more than `idle`: if it took longer, this process was stopped, and perhaps the workers too.
+        passed = min(time.monotonic() - began, idle)
         for worker in list(running):
             worker.silence += passed
             try:
@@ -236,69 +228,6 @@ def how_it_ended(code):
     name = next((s.name for s in signal.Signals if s == -code), "another signal")
     how, cure = HOW.get(name, ("was ended from outside", "run it again"))
     return f"{how} (exit code {code}: {name}); {cure}."
-
-
-# What a worker is given -------------------------------------------------------------------------------------------
-
-
-def check_workers(number, env):
-    """Raise ValueError at once, in one sentence, if workers cannot have this environment, or not so many fit.
-
-    `env` is an environment's id, or a callable that makes one.
-    """
-    require_memory(number * MEMORY, f"num_workers={number}", "fewer workers")
-    if callable(env):
-        bytes_for_a_worker(env)
-    else:
-        check_known_everywhere(env)
-
-
-class Checker(ForkingPickler):
-    """Pickles for a worker. Refuses functions and classes that a worker could not find, wherever they are inside."""
-
-    def reducer_override(self, thing):
-        if isinstance(thing, type | FunctionType):
-            if "<" in thing.__qualname__ or (in_a_shell() and thing.__module__ == "__main__"):  # <lambda>, f.<locals>.g
-                name = "a lambda" if thing.__name__ == "<lambda>" else thing.__name__
-                raise ValueError(f"A worker cannot be given {name}, because it was defined here. {IMPORTABLE}")
-            if not findable(thing.__module__):
-                raise ValueError(
-                    f"A worker cannot be given {thing.__name__}, because it would not find the module "
-                    f"{thing.__module__}; put the folder of that file into sys.path."
-                )
-        return NotImplemented
-
-
-def bytes_for_a_worker(content):
-    """Pickle it. Raises ValueError, in one sentence, if a worker could not have it."""
-    file = io.BytesIO()
-    try:
-        Checker(file).dump(content)  # tensors in shared memory stay shared
-    except (AttributeError, TypeError, pickle.PicklingError, RecursionError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ValueError(
-            f"A worker cannot be given this: {reason}. Let the function that makes the environment make it, too."
-        ) from error
-    return file.getvalue()
-
-
-class Later:
-    """Content that is unpickled only when `open` is called, so that a failure there is reported like any other."""
-
-    def __init__(self, *content):
-        self.content = content
-
-    def __getstate__(self):
-        return bytes_for_a_worker(self.content)
-
-    def __setstate__(self, state):
-        self.pickled = state
-
-    def open(self):
-        try:
-            return pickle.loads(self.pickled)
-        except (AttributeError, ImportError) as error:
-            raise ImportError(f"A worker cannot find this: {error}. {IMPORTABLE}") from error
 
 
 # In the worker ----------------------------------------------------------------------------------------------------
