@@ -256,12 +256,12 @@ def run(pipe, later):
 
 
 def in_words(error):
-    """An exception: its last line first, then its traceback from the work on."""
+    """An exception: first what it is, then its traceback from the work on, with its notes."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__.tb_next))
-    last = traceback.format_exception_only(error)[-1].splitlines()[0]
+    what = f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
     if isinstance(error, SystemExit):
-        last = "something called sys.exit, which an environment must not do."
-    return f"{last}\n\n{trace}"
+        what = "something called sys.exit, which an environment must not do."
+    return f"{what}\n\n{trace}"
 
 
 def attend(pipe, send):
