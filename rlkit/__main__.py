@@ -91,11 +91,12 @@ def run_train(args):
         watchers.append(time_limit(60 * args.minutes))
     check_positive(steps=args.steps)
     with contextlib.ExitStack() as held:
-        if args.resume and not args.out and Path(args.resume).is_file():
+        goes_on = args.resume and (not args.out or os.path.realpath(args.out) == os.path.realpath(args.resume))
+        if goes_on and Path(args.resume).is_file():
             held.enter_context(hold(args.resume))  # before it is read: another run may be about to write it
         agent = make_agent(args)
         path = checkpoint_path(args, agent)
-        if args.out or not args.resume:
+        if not goes_on:
             held.enter_context(hold(path))
         return train_agent(args, agent, path, watchers)
 
@@ -107,15 +108,30 @@ def train_agent(args, agent, path, watchers):
     say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
-    result = train(agent, args.steps, interrupts, progress, *watchers, report)
-    if result.stopped == "interrupted":
-        again = f"python -m rlkit train --resume {shlex.quote(str(path))}"
-        say(f"Interrupted after {agent.step} steps, and saved; continue with: {again}")
+    try:
+        result = train(agent, args.steps, interrupts, progress, *watchers, report)
+    except WorkerError as error:
+        if not interrupts.came:  # otherwise the workers got the signal too, as when a terminal is closed
+            raise WorkerError(f"{str(error).rstrip()}\nSaved after {agent.step} steps; {again(args, path)}") from error
+    if agent.step < args.steps and interrupts.came:
+        say(f"Interrupted after {agent.step} steps, and saved; {again(args, path)}")
         return INTERRUPTED
     if args.small:
         write(agent, path, resume=False)
     say(f"{result}; saved in {path}")
     return 0
+
+
+def again(args, path):
+    """How to continue a run that was broken off, to the end that it was meant to have."""
+    options = {
+        "--steps": args.steps,
+        "--stop-at": args.stop_at,
+        "--threads": args.threads if args.threads > 1 else None,
+    }
+    words = [str(word) for name, value in options.items() if value is not None for word in (name, value)]
+    words = ["python", "-m", "rlkit", "train", "--resume", str(path), *words, *["--small"] * args.small]
+    return f"continue with: {shlex.join(words)}"
 
 
 def make_agent(args):
@@ -142,6 +158,11 @@ def checkpoint_path(args, agent):
         raise ValueError(f"--out must end in .pt, unlike {path}; the results go beside it and end in .json.")
     if path.exists() and not (args.resume and path.samefile(args.resume)):
         raise ValueError(f"There is already a run in {path}; continue it with --resume {path}, or name another --out.")
+    results = path.with_suffix(".json")
+    if results.exists() and not (args.resume and results == Path(args.resume).with_suffix(".json")):
+        raise ValueError(
+            f"There is already a file {results}, where the results would go; move it away, or name another --out."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     return writable(path)
 
@@ -163,7 +184,7 @@ class Interrupts:
             signal.signal(hangup, self.hear)
 
     def hear(self, number=signal.SIGINT, _=None):
-        if self.finished:  # the run is being saved
+        if self.finished:  # the run is ended and saved
             return
         if not self.came:
             self.came = threading.Timer(GRACE, _thread.interrupt_main)
@@ -173,12 +194,15 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def __call__(self, progress, result):
-        return "interrupted" if self.came else None
+        if self.came:
+            self.finished = True  # the iteration is, too: what follows ends workers and saves
+            return "interrupted"
 
     def finish(self, result):
         self.finished = True
         if self.came:
             self.came.cancel()
+            result.stopped = result.stopped or "interrupted"
 
 
 # eval and watch ---------------------------------------------------------------------------------------------

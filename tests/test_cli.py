@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from conftest import tiny
 from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
 from rlkit.__main__ import main, setting
-from rlkit.running import report
+from rlkit.running import report, terminal
 from rlkit.running.content import read
 from rlkit.running.result import Progress
 from rlkit.running.terminal import Bar, clock
+from rlkit.running.workers import WorkerError
 
 ROOT = Path(__file__).resolve().parent.parent
 heard = []  # (signal, handler) of every signal that a command set a handler for
@@ -159,7 +161,7 @@ def test_an_interrupted_run_is_saved(own_folder):
     output, errors = process.communicate(timeout=60)
     last = output.splitlines()[-1]
     assert (process.returncode, errors) == (130, "")
-    assert last.startswith("Interrupted after") and last.endswith("train --resume a.pt")
+    assert last.startswith("Interrupted after") and last.endswith("train --resume a.pt --steps 1000000")
     assert files(own_folder) == ["a.json", "a.pt"]
     agent = load("a.pt")
     results = json.loads(Path("a.json").read_text())
@@ -202,6 +204,13 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(own_folder):
     process.stdout.close()  # as `| head -1` does
     assert (process.wait(60), process.stderr.read()) == (0, "")
     assert json.loads(Path("a.json").read_text())["stopped"].startswith("time limit")
+
+
+def test_a_warning_is_shown_as_a_sentence(capsys):
+    with warnings.catch_warnings(), pytest.raises(SystemExit):
+        warnings.simplefilter("always")
+        terminal.run(lambda: warnings.warn("The run goes on.", stacklevel=1))
+    assert capsys.readouterr().err == "The run goes on.\n"
 
 
 def test_no_output_can_end_a_run(own_folder, monkeypatch):
@@ -247,6 +256,26 @@ def test_an_interrupted_run_continues_as_if_nothing_had_happened(own_folder, mon
     assert load("cut.pt").theta.equal(load("whole.pt").theta)
 
 
+def test_a_run_whose_workers_fail_is_saved_and_says_how_to_go_on(own_folder, monkeypatch, capsys):
+    def fail(self, progress, result):
+        if interrupted:
+            dict(heard)[signal.SIGTERM](signal.SIGTERM, None)  # to the whole group: the workers end first
+        raise WorkerError("Worker 0 was ended.")
+
+    monkeypatch.setattr(module.Report, "__call__", fail)
+    train = ["train", "dqn", *SMALL, "--steps", "100", "--stop-at", "500", "--small", "--out"]
+    for interrupted, path, code in ((False, "a.pt", 1), (True, "b.pt", 130)):
+        assert main([*train, path]) == code
+        said = capsys.readouterr()
+        said = said.out if interrupted else said.err
+        assert said.endswith(
+            f"continue with: python -m rlkit train --resume {path} --steps 100 --stop-at 500.0 --small\n"
+        )
+        assert ("Worker 0" in said) is not interrupted
+        assert load(path).step == Result.read(f"{path[0]}.json").step > 0
+        assert Result.read(f"{path[0]}.json").stopped == "interrupted" * interrupted
+
+
 def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch):
     monkeypatch.setattr(module, "GRACE", 0.05)
     called = []
@@ -254,15 +283,16 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
     interrupts = module.Interrupts()
     assert interrupts(None, None) is None
     interrupts.hear()
-    assert interrupts(None, None) == "interrupted"
     interrupts.hear(signal.SIGTERM)  # only a person means more by a second signal
     with pytest.raises(KeyboardInterrupt):
         interrupts.hear()
     interrupts.came.join()
     assert called == [True]
-    interrupts.came = None
+    assert interrupts(None, None) == "interrupted"
+    interrupts.hear()  # the iteration has ended, and so do the workers, which is not to be interrupted
+    interrupts.came, interrupts.finished = None, False
     interrupts.hear()
-    interrupts.finish(None)
+    interrupts.finish(Result())
     interrupts.came.join()
     assert called == [True]
     interrupts.hear()  # the run is being saved, which is not to be interrupted

@@ -330,12 +330,18 @@ TRAIN = ["train", "dqn", "--set", "hidden=8,", "replay_size=500", "--steps"]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "--resume", "a.pt", "--steps", "2000"], [*TRAIN, "90", "--out", "b.pt"]]
+    "arguments",
+    [
+        ["train", "--resume", "a.pt", "--steps", "2000"],
+        ["train", "--resume", "a.pt", "--out", "./a.pt", "--steps", "2000"],
+        [*TRAIN, "90", "--out", "b.pt"],
+    ],
 )
-def test_a_second_command_on_the_same_file_is_refused(own_folder, capsys, arguments):
+def test_a_second_command_on_the_same_file_is_refused(own_folder, capsys, monkeypatch, arguments):
     assert main([*TRAIN, "60", "--out", "a.pt"]) == 0
     before = Path("a.pt").read_bytes()
-    with disk.hold("a.pt"), disk.hold("b.pt"):  # as another run would
+    with disk.hold("a.pt"), disk.hold("b.pt"), monkeypatch.context() as m:  # as another run would
+        m.setattr("rlkit.__main__.load", None)  # not even read: the other run may write it again, and end
         assert main(arguments) == 2
     assert "Another run is writing" in capsys.readouterr().err and Path("a.pt").read_bytes() == before
     assert main(arguments) == 0
@@ -352,6 +358,10 @@ BROKEN = {
     "lengths": '{"returns": [1], "steps": [], "seconds": 1, "step": 2, "stopped": ""}',
     "words": '{"returns": ["a"], "steps": [1], "seconds": 1, "step": 2, "stopped": ""}',
     "deep": "[" * 100_000,
+    "no lists": '{"returns": {}, "steps": {}, "seconds": 1, "step": 2, "stopped": ""}',
+    "huge": '{"returns": [], "steps": [], "seconds": 1, "step": 1%s, "stopped": ""}' % ("0" * 400),
+    "time": '{"returns": [], "steps": [], "seconds": 1, "step": 2, "stopped": "", "cpu_seconds": null}',
+    "command": '{"returns": [], "steps": [], "seconds": 1, "step": 2, "stopped": "", "command": 7}',
 }
 
 
@@ -380,6 +390,15 @@ def test_a_run_does_not_overwrite_results_that_it_cannot_continue(own_folder, ca
     Path("a.json").write_text(json.dumps(json.loads(Path("a.json").read_text()) | {"step": 150}))
     with pytest.warns(UserWarning, match="ends at step 150, before its checkpoint; the episodes up to step 200"):
         assert main(["train", "--resume", "a.pt", "--steps", "300"]) == 0
+
+
+def test_a_run_does_not_overwrite_what_lies_where_its_results_go(own_folder, capsys):
+    Path("a.json").write_text("the only copy")
+    main([*TRAIN, "100", "--out", "b.pt"])
+    for arguments in ([*TRAIN, "100"], ["train", "--resume", "b.pt", "--steps", "200"]):
+        assert main([*arguments, "--out", "a.pt"]) == 2
+        assert "There is already a file a.json" in capsys.readouterr().err
+    assert Path("a.json").read_text() == "the only copy" and not Path("a.pt").exists()
 
 
 def test_a_checkpoint_from_a_gpu_plays_here_and_says_how_to_go_on_learning(agent, own_folder, capsys):

@@ -93,11 +93,14 @@ def read_report(path):
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         returns, steps = content["returns"], content["steps"]
-        numbers = [content["seconds"], content["step"], *returns, *steps]
-        if len(returns) != len(steps) or not all(map(math.isfinite, numbers)) or type(content["stopped"]) is not str:
+        numbers = [content["seconds"], content["step"], content.get("cpu_seconds", 0.0), *returns, *steps]
+        texts = [content["stopped"], content.get("command", "")]
+        if not (isinstance(returns, list) and isinstance(steps, list) and all(isinstance(text, str) for text in texts)):
+            raise ValueError("other types")
+        if len(returns) != len(steps) or not all(map(math.isfinite, numbers)):
             raise ValueError("other lists")
         return content
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} does not hold the episodes of a run; name the .json beside a checkpoint.") from error
 
 

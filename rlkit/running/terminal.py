@@ -8,16 +8,19 @@ import math
 import os
 import shutil
 import sys
+import warnings
 
 
 def run(main):
     """Run a command, wherever its output goes, and exit with the code that `main()` returns.
 
     Where the terminal or the file has no such letter (Windows' code pages, `LC_ALL=C`), it gets the letter's number. If
-    nobody reads on (`... | head`, or a terminal that was closed), the command ends without complaint.
+    nobody reads on (`... | head`, or a terminal that was closed), the command ends without complaint. Of a warning it
+    shows the sentence, and not the line of code that warned.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = lambda message, *where: say(message, sys.stderr)
     try:
         code = main()
     except SystemExit as end:  # of `--help`
