@@ -60,6 +60,15 @@ def test_every_package_is_known():
     assert folders == PACKAGES
 
 
+def test_every_module_is_on_its_map():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    running = MODULES["rlkit.running"].read_text(encoding="utf-8")
+    at_the_top = {path.name for path in (ROOT / "rlkit").glob("*.py")} - {"__init__.py"}
+    assert at_the_top - set(readme.split()) == set()
+    inside = {module.split(".")[-1] for module in of("running")} - {"running"}
+    assert inside - set(running.replace(",", " ").split()) == set()
+
+
 def test_imports_inside_functions_and_imports_of_modules_are_found():
     assert "plotting.curve" in own("rlkit.training") and "functional" in own("rlkit.dqn")
 

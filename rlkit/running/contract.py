@@ -1,9 +1,6 @@
 """What an agent may be given as `env`, and what an environment must be. A breach is named in one sentence.
 
 What environments then answer is checked by `rlkit.running.answers`.
-
-Gymnasium's own checks do not fit a run. `check_env` plays the environment, so its random numbers move on, and
-`PassiveEnvChecker` warns at the first step only and does not say which environment or which value is wrong.
 """
 
 import functools
