@@ -319,7 +319,9 @@ def test_the_page_says_what_each_agent_handles_and_every_cure_works(heading):
 UNCOUNTED = [Sequence(Discrete(2)), Graph(Discrete(2), None), Dict({}), Mission(), Box(0, 1, (0,)), Box(0, 1, (2, 0))]
 
 
-@pytest.mark.parametrize("space", UNCOUNTED, ids=str)
+@pytest.mark.parametrize(
+    "space", UNCOUNTED, ids=["Sequence", "Graph", "empty Dict", "Mission", "empty Box", "empty picture"]
+)
 def test_spaces_without_a_fixed_number_of_values_are_refused_with_the_cure(space):
     with pytest.raises(ValueError, match="gymnasium.ObservationWrapper") as error:
         Envs(lambda: Sampled(space), 1, seed=0)
