@@ -184,10 +184,9 @@ def ask_no_questions(prefix):
 
 
 def has_gpu():
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        return (
-            subprocess.call(["nvidia-smi", "-L"], timeout=30, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
-        )
+        return subprocess.call(["nvidia-smi", "-L"], timeout=30, **quiet) == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

@@ -116,6 +116,7 @@ class Envs:
         return Envs(num_envs=num_envs, seed=seed, **self.settings)
 
     def close(self):
+        """Close the environments. A callable may return them again."""
         contract.release(getattr(self.vector, "envs", ()))
         self.vector.close()
 
@@ -149,6 +150,7 @@ def make_vector(env, num_envs, frame_size):
 
 
 def make_atari(env, spec, num_envs, frame_size):
+    """ale-py's vector environment. Raises ValueError for a size of frames that it cannot make."""
     from ale_py.vector_env import AtariVectorEnv  # 0.2 s, so it is loaded only for Atari
 
     if not 15 <= frame_size <= 160:

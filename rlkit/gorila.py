@@ -113,7 +113,6 @@ class Gorila:
         jobs, go_on = [self.job(i) for i in range(self.num_workers)], self.on_failure == "continue"
         with closing(supervise(bundle, jobs, heartbeat=self.heartbeat, go_on=go_on)) as messages:
             for message in messages:
-                finished = []
                 if isinstance(message, WorkerError):
                     warnings.warn(f"Continuing with the other workers: {message}", stacklevel=2)
                     continue
@@ -121,6 +120,7 @@ class Gorila:
                     began = began or time.perf_counter()
                     metrics = self.update(message)
                     continue
+                finished = []
                 if isinstance(message, Experience):
                     self.server.step += message.steps
                     self.shared.publish_step(self.step)

@@ -120,7 +120,7 @@ class PPO:
 
     @torch.no_grad()
     def measure(self, batch, clip_coef):
-        """How far an update went from the policy that acted."""
+        """How far an update went from the policy that acted. Raises ValueError if any of it is not finite."""
         params, values = self.network(batch.obs)
         ratio = F.ratio(self.policy.log_prob(params, batch.actions), batch.old_log_probs)
         metrics = {

@@ -81,7 +81,7 @@ class PrioritizedReplay(Replay):
         self.tree[slots.ravel()] = np.concatenate(list(rows.values()))
 
     def cut(self):
-        """The same, and all sums anew: an interrupt may have left some of them old."""
+        """The same, and all sums are computed again: an interrupt may have left some of them old."""
         super().cut()
         rows = np.arange(*self.complete_rows()) % self.rows
         drawn = np.zeros((self.rows, self.num_envs), bool)

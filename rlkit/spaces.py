@@ -125,8 +125,6 @@ def one_hot(env, space):
 def picture(space, frame_size):
     """Bytes `[..., H, W, colours]` or `[H, W]` as frames: a plane for each colour (of each picture), shrunk."""
     height, width, colours = (*space.shape, 1) if len(space.shape) == 2 else space.shape[-3:]
-    if frame_size < SMALLEST:
-        raise ValueError(f"frame_size={frame_size} is too small for the convolutions; take {SMALLEST} or more pixels.")
     size = min(height, frame_size), min(width, frame_size)
 
     def see(obs):
@@ -161,11 +159,15 @@ def unseen(env, space):
     odd = ", ".join(repr(key) for key, form in forms.items() if form != "vector")
     if not choices:
         return f"{env} observes a {type(space).__name__} of parts that no network here takes, {odd}; {wrap}."
-    made = f"gymnasium.make({env!r})" if "-v" in env else "env"  # an id, or the name of a class
     return (
         f"{env} observes a {type(space).__name__} in which {odd} cannot be one vector with the rest; keep {choices} "
-        f"with gymnasium.wrappers.FilterObservation({made}, keys)."
+        f"with gymnasium.wrappers.FilterObservation({code_for(env)}, keys)."
     )
+
+
+def code_for(env):
+    """Python that makes an environment of this name, which is an id or that of a class."""
+    return f"gymnasium.make({env!r})" if "-v" in env else "env"
 
 
 # Actions --------------------------------------------------------------------------------------------------------------
@@ -220,9 +222,8 @@ def num_actions(envs):
         )
     cure = "use a policy gradient method such as PPO"
     if (count := math.prod(sizes)) <= MOST:
-        made = f"gymnasium.make({env!r})" if "-v" in env else "env"  # an id, or the name of a class
         cure += (
-            f", or number the combinations with gymnasium.wrappers.TransformAction({made}, "
+            f", or number the combinations with gymnasium.wrappers.TransformAction({code_for(env)}, "
             f"lambda i: {combination(space, sizes)}, gymnasium.spaces.Discrete({count}))"
         )
     raise ValueError(f"{env} takes several actions at once, {space}, but DQN takes a maximum over single ones; {cure}.")

@@ -81,6 +81,7 @@ class TRPO:
 
     @all_or_nothing("theta", "w", "optimizer")
     def update(self, rollout):
+        """One step of the policy within the trust region; then V learns the returns."""
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
         metrics = self.improve_policy(batch._replace(advantages=F.normalize(batch.advantages)))

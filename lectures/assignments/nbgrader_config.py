@@ -59,9 +59,8 @@ class FindCells(preprocessors.NbGraderPreprocessor):
                 if cell in strays and cell.cell_type == wanted.cell_type and self.alike(cell, before, wanted)
             ]
         untouched = wanted.source.strip()
-        return sorted(
-            known, key=lambda cell: cell.source.strip() != untouched
-        )  # what the student has written comes last
+        known.sort(key=lambda cell: cell.source.strip() != untouched)  # what the student has written comes last
+        return known
 
     def alike(self, cell, before, wanted):
         """Is this the cell, as far as its content tells? An answer has only its place: below the question's heading."""

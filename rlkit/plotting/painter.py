@@ -28,7 +28,7 @@ def paint(work):
 
 
 def painted(method):
-    """Decorates a method: the painter calls it, whoever asks."""
+    """Decorates a method: the painter calls it, from whichever thread it is asked to."""
 
     @functools.wraps(method)
     def by_the_painter(*arguments):

@@ -72,6 +72,7 @@ class OneByOne(SyncVectorEnv):
         return self.answers.together(obs), rewards, terminated, truncated, self.info()
 
     def read_lives(self, i, info):
+        """Keep the lives of environment `i`, if it has any."""
         if isinstance(info, dict) and isinstance(info.get("lives"), Integral):
             self.lives[i], self.has_lives = info["lives"], True
 
@@ -141,10 +142,12 @@ class Answers:
         return self.observation(obs, "step"), reward, terminated, truncated, info
 
     def malformed(self, method, returned):
+        """The ValueError for an answer that is no tuple of the right length."""
         right = {"reset": "obs, info", "step": "obs, reward, terminated, truncated, info"}[method]
         return ValueError(f"{self.name}.{method}() returned {returned}; it must return {right}, as Gymnasium says.")
 
     def check_reward(self, reward):
+        """Raise ValueError unless it is one number, or one for each environment."""
         if self.batch:
             good = isinstance(reward, np.ndarray) and reward.shape == self.batch and reward.dtype.kind in "biuf"
         else:
@@ -154,6 +157,7 @@ class Answers:
             raise ValueError(f"{self.name}.step() returned the reward {brief(reward)}; it must be {what}.")
 
     def flag(self, field, value):
+        """`terminated` or `truncated` as booleans. 0 and 1 are taken for them; anything else raises ValueError."""
         if isinstance(value, np.bool_) and not self.batch:
             return value
         flags = np.asarray(value)
@@ -193,6 +197,7 @@ class Answers:
         return converted
 
     def refused(self, method, returned, cure):
+        """The ValueError for an observation that its space does not describe."""
         space = brief(self.space)
         return ValueError(f"{self.name}.{method}() returned {returned}, but its observation_space is {space}; {cure}.")
 

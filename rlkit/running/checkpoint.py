@@ -13,7 +13,7 @@ import torch
 from rlkit.running.content import EARLIER, FORMAT, checksum, read, require_finite, require_plain
 from rlkit.running.disk import hold, writable, write_whole
 from rlkit.running.fit import check_fit, lacking
-from rlkit.running.learning import check_whole
+from rlkit.running.learning import check_idle
 from rlkit.running.settings import check_names, choose_device
 from rlkit.running.state import agent_state, on_cpu, restore_agent, settings_of
 
@@ -32,7 +32,7 @@ def save(agent, path, resume=True):
     function, which no file can hold, if the weights are no longer finite, or if the agent is learning in another
     thread. Raises OSError if the disk is full.
     """
-    check_whole(agent)
+    check_idle(agent)
     path = writable(path)
     with hold(path, wait=5.0):
         return write(agent, path, resume)

@@ -54,7 +54,7 @@ def hold(path, wait=0.0):
 def write_whole(path, data):
     """Write bytes to `path`: beside it first, then moved into place, so a crash leaves the old file whole.
 
-    Whoever calls this holds `path`. So what other processes left unfinished beside it is from dead ones, and goes.
+    The caller holds `path`. So what others left unfinished beside it is from dead processes, and is removed.
     Raises OSError, in a sentence, if the disk is full.
     """
     place = Path(os.path.realpath(path))

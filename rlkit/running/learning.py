@@ -60,7 +60,7 @@ def mend(agent):
             setattr(owner, attribute, 0 * part)
 
 
-def check_whole(agent):
+def check_idle(agent):
     """Raise ValueError if another thread is learning with the agent: what is saved would be half old and half new."""
     learning = getattr(agent, "learning", Learning())
     for claim, thread in learning.claims.copy().items():
