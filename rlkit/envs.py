@@ -21,7 +21,7 @@ from rlkit.running.answers import OneByOne
 from rlkit.running.result import Episode
 from rlkit.spaces import check_actions, performed, pixel_scale, view
 
-LARGEST = float(np.finfo(np.float32).max)  # networks and replays compute with 32 bits
+LARGEST = np.float64(np.finfo(np.float32).max)  # of 32 bits, as networks and replays compute; a float is inf in 16
 emulators = weakref.WeakSet()  # of all Atari environments of this process
 
 

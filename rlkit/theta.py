@@ -94,7 +94,8 @@ def require_finite(name, number):
     number = float(number)
     if not math.isfinite(number):
         raise ValueError(
-            f"The {name} is {number}: training diverged; take a smaller learning_rate, or smaller rewards."
+            f"The {name} is {number}: training diverged; take a smaller learning_rate, smaller rewards, or a larger "
+            "obs_scale."
         )
 
 

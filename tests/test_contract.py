@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import Frames, assert_as_literal, learn, one_line, play, small, tiny
 from gymnasium import wrappers
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
@@ -62,6 +62,16 @@ class OldStep(Task):
 class OldReset(Task):
     def reset(self, *, seed=None, options=None):
         return super().reset(seed=seed)[0]
+
+
+class Silent(Task):
+    def step(self, action):
+        pass
+
+
+class Infoless(Task):
+    def step(self, action):
+        return *super().step(action)[:-1], None
 
 
 class Seedless(Task):
@@ -117,7 +127,8 @@ REFUSED = {
     ),
     "rewards normalized": (
         lambda: wrappers.TimeLimit(wrappers.NormalizeReward(gymnasium.make("CartPole-v1")), 9),
-        "CartPoleEnv is wrapped in NormalizeReward",
+        "CartPoleEnv is wrapped in NormalizeReward, whose statistics an evaluation would begin again; remove it, and "
+        "use normalize=True if the agent has that setting, or gymnasium.wrappers.TransformReward with a constant",
     ),
     "old step": (
         OldStep,
@@ -142,6 +153,22 @@ REFUSED = {
     "observation ragged": (task(obs=[[1], [1, 2]]), "the observation [[1], [1, 2]]"),
     "observation with a gradient": (task(obs=torch.zeros(2, requires_grad=True)), "return an array of numbers"),
     "observation grows": (Growing, "an observation of the shape (5,)"),
+    "too long for a stack": (
+        lambda: wrappers.FrameStackObservation(Task(obs=np.zeros(3)), 2),
+        "Task.step() returned something its wrapper cannot take (",
+    ),
+    "no space, with Gymnasium's checks": (
+        lambda: wrappers.PassiveEnvChecker(Spaceless()),
+        "cannot be made: The environment must specify an action space.",
+    ),
+    "no answer, with Gymnasium's checks": (
+        lambda: wrappers.PassiveEnvChecker(Silent()),
+        "Silent.step() returned something its wrapper cannot take (Expects step result to be a tuple",
+    ),
+    "no info, with Gymnasium's checks": (
+        lambda: wrappers.PassiveEnvChecker(Infoless()),
+        "Infoless.step() returned something its wrapper cannot take (The `info` returned by `step()` must be",
+    ),
     "pixels as fractions": (
         task(obs=np.full((1, 20, 20), 0.5), space=Box(0, 255, (1, 20, 20), np.uint8)),
         "float64 numbers that uint8 cannot hold",
@@ -196,6 +223,20 @@ def test_an_error_of_the_environment_itself_keeps_its_traceback_and_gets_a_note(
         learn(small(PPO, broken), 100)
     assert error.traceback[-1].name == "fail"
     assert "environment 0" in error.value.__notes__[0] and "Broken" in error.value.__notes__[0]
+
+
+def test_data_that_come_to_their_end_are_no_riddle():
+    class Prices(Task):
+        def step(self, action):
+            self.prices = getattr(self, "prices", iter(range(10)))
+            next(self.prices)
+            return super().step(action)
+
+    for agent in AGENTS.values():
+        with pytest.raises(ValueError, match=r"Prices.step\(\) raised StopIteration after \d+ steps") as error:
+            learn(agent(Prices), 200)
+        one_line(error)
+        assert isinstance(error.value.__cause__, StopIteration)
 
 
 def test_a_wrapper_that_meets_an_old_step_is_no_riddle():
@@ -291,6 +332,29 @@ def test_observations_are_safe_to_keep(native, registered):
     np.testing.assert_array_equal(kept, copies)
     assert [obs[0, 1] for obs in kept] == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2]
     assert len(set(kept[0][:, 0].tolist())) == (1 if native else 4)
+
+
+@pytest.mark.parametrize(
+    "space", [Discrete(4), MultiBinary(4), MultiDiscrete([2] * 4), Box(0, 1, (4,), np.int8)], ids=str
+)
+def test_copies_that_share_an_array_are_told_apart(space):
+    shared_array = np.zeros(space.shape, space.dtype)
+
+    class Sharing(Task):
+        made = 0
+
+        def __init__(self):
+            super().__init__(space=space)
+            self.number = Sharing.made
+            Sharing.made += 1
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            shared_array[...] = self.number if space.shape == () else np.arange(4) == self.number
+            return shared_array, {}
+
+    envs = Envs(Sharing, 3, seed=0)
+    assert len({tuple(row) for row in envs.obs.tolist()}) == 3
 
 
 # Vector environments ----------------------------------------------------------------------------------------

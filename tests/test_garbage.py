@@ -51,7 +51,9 @@ WRONG = [
     ({}, (math.inf, 0.0), "the observation inf", 2),
     ({"dtype": np.float64}, (1e39, 0.0), "the observation 1e+39", 1),  # plus its opposite is 0
     ({"dtype": np.float64}, (1e200, 0.0), r"the observation 1e+200", 3),
+    ({"dtype": np.float16}, (math.inf, 0.0), "the observation inf", 2),
     ({}, (0.0, math.nan), "the reward nan", 2),
+    ({}, (0.0, -(2**1100)), "the reward -inf", 2),
     ({}, (0.0, -math.inf), "the reward -inf", 1),
     ({}, (0.0, 1e39), "the reward 1e+39", 1),
     ({}, (0.0, -1e308), "the reward -1e+308", 3),
@@ -73,6 +75,7 @@ def test_the_largest_numbers_are_not_refused():
     envs = plays(*[(largest, -largest)] * 4, steps=3)
     assert envs.obs.tolist() == [[0.0, largest, -largest]] and envs.steps == 3
     plays(*[(largest, largest)] * 4, steps=3, dtype=np.float64)
+    plays(*[(60_000, largest)] * 4, steps=3, dtype=np.float16)
 
 
 AGENTS = {

@@ -1,17 +1,19 @@
 """What environments answer, checked at every `reset` and `step`. A breach of Gymnasium's contract is one sentence."""
 
 import copy
+import math
 import warnings
 from numbers import Integral
 
 import numpy as np
-from gymnasium.spaces import Box, Dict, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.vector import SyncVectorEnv, VectorWrapper
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from rlkit.running.messages import brief, innermost_module, title
+from rlkit.running.messages import brief, modules, reason, title
 
 NUMBERS = (float, int, np.floating, np.integer, np.bool_)
+WRAPPING = ("gymnasium.", "numpy", "functools")  # Gymnasium, and what its wrappers call
 WATCHED = 100  # steps in each environment that are compared with the bounds of its observations
 
 
@@ -80,10 +82,25 @@ class OneByOne(SyncVectorEnv):
         return {"lives": self.lives.copy()} if self.has_lives else {}
 
     def explain(self, error, i, method):
-        """A note for an error of the environment's own code; a ValueError if a wrapper failed at a wrong answer."""
-        if innermost_module(error).startswith("gymnasium.wrappers."):
-            raise self.answers.malformed(method, f"something its wrapper cannot take ({error})") from None
+        """A note for an error of the environment's own code; a ValueError if a wrapper failed at a wrong answer.
+
+        A StopIteration, too, is a ValueError, because a generator such as `learn` makes a riddle of it.
+        """
+        if isinstance(error, StopIteration):
+            raise ValueError(
+                f"{self.name}.{method}() raised StopIteration after {self.steps} steps, so an iterator in it is at its "
+                "end; end the episode before that, and make a new iterator in reset()."
+            ) from error
+        if in_wrapper(error):
+            raise self.answers.malformed(method, f"something its wrapper cannot take ({reason(error)})") from None
         error.add_note(f"This happened in {method}() of environment {i}, {self.name}, after {self.steps} steps.")
+
+
+def in_wrapper(error):
+    """Was an error raised by Gymnasium's wrappers, or what they call, and not while the environment's code ran?"""
+    _, *inside = modules(error)
+    theirs = [name for name in inside if name.startswith(WRAPPING) and not name.startswith("gymnasium.envs.")]
+    return inside != [] and inside == theirs and inside[-1] != "gymnasium.core"
 
 
 class Native(VectorWrapper):
@@ -111,14 +128,15 @@ class Answers:
         self.batch = () if num_envs is None else (num_envs,)
         self.shape, self.dtype = self.batch + (space.shape or ()), space.dtype
         self.watching = isinstance(space, Box)
+        self.one_array = isinstance(space, Box | Discrete | MultiBinary | MultiDiscrete)
 
     def empty(self, num_envs):
         """A place for the observations of each environment."""
-        return np.empty((num_envs, *self.shape), self.dtype) if isinstance(self.space, Box) else [None] * num_envs
+        return np.empty((num_envs, *self.shape), self.dtype) if self.one_array else [None] * num_envs
 
     def together(self, obs):
         """One array, or a dict or tuple of arrays, from what was put into `empty`."""
-        if isinstance(self.space, Box):
+        if self.one_array:
             return obs
         return concatenate(self.space, obs, create_empty_array(self.space, len(obs)))
 
@@ -135,6 +153,8 @@ class Answers:
         obs, reward, terminated, truncated, info = answer
         if self.batch or type(reward) is not float:
             self.check_reward(reward)
+            if type(reward) is int and abs(reward) > 2**1000:  # it does not become a float, and is refused as inf
+                reward = math.inf if reward > 0 else -math.inf
         if self.batch or type(terminated) is not bool:
             terminated = self.flag("terminated", terminated)
         if self.batch or type(truncated) is not bool:

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrap
 from rlkit.running.answers import Native
 from rlkit.running.importable import import_env
 from rlkit.running.memory import require_memory
-from rlkit.running.messages import brief, env_name, innermost_module, title
+from rlkit.running.messages import brief, env_name, modules, reason, title
 
 NORMALIZING = (
     wrappers.NormalizeObservation,
@@ -26,6 +26,9 @@ NORMALIZING = (
     wrappers.vector.NormalizeObservation,
     wrappers.vector.NormalizeReward,
 )
+MAKING = (  # modules that make an environment but are not its own code
+    "gymnasium.envs.registration", "gymnasium.wrappers.", "gymnasium.utils.passive_env_checker", "importlib",
+)  # fmt: skip
 TRANSPARENT = (  # wrappers that leave observations as they are, one for each step
     wrappers.TimeLimit,
     wrappers.OrderEnforcing,
@@ -74,13 +77,13 @@ def find_spec(env):
 
 def cannot_be_made(env, error):
     """The ValueError for what Gymnasium or Python says about an id."""
-    reason = " ".join(str(error).split())
-    if "Malformed" in reason:
-        reason = "an id looks like 'CartPole-v1' or 'ALE/Pong-v5'"
+    why = reason(error)
+    if "Malformed" in why:
+        why = "an id looks like 'CartPole-v1' or 'ALE/Pong-v5'"
     elif isinstance(error, gymnasium.error.NameNotFound | gymnasium.error.NamespaceNotFound) and ":" not in env:
-        reason += f" If a package registers it, write 'package:{env}'."
-    end = "" if reason[-1:] in tuple(".?") else "."
-    return ValueError(f"The environment {env!r} cannot be made: {reason}{end}")
+        why += f" If a package registers it, write 'package:{env}'."
+    end = "" if why[-1:] in tuple(".?") else "."
+    return ValueError(f"The environment {env!r} cannot be made: {why}{end}")
 
 
 def make_each(make, num_envs, env):
@@ -96,7 +99,7 @@ def make_each(make, num_envs, env):
         except (gymnasium.error.Error, ImportError) as error:
             raise cannot_be_made(env_name(env), error) from None
         except Exception as error:
-            if innermost_module(error).startswith(("gymnasium.envs.registration", "importlib")):
+            if modules(error)[-1].startswith(MAKING):
                 raise cannot_be_made(env_name(env), error) from None
             error.add_note(f"This happened while environment {i} of {env_name(env)} was made.")
             raise
@@ -154,9 +157,12 @@ def check_env(made, env):
             raise ValueError(f"{name} has no {space}; set it in __init__, to a gymnasium.spaces.Box for example.")
     for layer in layers(made):
         if isinstance(layer, NORMALIZING) and getattr(layer, "update_running_mean", True):
+            cure = "obs_shift and obs_scale"
+            if "Reward" in type(layer).__name__:
+                cure = "gymnasium.wrappers.TransformReward with a constant factor"
             raise ValueError(
                 f"{name} is wrapped in {type(layer).__name__}, whose statistics an evaluation would begin again; "
-                "remove it, and use normalize=True or obs_shift and obs_scale of the agent."
+                f"remove it, and use normalize=True if the agent has that setting, or {cure}."
             )
         if not takes_seed(type(layer).reset):
             raise ValueError(

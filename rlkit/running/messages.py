@@ -33,9 +33,15 @@ def endless(env, steps, cure=""):
     )
 
 
-def innermost_module(error):
-    """The name of the module in which an error was raised."""
-    traceback = error.__traceback__
-    while traceback.tb_next:
+def reason(error):
+    """What an error says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def modules(error):
+    """The names of the modules that an error came through, from where it was caught to where it was raised."""
+    traceback, names = error.__traceback__, []
+    while traceback:
+        names.append(traceback.tb_frame.f_globals.get("__name__", ""))
         traceback = traceback.tb_next
-    return traceback.tb_frame.f_globals.get("__name__", "")
+    return names
