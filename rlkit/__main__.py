@@ -22,6 +22,7 @@ from rlkit.running.checkpoint import load, usable, write
 from rlkit.running.content import read
 from rlkit.running.disk import hold, writable
 from rlkit.running.report import Report, agent_device
+from rlkit.running.result import read_report
 from rlkit.running.settings import check_names, nearest
 from rlkit.running.terminal import Bar, Lines, run, say
 from rlkit.running.workers import WorkerError
@@ -42,6 +43,7 @@ def main(arguments=None):
     try:
         args = parser().parse_args(arguments)
         args.command_line = shlex.join(["python", "-m", "rlkit", *arguments])
+        check_folder()
         check_threads(args.threads)
         torch.set_num_threads(args.threads)
         return args.run(args)
@@ -56,6 +58,14 @@ def main(arguments=None):
             raise
         say(as_sentence(error), sys.stderr)
         return 2
+
+
+def check_folder():
+    """Raise ValueError if the current folder is gone: torch would end the process over that."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("The folder that this shell is in has been removed; change to another one: cd ~.") from None
 
 
 def check_threads(threads):
@@ -159,12 +169,22 @@ def checkpoint_path(args, agent):
     if path.exists() and not (args.resume and path.samefile(args.resume)):
         raise ValueError(f"There is already a run in {path}; continue it with --resume {path}, or name another --out.")
     results = path.with_suffix(".json")
-    if results.exists() and not (args.resume and results == Path(args.resume).with_suffix(".json")):
+    own = args.resume and results == Path(args.resume).with_suffix(".json")
+    if results.exists() and not own and not written_by(args.command_line, results):
         raise ValueError(
             f"There is already a file {results}, where the results would go; move it away, or name another --out."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # `writable` says it better
+        path.parent.mkdir(parents=True, exist_ok=True)
     return writable(path)
+
+
+def written_by(command, results):
+    """Did this very command write these results, and end before it could save the agent? Then it may begin again."""
+    try:
+        return read_report(results).get("command") == command
+    except (OSError, ValueError):
+        return False
 
 
 class Interrupts:

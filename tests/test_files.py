@@ -269,6 +269,31 @@ while True:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be moved there")
+def test_a_folder_that_is_moved_or_removed_does_not_end_a_run(own_folder, monkeypatch, capsys):
+    Path("runs").mkdir()
+
+    def move(progress, result):
+        if Path("runs/a.pt").exists() and not Path("moved").exists():
+            os.rename("runs", "moved")
+
+    train(tiny(), 200, move, checkpoint("runs/a.pt", every=0.0))
+    assert load("runs/a.pt").step == 200 and Path("moved/a.pt").is_file()
+    os.chdir("moved")
+    Path("a.pt").unlink()
+    Path("a.pt.lock").unlink()
+    Path("../moved").rmdir()
+    assert main(["eval", "a.pt"]) == 2
+    assert "has been removed; change to another one" in capsys.readouterr().err
+
+
+def test_a_name_that_is_too_long_is_named_without_talk_of_room(path):
+    with pytest.raises(OSError, match="too long.*: name another file") as error, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it cannot be locked either
+        disk.write_whole(path.with_name("x" * 250), b"")
+    assert "MiB" not in one_line(error)
+
+
 def test_what_killed_processes_left_is_removed_and_their_locks_are_free(agent, path):
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", SAVING, path])
@@ -399,6 +424,11 @@ def test_a_run_does_not_overwrite_what_lies_where_its_results_go(own_folder, cap
         assert main([*arguments, "--out", "a.pt"]) == 2
         assert "There is already a file a.json" in capsys.readouterr().err
     assert Path("a.json").read_text() == "the only copy" and not Path("a.pt").exists()
+    assert main([*TRAIN, "100", "--out", "a.json/c.pt"]) == 2
+    assert "Nothing can be written to a.json/c.pt; name" in capsys.readouterr().err.replace("\\", "/")
+    Path("b.pt").unlink()
+    assert main([*TRAIN, "90", "--out", "b.pt"]) == 2
+    assert main([*TRAIN, "100", "--out", "b.pt"]) == 0  # the same command: its first save may have met a full disk
 
 
 def test_a_checkpoint_from_a_gpu_plays_here_and_says_how_to_go_on_learning(agent, own_folder, capsys):

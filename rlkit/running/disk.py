@@ -1,6 +1,7 @@
 """Files that are whole or not there at all, and that only one run at a time writes."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -59,21 +60,24 @@ def write_whole(path, data):
     """
     place = Path(os.path.realpath(path))
     unfinished = place.with_name(f"{place.name}.{os.getpid()}.tmp")
-    for name in os.listdir(place.parent):
-        if re.fullmatch(rf"{re.escape(place.name)}\.\d+\.tmp", name):
-            place.with_name(name).unlink(missing_ok=True)
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)  # someone may have moved the folder during the run
+        for name in os.listdir(place.parent):
+            if re.fullmatch(rf"{re.escape(place.name)}\.\d+\.tmp", name):
+                place.with_name(name).unlink(missing_ok=True)
         with unfinished.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, place)
     except OSError as error:
-        free = shutil.disk_usage(place.parent).free
-        raise OSError(
-            f"{path} was not written, and what was there before is whole ({error.strerror or error}): it needs "
-            f"{len(data) / 2**20:.1f} MiB, and {free / 2**20:.1f} MiB are free; make room, or name another folder."
-        ) from error
+        cure = "name another file"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(place.parent).free
+            room = f"it needs {len(data) / 2**20:.1f} MiB, and {free / 2**20:.1f} MiB are free"
+            cure = f"{room}; make room, or name another folder"
+        reason = error.strerror or error
+        raise OSError(f"{path} was not written, and what was there before is whole ({reason}): {cure}.") from error
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
