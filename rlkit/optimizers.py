@@ -3,9 +3,24 @@
 For one process, torch's optimisers would do. Here, how shared memory is read and written is what we study.
 """
 
+import importlib
+import threading
+
 import torch
 
 from rlkit import functional as F
+
+
+def torch_adam(parameters, learning_rate, eps=1e-8):
+    """torch's Adam, for agents of one process. An interrupt breaks nothing while the first one is made.
+
+    The first one loads torch's compiler, which takes seconds. If an interrupt left that half loaded, no more could be
+    made until the kernel is restarted. Interrupts strike the main thread only, so another thread loads it.
+    """
+    loading = threading.Thread(target=importlib.import_module, args=("torch._dynamo",))
+    loading.start()
+    loading.join()
+    return torch.optim.Adam(parameters, learning_rate, eps=eps, fused=True)
 
 
 class Optimizer:

@@ -15,6 +15,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import actor_critic
+from rlkit.optimizers import torch_adam
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.copies import become_copy, copied_state
@@ -69,7 +70,7 @@ class PPO:
         self.policy = make_policy(self.envs)
         self.network = actor_critic(self)
         self.theta = flat_parameter(self.network.parameters())  # θ: all weights are views of it
-        self.optimizer = torch.optim.Adam([self.theta], self.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = torch_adam([self.theta], self.learning_rate, eps=1e-5)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.beta = self.kl_coef  # β adapts

@@ -14,6 +14,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import actor_critic
+from rlkit.optimizers import torch_adam
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.copies import become_copy, copied_state
@@ -65,7 +66,7 @@ class TRPO:
         self.network = actor_critic(self, shared=False)  # V must not move the policy
         self.theta = flatten(self.network.policy_parameters())  # θ: the policy's weights are views of it
         self.w = flat_parameter(self.network.value_parameters())  # w: those of V
-        self.optimizer = torch.optim.Adam([self.w], self.learning_rate, fused=True)
+        self.optimizer = torch_adam([self.w], self.learning_rate)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.step = 0

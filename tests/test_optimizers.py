@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -138,3 +140,28 @@ def test_with_a_lock_the_two_steps_come_one_after_the_other():
     for gradient in (torch.ones(1), torch.zeros(1)):
         adam.step(gradient, learning_rate=1.0)
     assert adam.theta.abs() < 2
+
+
+INTERRUPTED = """
+import _thread, sys
+from rlkit import PPO
+
+class Finder:
+    def find_spec(name, *rest):
+        if name == "sympy.interactive":  # late in what the compiler loads
+            sys.meta_path.remove(Finder)
+            _thread.interrupt_main()
+
+sys.meta_path.insert(0, Finder)
+try:
+    PPO()
+    raise SystemExit("there was no interrupt")
+except KeyboardInterrupt:
+    pass
+next(PPO().learn(10**6))
+"""
+
+
+def test_an_interrupt_while_the_first_agent_is_made_does_not_prevent_the_next_one():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
