@@ -88,7 +88,7 @@ run.stop()
 def test_an_interrupt_ends_the_waiting_and_not_the_run():
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == 3 * ["The work goes on in the background; press Stop to end it."]
+    assert done.stdout.splitlines() == 3 * [live.GOES_ON]
 
 
 def test_a_second_run_on_an_agent_stops_the_first_and_continues_from_there():
@@ -190,6 +190,16 @@ def test_stop_returns_although_the_work_cannot_be_broken_off(monkeypatch):
     hold.set()
     wait_for(lambda: not run.running())
     assert "finishing" not in run.status.value and not run.go_button.disabled
+
+
+def test_continue_says_at_once_that_the_run_goes_on():
+    run = Run(small(), 10**9, calm)
+    run.stop()
+    assert "(stopped)" in run.status.value
+    run.redraw.next = np.inf  # the last drawing took long, so that the next one is not due
+    run.start()
+    wait_for(lambda: "(stopped)" not in run.status.value)
+    run.stop()
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class Panel(widgets.VBox):
 
 
 at_work = set()  # the BackgroundPanels whose threads run; only the painter changes it
+GOES_ON = "The work goes on in the background; press its button Stop, or call its method stop(), to end it."
 PATIENCE = 10  # seconds that a run may take for its current iteration after Stop, before it is broken off
 
 
@@ -102,7 +103,7 @@ class BackgroundPanel(Panel):
         if self.look():
             return
         self.stopping.clear()
-        self.error = None
+        self.error, self.redraw = None, Redraw()  # a new clock: the picture must not say "stopped" any longer
         self.prepare()
         self.thread = threading.Thread(target=self.in_thread, name=type(self).__name__, daemon=True)
         self.thread.start()
@@ -182,7 +183,7 @@ class BackgroundPanel(Panel):
             while self.running() and time.monotonic() < until:
                 time.sleep(0.02)  # not `Thread.join`: see `working`
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("The work goes on in the background; press Stop to end it.") from None
+            raise KeyboardInterrupt(GOES_ON) from None
         if self.thread:
             self.refresh()
         if self.error:
