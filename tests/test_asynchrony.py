@@ -160,3 +160,4 @@ def test_the_explorer_with_real_workers():
     assert "starting workers" in panel.status.value
     panel.stop()
     assert not panel.thread.is_alive() and not panel.go_button.disabled
+    assert "W = 1: ended when 0 of 1 workers were ready" in panel.status.value

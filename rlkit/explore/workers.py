@@ -144,6 +144,8 @@ class Workers(BackgroundPanel):
         agent = run["agent"]
         if len({rank for rank, _ in laps}) < agent.num_workers:
             ready = int((agent.startup > 0).sum())
+            if self.stopping.is_set() or not self.working():
+                return f"{run['name']}: ended when {ready} of {agent.num_workers} workers were ready."
             return f"{run['name']}: starting workers, {ready} of {agent.num_workers} are ready."
         numbers = rates(agent, laps)
         return (
