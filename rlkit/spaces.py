@@ -86,6 +86,11 @@ def vector(env, space):
     if isinstance(space, MultiBinary):
         return View(Box(0, 1, (math.prod(space.shape),), space.dtype), flat)
     if isinstance(space, Box):
+        if (count := math.prod(space.shape)) > MOST:
+            raise ValueError(
+                f"{env} shows {count} numbers at once, Box{space.shape}, too many for a vector; show a picture as "
+                "bytes [height, width, colours], which is shrunk, with a gymnasium.ObservationWrapper."
+            )
         box = Box(space.low.ravel(), space.high.ravel(), dtype=space.dtype)
         return View(space, unchanged) if len(space.shape) == 1 else View(box, flat)
     views = {key: vector(env, part) for key, part in parts(space)}

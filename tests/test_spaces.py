@@ -178,6 +178,9 @@ def test_what_is_too_large_for_a_network_is_refused():
         with pytest.raises(ValueError, match="TransformAction") as error:
             small(PPO, lambda space=space: Sampled(done=space))
         one_line(error)
+    with pytest.raises(ValueError, match="too many for a vector") as error:
+        small(PPO, lambda: Sampled(Box(0, 1, (600, 800, 3), np.float32)))
+    one_line(error)
     with pytest.raises(ValueError, match="no agent here gives") as error:
         small(PPO, lambda: Sampled(done=Box(0, 1, (0,))))
     one_line(error)
