@@ -161,3 +161,9 @@ def test_the_explorer_with_real_workers():
     panel.stop()
     assert not panel.thread.is_alive() and not panel.go_button.disabled
     assert "W = 1: ended when 0 of 1 workers were ready" in panel.status.value
+
+
+def test_a_race_that_cannot_be_started_says_why():
+    panel = explore.workers(t_max=-1)
+    panel.go_button.click()
+    assert "Not started: t_max" in panel.status.value and not panel.running()

@@ -104,7 +104,11 @@ class BackgroundPanel(Panel):
             return
         self.stopping.clear()
         self.error, self.redraw = None, Redraw()  # a new clock: the picture must not say "stopped" any longer
-        self.prepare()
+        try:
+            self.prepare()
+        except Exception as error:  # a button has no caller to raise it to
+            self.say(f"Not started: {error}")
+            raise
         self.thread = threading.Thread(target=self.in_thread, name=type(self).__name__, daemon=True)
         self.thread.start()
         at_work.add(self)
