@@ -117,7 +117,8 @@ def executed(call):
 )
 def test_every_function_that_an_experiment_runs_counts(experiment, call):
     ran = executed(call)
-    ran.discard(("rlkit.presets", "preset"))  # the presets that the experiment names count instead
+    # The presets that the experiment names count instead of `preset`, and so of the check in it, which only refuses.
+    ran -= {("rlkit.presets", "preset"), ("rlkit.running.settings", "check_names")}
     assert len(ran) > 20 and ran <= reached(experiment)
 
 
