@@ -108,13 +108,13 @@ def run_train(args):
         path = checkpoint_path(args, agent)
         if not goes_on:
             held.enter_context(hold(path))
-        return train_agent(args, agent, path, watchers)
+        return train_agent(args, agent, path, watchers, held.enter_context(Interrupts()))
 
 
-def train_agent(args, agent, path, watchers):
+def train_agent(args, agent, path, watchers, interrupts):
     if agent.step >= args.steps:
         raise ValueError(f"{args.resume} has already taken {agent.step} steps; ask for a larger total with --steps.")
-    report, interrupts = Report(path, agent, args.resume, args.command_line), Interrupts()
+    report = Report(path, agent, args.resume, args.command_line)
     say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
@@ -197,11 +197,19 @@ class Interrupts:
 
     def __init__(self):
         self.came, self.finished = None, False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.hear)
+        numbers = [signal.SIGINT, signal.SIGTERM]
         hangup = getattr(signal, "SIGHUP", None)  # Windows has none
         if hangup and signal.getsignal(hangup) != signal.SIG_IGN:
-            signal.signal(hangup, self.hear)
+            numbers.append(hangup)
+        self.before = {number: signal.signal(number, self.hear) for number in numbers}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Signals do again what they did before the run."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: not set from Python
 
     def hear(self, number=signal.SIGINT, _=None):
         if self.finished:  # the run is ended and saved

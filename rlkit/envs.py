@@ -179,15 +179,15 @@ def release_emulators():
 
 
 def choose_actions(name, space, actions):
-    """The chosen actions as an array, or None for all of them as they are."""
+    """The chosen actions as an array, or None for all of them as they are. Several buttons may do the same."""
     start = space.start if isinstance(space, Discrete) else 0
     if actions is None:
         return None if start == 0 else start + np.arange(space.n)
     if not isinstance(space, Discrete):
         raise ValueError(f"actions={actions} keeps some Discrete actions, but {name} takes {space}; leave it out.")
     known = all(isinstance(a, Integral) and not isinstance(a, bool) and 0 <= a < space.n for a in actions)
-    if not actions or not known or len(set(actions)) < len(actions):
-        raise ValueError(f"actions={actions} must be different ones of the actions 0 to {space.n - 1} of {name}.")
+    if not actions or not known:
+        raise ValueError(f"actions={actions} must be some of the actions 0 to {space.n - 1} of {name}.")
     return start + np.array(actions)
 
 

@@ -35,7 +35,7 @@ class PPO:
     clip_coef: Positive = 0.2  # ε
     kl_coef: Positive = 1.0  # adaptive_kl: the first β
     kl_min: Positive = 0.01 / 1.5  # adaptive_kl: below it β shrinks
-    kl_max: Positive = 0.01 * 1.5  # adaptive_kl: above it β grows
+    kl_max: Limit = 0.01 * 1.5  # adaptive_kl: above it β grows
     gamma: ZeroToOne = 0.99
     gae_lambda: ZeroToOne = 0.95
     learning_rate: Positive = 3e-4

@@ -287,13 +287,13 @@ def test_the_actions_of_a_segment_are_drawn_from_the_policy():
 
 
 def test_normalize_scales_by_everything_seen_before():
-    agent = counting(3, 5, normalize=True, gamma=0.9)
+    agent = counting(3, 5, normalize=True, obs_scale=None, gamma=0.9)
     plain = counting(3, 5, gamma=0.9)
     running, returns, obs = np.zeros(2), [], []
     for n in range(4):
         segment, unscaled = agent.player.play(7), plain.player.play(7)
         if n == 0:
-            assert agent.network.shift.eq(0).all() and agent.network.scale.eq(5).all()
+            assert agent.network.shift.eq(0).all() and agent.network.scale.eq(1).all()
         else:
             seen = np.concatenate(obs)
             np.testing.assert_allclose(agent.network.shift, seen.mean(0), rtol=1e-5)

@@ -449,9 +449,9 @@ def test_lives_are_needed_where_a_lost_life_is_to_count():
     one_line(error)
 
 
-@pytest.mark.parametrize("actions", [(), (0, 0), (0, 2), (0.5,), (-1, 0), (True, False)])
+@pytest.mark.parametrize("actions", [(), (0, 2), (0.5,), (-1, 0), (True, False)])
 def test_chosen_actions_are_different_ones_that_exist(actions):
-    with pytest.raises(ValueError, match="must be different ones of the actions 0 to 1 of CartPole-v1") as error:
+    with pytest.raises(ValueError, match="must be some of the actions 0 to 1 of CartPole-v1") as error:
         Envs("CartPole-v1", 1, seed=0, actions=actions)
     one_line(error)
 

@@ -184,7 +184,7 @@ def test_the_same_episodes_continue_only_if_nothing_changed_that_they_depend_on(
     agent = tiny(seed=5)
     train(agent, 300)
     save(agent, path)
-    depend = {"reward_clip": 1.0, "frame_size": 42, "actions": (1, 0), "life_loss": True, "prioritized": True}
+    depend = {"reward_clip": 1.0, "frame_size": 42, "actions": (1, 0), "prioritized": True}
     for name, value in (depend | {"alpha": 0.5}).items():
         loaded = load(path, **{name: value})
         assert len(loaded.replay) == 0 and not np.array_equal(loaded.envs.obs, agent.envs.obs), name
