@@ -179,7 +179,7 @@ def test_other_signals_interrupt_a_run_too(monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)  # by nohup
     heard.clear()
     main([*train, "b.pt"])
-    assert [number for number, _ in heard] == [signal.SIGINT, signal.SIGTERM]
+    assert [number for number, _ in heard[:2]] == [signal.SIGINT, signal.SIGTERM]
 
 
 @needs_hangups
