@@ -233,9 +233,10 @@ class Faulty(Match):
 def test_the_others_continue_when_a_worker_is_killed():
     agent = Gorila(Faulty, on_failure="continue", heartbeat=600.0, learning_starts=100, **FIELDS)
     before = agent.theta.clone()
-    with pytest.warns(UserWarning, match=r"^Continuing with the other workers: Worker 0 was killed, .*SIGKILL"):
+    sentence = r"^Continuing with the other workers: Worker 0 was killed, .*SIGKILL"
+    with pytest.warns(UserWarning, match=sentence) as warned:
         for progress in agent.learn(100_000):
-            if agent.server.num_updates > 5 and progress.step > 200:
+            if warned.list and agent.server.num_updates > 5 and progress.step > 200:  # it may start late
                 break
     assert agent.theta.isfinite().all() and not agent.theta.equal(before)
 
