@@ -51,7 +51,7 @@ def crafted(agent, path, change):
     del content["sha256"]
     form = content.pop("format")
     given = change(content)
-    form = given if isinstance(given, str) else form
+    form = given if isinstance(given, str | list) else form
     torch.save({"format": form, "sha256": checksum(content), **content}, path)
 
 
@@ -66,6 +66,7 @@ CRAFTED = {  # what was changed -> the words that must be in the sentence
     "another algorithm": (lambda c: c.update(algorithm="os.system"), "holds a 'os.system'"),
     "a function of rlkit": (lambda c: c.update(algorithm="train"), "holds a 'train'"),
     "a newer setting": (lambda c: c["settings"].update(curiosity=0.5), "does not know, curiosity;.* update rlkit"),
+    "a long list as its format": (lambda c: ["x" * 500], r"has the format \['x{70,80}\.\.\., but"),
     "a newer format": (lambda c: "rlkit-9", "has the format 'rlkit-9', but this version of rlkit reads 'rlkit-2'"),
     "a setting of another kind": (lambda c: c["settings"].update(gamma="high"), "gamma='high' must be"),
     "no such environment": (lambda c: c["settings"].update(env="Nowhere-v0"), "'Nowhere-v0' cannot be made"),

@@ -8,6 +8,7 @@ import torch
 
 from rlkit.running.disk import as_path
 from rlkit.running.memory import require_memory
+from rlkit.running.messages import brief
 
 FORMAT = "rlkit-2"
 EARLIER = "rlkit-1"  # the same, but with other names for what is needed to continue learning
@@ -42,7 +43,9 @@ def read(path):
             "it was cut short, or another program wrote it."
         ) from error
     if not known:
-        raise ValueError(f"{path} has the format {form!r}, but this version of rlkit reads {FORMAT!r}; update rlkit.")
+        raise ValueError(
+            f"{path} has the format {brief(form)}, but this version of rlkit reads {FORMAT!r}; update rlkit."
+        )
     if not whole:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")
     return {"format": form, **content}
