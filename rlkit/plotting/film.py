@@ -17,8 +17,8 @@ from rlkit import plotting
 from rlkit.plotting.apng import animated_png
 
 STEPS_PER_SECOND = 15  # of the game: 60 screens a second, four for each action
-BLACK, GREY, BLUE, SKY, RED = range(5)  # our inks
-INKS = (plotting.BLACK, plotting.GREY, plotting.BLUE, plotting.SKY, plotting.RED)
+BLACK, GREY, BLUE, SKY, RED, ORANGE = range(6)  # our inks
+INKS = (plotting.BLACK, plotting.GREY, plotting.BLUE, plotting.SKY, plotting.RED, plotting.ORANGE)
 FULL = 15  # an ink comes in 16 strengths, so that letters have soft edges; 0 is white
 WIDTH = 720  # pixels, like all sizes below
 TEXT = 14  # the height of letters
