@@ -262,7 +262,7 @@ def test_a_slider_does_not_wait_for_the_text(monkeypatch):
     def fail(figure):
         raise AssertionError("words are made when something is shown, not while it moves")
 
-    for name in ("figures.alt_text", "live.alt_text", "live.axes_in_words"):
+    for name in ("figures.alt_text", "live.alt_text", "panel.axes_in_words"):
         monkeypatch.setattr(f"rlkit.plotting.{name}", fail)
     explorer.controls["correlation"].value = 0.3
     with pytest.raises(AssertionError):

@@ -17,6 +17,7 @@ from rlkit import functional as F
 from rlkit.experiments.stored import stored
 from rlkit.explore.beta import LINE, along_the_line
 from rlkit.explore.clip_epsilon import shares, slope
+from rlkit.explore.controls import allowed
 from rlkit.explore.divergence import residual_run, semi_gradient_run, target_network_run
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates, normals, weighted_samples
 from rlkit.explore.max_bias import biases
@@ -52,9 +53,10 @@ def settings(control):
     if isinstance(control.value, bool):
         return [True, False]
     if isinstance(control.value, tuple):
-        return [tuple(control.options[:2]), tuple(control.options[-3:]), tuple(control.options)]
+        options = tuple(value for _, value in control.options)
+        return [options[:2], options[-3:], options]
     if hasattr(control, "options"):
-        options = list(control.options)
+        options = allowed(control)
         return [options[0], options[len(options) // 2], options[-1]]
     if hasattr(control, "base"):
         return [control.base**exponent for exponent in (control.min, (control.min + control.max) / 2, control.max)]
@@ -106,9 +108,9 @@ def test_a_prediction_locks_its_explorer_until_answered_or_skipped():
     for answer in ("b", "Skip"):
         panel = explore.max_bias()
         question = explore.predict("a", "b", answer=1, because="so it is.", then=panel)
-        assert all(control.disabled for control in panel.controls.values())
+        assert not set(panel.parts) & set(panel.children)
         question.reveal(answer)
-        assert not any(control.disabled for control in panel.controls.values())
+        assert panel.children == panel.parts
         assert "b." in question.reply.value and "so it is." in question.reply.value
     data, _ = question._repr_mimebundle_()
     assert data["text/plain"] == "a  |  b" and data["image/png"]
@@ -468,7 +470,7 @@ def more(run, iterations=5):
 
 def test_the_beta_slider_acts_on_the_running_agent():
     run = explore.beta_live(total_steps=10_000_000)
-    by_hand, price = run.children[1:3]
+    by_hand, price = run.control_box.children[1:3]
     more(run, 1)
     by_hand.value = True
     for value in (1e-3, 1.0, 10.0):
@@ -490,7 +492,7 @@ def test_the_beta_slider_acts_on_the_running_agent():
 
 def test_the_clip_slider_acts_on_the_running_agent():
     run = explore.clip_live(total_steps=10_000_000)
-    clip = run.children[1]
+    clip = run.control_box.children[1]
     outside = []
     for value in (0.02, 0.5, 1.0):
         clip.value = value

@@ -91,7 +91,11 @@ def test_picture_libraries_are_imported_by_pictures_only(module):
 
 def test_widgets_are_imported_by_live_panels_and_explorers_only():
     for module in of("plotting"):
-        allowed = {"rlkit.plotting.live": {"ipywidgets", "IPython"}, "rlkit.plotting.curve": {"IPython"}}
+        allowed = {
+            "rlkit.plotting.live": {"ipywidgets", "IPython"},
+            "rlkit.plotting.panel": {"ipywidgets"},
+            "rlkit.plotting.curve": {"IPython"},
+        }
         assert outside(module) & {"ipywidgets", "IPython"} <= allowed.get(module, set()), module
 
 

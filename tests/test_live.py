@@ -208,7 +208,7 @@ def test_continue_says_at_once_that_the_run_goes_on():
 def test_sliders_in_many_threads_and_a_live_run_lose_no_curve():
     run = explore.clip_live(num_envs=2, num_steps=16, minibatch_size=16)
     wait_for(lambda: len(run.rows) > 20)
-    (clip,) = [child for child in run.children if hasattr(child, "readout")]
+    (clip,) = [child for child in run.control_box.children if hasattr(child, "readout")]
     run.redraw.shortest = 0.0  # the run redraws itself all the time
 
     def move(offset):

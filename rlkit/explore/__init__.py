@@ -16,7 +16,7 @@ from rlkit.explore.epsilon import epsilon
 from rlkit.explore.importance_sampling import importance_sampling
 from rlkit.explore.max_bias import max_bias
 from rlkit.explore.museum import museum
-from rlkit.explore.panel import predict
+from rlkit.explore.predict import predict
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
 from rlkit.explore.saliency import saliency

@@ -3,7 +3,8 @@
 from rlkit.experiments import published
 from rlkit.experiments.published import PINBALL, PPO_COLUMNS, STATISTICS
 from rlkit.explore.atari57 import Ranking, in_order
-from rlkit.explore.panel import Explorer, choice, slider
+from rlkit.explore.controls import choice, slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import METHODS, ORANGE
 
 LOOKS = {"A2C": (*METHODS["A2C"], "s"), "ACER": (ORANGE, "--", "v"), "PPO": (*METHODS["PPO clip"], "o")}
@@ -24,7 +25,7 @@ def standings(pinball="random = 0", left_out=0, margin=0.0):
     return numbers, won, without
 
 
-def atari49():
+def atari49(**settings):
     """Three policy gradient methods on 49 Atari games: who wins by the statistic that is chosen -> Explorer.
 
     Its controls are the statistic, the treatment of VideoPinball, the games left out, and what counts as a tie.
@@ -45,6 +46,8 @@ def atari49():
         return f"{in_order(numbers, statistic, unit)}<br>{said}"
 
     return Explorer(
+        "atari49",
+        settings,
         ranking.figure,
         draw,
         statistic=choice("statistic", "games won", ["games won", *STATISTICS]),

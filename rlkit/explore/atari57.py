@@ -1,13 +1,13 @@
 """The lecture's table of 57 games: who is first depends on the statistic, on the games, and on one game."""
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from rlkit.experiments import published
 from rlkit.experiments.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
-from rlkit.explore.panel import Explorer, choice, labelled, slider
+from rlkit.explore.controls import choice, several, slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
 
 LOOKS = {  # colour, line style, marker
@@ -34,11 +34,6 @@ PER = {  # what a number is divided by: in words, and as a function of (days, de
     "days of training": (" a day", lambda days, devices: days),
     "days x devices": (" a day and device", lambda days, devices: days * devices),
 }
-
-
-def several(symbol_and_word, value, options, rows):
-    """A list from which the reader chooses some or none, with Ctrl and Shift; `value` is a tuple."""
-    return widgets.SelectMultiple(value=value, options=options, rows=rows, **labelled(symbol_and_word, width=440))
 
 
 def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, per="nothing"):
@@ -179,7 +174,7 @@ def joined(rank):
     return x, y
 
 
-def atari57():
+def atari57(**settings):
     """Eight methods on 57 Atari games, ranked by the statistic that is chosen -> Explorer.
 
     Other controls choose the treatment of VideoPinball, the games left out, a division by time or devices, the games
@@ -202,6 +197,8 @@ def atari57():
         return words(numbers, statistic, unit, counts, without, few, pinball, per)
 
     return Explorer(
+        "atari57",
+        settings,
         ranking.figure,
         draw,
         statistic=choice("statistic", "mean", list(STATISTICS)),

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, log_slider, slider, steps
+from rlkit.explore.controls import log_slider, slider, steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, SKY, picture
 
 STATES = 40
@@ -44,7 +45,7 @@ def along_the_line(samples, noise, seed):
     return F.surrogate(ratio(moved), advantages).mean(-1), kl, true_J
 
 
-def beta():
+def beta(**settings):
     """J, -β KL and their sum along a step, and the KL at the maximiser for every β -> Explorer.
 
     Its controls are β, the number of samples, their noise and the seed.
@@ -82,6 +83,8 @@ def beta():
         )
 
     return Explorer(
+        "beta",
+        settings,
         figure,
         draw,
         kl_coef=log_slider("β, price of KL", 0.1, -2, 1.25),

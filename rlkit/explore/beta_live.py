@@ -1,6 +1,6 @@
 """β on a running PPO agent: moved by the lecture's rule, or by the reader."""
 
-from rlkit.explore.panel import log_slider, switch
+from rlkit.explore.controls import log_slider, switch
 from rlkit.explore.traces import TracedRun
 from rlkit.plotting import BLUE, GREEN, SKY, picture
 from rlkit.presets import preset

@@ -5,7 +5,8 @@ import torch
 
 from rlkit import functional as F
 from rlkit.experiments.stored import stored
-from rlkit.explore.panel import Explorer, slider, switch
+from rlkit.explore.controls import slider, switch
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
 RATIOS = np.linspace(0, 2.5, 126)
@@ -84,7 +85,7 @@ class ClipPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def clip_epsilon():
+def clip_epsilon(**settings):
     """Where PPO's clipped surrogate has a gradient: for one sample, and for a minibatch of CartPole -> Explorer.
 
     Its controls are ε, the `min` of the objective, on or off, and the number of epochs on the minibatch.
@@ -107,6 +108,8 @@ def clip_epsilon():
         )
 
     return Explorer(
+        "clip_epsilon",
+        settings,
         picture.figure,
         draw,
         clip_coef=slider("ε, clip eps", 0.2, 0.05, 0.5, 0.05),

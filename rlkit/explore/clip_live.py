@@ -1,6 +1,6 @@
 """ε on a running PPO agent: it learns in the background, and the slider decides how far one batch may take it."""
 
-from rlkit.explore.panel import slider
+from rlkit.explore.controls import slider
 from rlkit.explore.traces import TracedRun
 from rlkit.plotting import BLUE, ORANGE, picture
 from rlkit.presets import preset

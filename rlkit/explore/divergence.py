@@ -3,7 +3,8 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, slider, steps
+from rlkit.explore.controls import slider, steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import GREEN, GREY, look, picture
 
 PHI, PHI_NEXT = 1.0, 2.0  # v(s1) = w, v(s2) = 2w, and every sample is s1 -> s2 with reward 0
@@ -43,7 +44,7 @@ def run(direction, learning_rate, updates, period):
     return history
 
 
-def divergence():
+def divergence(**settings):
     """|w| over updates for the semi-gradient, the residual gradient and a target network, by γ, α and the period."""
     figure, ax = picture(width=9)
     updates = 200
@@ -68,6 +69,8 @@ def divergence():
         return f"Each semi-gradient update multiplies w by 1 + α(2γ - 1) = {factor:.3f}. |w| at the end: {ends}."
 
     return Explorer(
+        "divergence",
+        settings,
         figure,
         draw,
         gamma=slider("γ, discount", 0.9, 0.0, 0.99, 0.01),

@@ -7,7 +7,8 @@ import torch
 from matplotlib.collections import LineCollection
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, steps
+from rlkit.explore.controls import steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, YELLOW, Picture
 
 MEANS = np.array([1.0, 0.5, 0.0])  # a1 pays 10, one time in ten; a2 pays ½, every time; a3 never pays
@@ -171,7 +172,7 @@ class EntropyPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def entropy_bonus():
+def entropy_bonus(**settings):
     """40 learners on the triangle of all policies, their entropy, and their regret at every β -> Explorer.
 
     Its controls are β, the learning rate α and the number of steps t.
@@ -188,6 +189,8 @@ def entropy_bonus():
         return words(beta, t, kinds[i], H[-1], regret[i])
 
     return Explorer(
+        "entropy_bonus",
+        settings,
         picture.figure,
         draw,
         beta=steps("β, weight of the entropy", 0.0, BETAS),

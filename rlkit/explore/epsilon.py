@@ -3,7 +3,7 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.panel import slider, switch
+from rlkit.explore.controls import slider, switch
 from rlkit.explore.traces import RunWithPicture
 from rlkit.plotting import BLUE, GREY, picture
 from rlkit.plotting.curve import describe

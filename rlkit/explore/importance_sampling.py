@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, choice, slider, steps, still_legend
+from rlkit.explore.controls import choice, slider, steps
+from rlkit.explore.panel import Explorer, still_legend
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, RED, Picture
 
 REPEATS, SHOWN, LONGEST = 500, 16, 2000  # runs of which the last estimate is shown, or the way to it; samples
@@ -137,7 +138,7 @@ class ImportancePicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def importance_sampling():
+def importance_sampling(**settings):
     """What samples of q say about E_p[f]: one run, 16 running estimates, 500 repeats -> Explorer.
 
     Its controls are the means of p and q, the width of q, f, the number of samples and the seed.
@@ -157,6 +158,8 @@ def importance_sampling():
         return words(truth, terms[0], weights[0], top, wrong)
 
     return Explorer(
+        "importance_sampling",
+        settings,
         picture.figure,
         draw,
         mu_p=slider("μ_p, mean of p", -1.0, -2.5, -0.5, 0.25),

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, slider
+from rlkit.explore.controls import slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREEN, GREY, RED, SKY, picture
 
 NAMES = ["single", "lagged copy", "Double, ρ", "independent"]
@@ -25,7 +26,7 @@ def biases(actions, noise, correlation, seed, worlds=4_000):
     return seen.mean(1), seen.std(1) / np.sqrt(worlds)
 
 
-def max_bias():
+def max_bias(**settings):
     """The bias of a maximum of noisy estimates, with and without a second opinion -> Explorer.
 
     Its controls are the number of actions, the noise, the correlation of the second opinion and the seed.
@@ -56,6 +57,8 @@ def max_bias():
         return f"{actions} actions, noise {noise:.1f}, ρ = {correlation:.2f}. Bias: {numbers}."
 
     return Explorer(
+        "max_bias",
+        settings,
         figure,
         draw,
         actions=slider("|A|, actions", 10, 1, 50, 1),

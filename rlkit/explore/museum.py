@@ -5,7 +5,8 @@ import numpy as np
 from rlkit.experiments.curves import SEEDS
 from rlkit.experiments.museum import BUGS, medians
 from rlkit.experiments.stored import stored
-from rlkit.explore.panel import Explorer, choice, switch
+from rlkit.explore.controls import choice, switch
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREY, RED, picture
 
 KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
@@ -79,20 +80,27 @@ class BugPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def museum(chapter=None, bug=None):
+def museum(chapter=None, **settings):
     """The bugs of a chapter, 2 to 4, or of all: returns without and with one, and what gives it away -> Explorer.
 
-    It opens with the `bug` of this name, or with the first one.
+    Its controls are the bug, by its name, and whether it is in.
     """
     runs, _ = stored("museum")
     names = [name for name in BUGS if chapter in (None, BUGS[name].chapter)]
     picture = BugPicture()
 
-    def draw(name, broken):
-        picture.draw(name, runs[name], broken)
-        return words(name, BUGS[name], runs[name], broken)
+    def draw(bug, broken):
+        picture.draw(bug, runs[bug], broken)
+        return words(bug, BUGS[bug], runs[bug], broken)
 
-    return Explorer(picture.figure, draw, name=choice("bug", bug or names[0], names), broken=switch("bug in", True))
+    return Explorer(
+        "museum",
+        settings,
+        picture.figure,
+        draw,
+        bug=choice("bug", names[0], names),
+        broken=switch("bug in", True),
+    )
 
 
 def words(name, bug, runs, broken):

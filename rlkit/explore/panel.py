@@ -1,49 +1,18 @@
 """What every explorer is made of: controls, a picture whose artists move, and the numbers in words."""
 
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import ipywidgets as widgets
+from matplotlib.axes import Axes
 from matplotlib.legend import Legend
 
-from rlkit.plotting import Moving
-from rlkit.plotting.live import Panel
+from rlkit.explore.controls import accepted, nearest, typed
+from rlkit.language import say
+from rlkit.plotting.figures import Moving
 from rlkit.plotting.painter import painted
-
-
-def labelled(symbol_and_word, width=560, label_width="34%"):
-    """Options of every control: a label, also as the tooltip (otherwise "null"), and a width that can shrink."""
-    return {
-        "description": symbol_and_word,
-        "tooltip": symbol_and_word,
-        "style": {"description_width": label_width},
-        "layout": {"width": f"{width}px", "max_width": "100%"},
-    }
-
-
-def slider(symbol_and_word, value, low, high, step, readout=None):
-    """A slider from `low` to `high`, for whole numbers if `step` is whole, otherwise for real ones."""
-    kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
-    form = {"readout_format": readout} if readout else {}
-    return kind(value=value, min=low, max=high, step=step, **form, **labelled(symbol_and_word))
-
-
-def log_slider(symbol_and_word, value, low, high, step=0.25):
-    """A slider over powers of ten, from 10^low to 10^high."""
-    form = labelled(symbol_and_word)
-    return widgets.FloatLogSlider(value=value, min=low, max=high, step=step, readout_format=".3g", **form)
-
-
-def steps(symbol_and_word, value, options):
-    """A slider over a list of values."""
-    return widgets.SelectionSlider(value=value, options=options, **labelled(symbol_and_word))
-
-
-def switch(symbol_and_word, value=False):
-    """A box to tick."""
-    return widgets.Checkbox(value=value, **labelled(symbol_and_word, label_width="initial"))
-
-
-def choice(symbol_and_word, value, options):
-    """A list from which one entry is chosen."""
-    return widgets.Dropdown(value=value, options=options, **labelled(symbol_and_word, width=440))
+from rlkit.plotting.panel import Panel
 
 
 def still_legend(ax, **options):
@@ -51,88 +20,143 @@ def still_legend(ax, **options):
     ax.add_artist(Legend(ax, *ax.get_legend_handles_labels(), **options))
 
 
+@dataclass
+class Grip:
+    """Axes that the reader can drag in. The pointer's x, its y or both become the value of the control of that name.
+
+    `at(x, y)` is for anything else: it turns a point in data units into {name of a control: number}.
+    """
+
+    ax: Axes
+    x: str = ""
+    y: str = ""
+    at: Callable | None = None
+
+    def values(self, x, y):
+        """The numbers that a point asks for -> {name of a control: number}."""
+        moved = {name: value for name, value in ((self.x, x), (self.y, y)) if name}
+        return moved | (self.at(x, y) if self.at else {})
+
+    def area(self):
+        """Where the axes lie: [left, bottom, right, top] as shares of the figure."""
+        return [float(edge) for edge in self.ax.get_position().extents]
+
+
 class Explorer(Panel):
     """Controls that redraw one figure, and a button that resets them.
 
-    `controls` are widgets by name. `draw(**values)` gets the value of each under its name, moves the artists of
-    `figure` and returns the numbers in words, as HTML.
+    `name` is the explorer's function in `rlkit.explore`, and `settings` are the reader's initial values. `controls` are
+    widgets by name. `draw(**values)` gets the value of each under its name, moves the artists of `figure` and returns
+    the numbers in words, as HTML. `grips` are the axes that can be dragged in.
     """
 
-    def __init__(self, figure, draw, **controls):
-        self.figure, self.draw, self.controls = figure, draw, controls
-        self.initial = {name: control.value for name, control in controls.items()}
-        self.resetting = False
-        self.reset_button = widgets.Button(description="Reset", tooltip="Put all controls back")
-        self.reset_button.on_click(lambda _: self.reset())
+    def __init__(self, name, settings, figure, draw, /, grips=(), **controls):
+        self.name, self.figure, self.draw, self.grips, self.controls = name, figure, draw, grips, controls
+        self.usual = {name: control.value for name, control in controls.items()}
+        for setting, value in checked(name, settings, controls).items():
+            controls[setting].value = value
+        self.initial = self.values()
+        self.resetting, self.held = False, None
+        self.reset_button = button(say("Reset"), say("Put all controls back"), self.reset)
+        self.copy_button = button(say("Copy this state"), say("Copy the call that opens this state"), self.copy_state)
+        self.save_button = button(say("Save the picture"), say("Save the picture as a PNG file"), self.save_picture)
+        tools = widgets.HBox([self.reset_button, self.copy_button, self.save_button])
+        tools.add_class("rlkit-tools")
         text = self.draw(**self.initial)
         self.moving = Moving(figure)
-        super().__init__(self.moving.png(), [*controls.values(), self.reset_button], text)
+        super().__init__(self.moving.png(), [*controls.values(), tools], text)
+        self.image.areas = [grip.area() for grip in grips]
+        self.image.pointed = self.pointed
         for control in controls.values():
             control.observe(lambda change: self.refresh(), "value")
+
+    def values(self):
+        """The present values of the controls, by name."""
+        return {name: control.value for name, control in self.controls.items()}
 
     @painted
     def refresh(self):
         """Draw the figure and the words for the present values of the controls."""
         if self.resetting:
             return
-        text = self.draw(**{name: control.value for name, control in self.controls.items()})
+        text = self.draw(**self.values())
         self.image.value = self.moving.png()
         self.say(text)
 
     @painted
-    def reset(self):
-        """Put all controls back to where they were at first, and redraw once."""
+    def move(self, **values):
+        """Give controls new values, and redraw once."""
         self.resetting = True
-        for name, value in self.initial.items():
-            self.controls[name].value = value
-        self.resetting = False
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self.resetting = False
         self.refresh()
 
-    def lock(self, locked):
-        """Disable all controls, or enable them."""
-        for control in (*self.controls.values(), self.reset_button):
-            control.disabled = locked
+    def reset(self):
+        """Put all controls back to where they were at first, and redraw once."""
+        self.move(**self.initial)
+
+    def state(self):
+        """The call that opens this explorer in its present state -> str: "explore.beta(kl_coef=3, seed=4)"."""
+        moved = [f"{name}={typed(value)}" for name, value in self.values().items() if value != self.usual[name]]
+        return f"explore.{self.name}({', '.join(moved)})"
+
+    def copy_state(self):
+        """Put the call that opens this state on the reader's clipboard."""
+        self.image.copy(self.state())
+
+    def save_picture(self):
+        """Let the reader's browser save the picture."""
+        self.image.save(f"{self.name}.png")
+
+    # The pointer on the picture ---------------------------------------------------------------------------------------
+
+    def pointed(self, x, y, phase):
+        """The pointer is at a place of the picture: shares of its width and height, from the lower left corner."""
+        if phase == "down":
+            inside = (grip for grip in self.grips if within(grip.area(), x, y))
+            self.held = next(inside, None)
+        if self.held is not None and phase in ("down", "move"):
+            self.point(self.held.ax, *data_point(self.held.ax, x, y))
+        if phase == "up":
+            self.held = None
+
+    def point(self, ax, x, y):
+        """Do what a pointer does at a point of `ax`, in data units: move the controls that can be dragged there."""
+        grip = next(grip for grip in self.grips if grip.ax is ax)
+        self.move(**{name: nearest(self.controls[name], value) for name, value in grip.values(x, y).items()})
 
 
-class Prediction(widgets.VBox):
-    """A question with `options` as buttons. The answer, and the explorer `then`, wait until one is chosen or skipped.
-
-    `answer` is the index of the right option, `because` a sentence that explains it.
-    """
-
-    def __init__(self, options, answer, because, then=None):
-        self.options, self.answer, self.because, self.then = options, answer, because, then
-        self.buttons = [widgets.Button(description=text, layout={"width": "auto"}) for text in options]
-        self.skip = widgets.Button(description="Skip", layout={"width": "auto"}, style={"button_color": "transparent"})
-        self.reply = widgets.HTML()
-        for button in (*self.buttons, self.skip):
-            button.on_click(lambda button: self.reveal(button.description))
-        if then is not None:
-            then.lock(True)
-        row = widgets.HBox([*self.buttons, self.skip], layout={"flex_flow": "row wrap"})
-        super().__init__([row, self.reply, *([then] if then is not None else [])])
-
-    def reveal(self, chosen):
-        """Show the answer to a reader who has chosen an option, or "Skip", and unlock the explorer."""
-        right = self.options[self.answer]
-        verdict = "" if chosen == "Skip" else "Yes. " if chosen == right else f"You said: {chosen}. "
-        self.reply.value = f'<div role="status" style="font-size:15px">{verdict}<b>{right}.</b> {self.because}</div>'
-        if self.then is not None:
-            self.then.lock(False)
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        if self.then is not None:
-            shown, alt = self.then._repr_mimebundle_()
-            data, metadata = {**shown, **data}, {**alt, **metadata}
-        return {**data, "text/plain": "  |  ".join(self.options)}, metadata
+def button(text, tooltip, pressed):
+    """A button that calls `pressed()`."""
+    made = widgets.Button(description=text, tooltip=tooltip, layout={"width": "auto"})
+    made.on_click(lambda _: pressed())
+    return made
 
 
-def predict(*options, answer, because="", then=None):
-    """A question that is asked before the answer is shown -> Prediction.
+def within(area, x, y):
+    """Is a point inside [left, bottom, right, top]?"""
+    left, bottom, right, top = area
+    return left <= x <= right and bottom <= y <= top
 
-    `options` become buttons, `answer` is the index of the right one, `because` is a sentence that explains it, and
-    `then` an explorer that stays locked until the reader has chosen or skipped.
-    """
-    return Prediction(options, answer, because, then)
+
+def data_point(ax, x, y):
+    """A place of the figure, in shares, in the data units of `ax`, and not outside of it -> x, y."""
+    left, bottom, right, top = ax.get_position().extents
+    inside = min(max(x, left), right), min(max(y, bottom), top)
+    return ax.transData.inverted().transform(ax.figure.transFigure.transform(inside))
+
+
+def checked(name, settings, controls):
+    """A reader's initial values for the controls of the explorer called `name`. Raises a ValueError of one sentence."""
+    for setting in settings:
+        if setting not in controls:
+            close = difflib.get_close_matches(setting, controls, 1)
+            meant = say(" Did you mean {close}?", close=close[0]) if close else ""
+            raise ValueError(
+                say("explore.{name} has no setting {setting!r}.{meant} Its settings are {known}.",
+                    name=name, setting=setting, meant=meant, known=", ".join(controls))
+            )  # fmt: skip
+    return {setting: accepted(setting, controls[setting], value) for setting, value in settings.items()}

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, slider
+from rlkit.explore.controls import slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREY, PINK, RED, picture
 
 SIZE, BATCH = 100, 32
@@ -27,7 +28,7 @@ def weighted_means(errors, alpha, beta, seed, batches=3_000):
     return ((SIZE * probabilities[drawn]) ** -beta * errors[drawn]).mean(1)
 
 
-def priority():
+def priority(**settings):
     """Probabilities and weights over a replay memory, and the bias of what batches estimate -> Explorer.
 
     Its controls are α, β and the seed.
@@ -66,6 +67,8 @@ def priority():
         )
 
     return Explorer(
+        "priority",
+        settings,
         figure,
         draw,
         alpha=slider("α, prioritization", 0.6, 0.0, 1.0, 0.05),

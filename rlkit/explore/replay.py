@@ -5,7 +5,8 @@ from functools import cache
 import gymnasium
 import numpy as np
 
-from rlkit.explore.panel import Explorer, slider, steps
+from rlkit.explore.controls import slider, steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREY, ORANGE, picture
 
 LENGTH = 20_000
@@ -56,7 +57,7 @@ def effective_size(batches):
     return 1.0 / (batches.mean(1) ** 2).mean()
 
 
-def replay():
+def replay(**settings):
     """The correlation of samples in the order of learning, and what a minibatch is worth -> Explorer.
 
     Its controls are the size of the buffer, the size of a batch and the seed.
@@ -95,6 +96,8 @@ def replay():
         )
 
     return Explorer(
+        "replay",
+        settings,
         figure,
         draw,
         buffer_size=steps("N, buffer size", 2_000, [32, 100, 500, 2_000, 5_000, 20_000]),

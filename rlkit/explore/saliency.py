@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.experiments.saliency import layers, middles, outputs, perturbed, scores
-from rlkit.explore.panel import Explorer, choice, slider
+from rlkit.explore.controls import choice, slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREY, Picture, lit, outline, tiles
 from rlkit.plotting.film import number
 from rlkit.plotting.video import play, probabilities
@@ -94,7 +95,7 @@ class SaliencyPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def saliency(agent=None, recording=None):
+def saliency(agent=None, recording=None, **settings):
     """A game and what the agent attends to, for its policy and for V, beside what a layer sees -> Explorer.
 
     `agent` plays Atari; the default is the shipped PPO. `recording` is a Recording of `play(agent)`; without
@@ -112,6 +113,8 @@ def saliency(agent=None, recording=None):
 
     convolutions = [name for name in layers(agent, recording.stacks[0]) if name != "hidden"]
     return Explorer(
+        "saliency",
+        settings,
         picture.figure,
         draw,
         t=slider("t, step of the game", min(74, len(recording) - 1), 0, len(recording) - 1, 1),

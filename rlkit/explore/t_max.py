@@ -4,7 +4,8 @@ import numpy as np
 
 from rlkit.experiments.segment_length import T_MAX
 from rlkit.experiments.stored import stored
-from rlkit.explore.panel import Explorer, slider, steps
+from rlkit.explore.controls import slider, steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
 
 GAMMA = 0.99
@@ -77,7 +78,7 @@ def on(grid, run):
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def t_max():
+def t_max(**settings):
     """Bias and variance of n-step returns by t_max, and stored runs of A2C on CartPole-v1 -> Explorer.
 
     Its controls are t_max, and for the left panel the error b of V, its fading ρ and the noise σ of a reward.
@@ -100,6 +101,8 @@ def t_max():
         )
 
     return Explorer(
+        "t_max",
+        settings,
         picture.figure,
         draw,
         t_max=steps("t_max, steps", 5, list(T_MAX)),

@@ -6,7 +6,8 @@ import numpy as np
 from rlkit.experiments.curves import SEEDS
 from rlkit.experiments.stored import stored
 from rlkit.experiments.target_network import PERIODS, target_run
-from rlkit.explore.panel import Explorer, steps, switch
+from rlkit.explore.controls import steps, switch
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, GREY, RED, picture
 
 CEILING = 100  # the value of a reward of 1 a step for ever, at γ = 0.99; no value in CartPole is higher
@@ -21,7 +22,7 @@ class TargetNetworkExplorer(Explorer):
             description="Run it now", tooltip="Train one more agent with these settings: about ten seconds"
         )
         self.run_button.on_click(lambda _: self.run_now())
-        self.children = [*self.children[:-2], self.run_button, *self.children[-2:]]
+        self.control_box.children = [*self.control_box.children, self.run_button]
         self.fresh = None
 
     def run_now(self, total_steps=30_000):
@@ -37,7 +38,7 @@ class TargetNetworkExplorer(Explorer):
         self.fresh = None
 
 
-def target_network():
+def target_network(**settings):
     """Returns and Q-values of DQN on CartPole-v1 by the period C of the target network -> TargetNetworkExplorer.
 
     Its controls are C and a switch for a bug: the target network is the online network. A button trains one more run.
@@ -72,6 +73,8 @@ def target_network():
         return f"{name}: return at the end, seed by seed: {ends}; median of the mean Q: {q:.0f}."
 
     explorer = TargetNetworkExplorer(
+        "target_network",
+        settings,
         figure,
         draw,
         period=steps("C, updates between copies", 16, list(PERIODS)),

@@ -2,7 +2,8 @@
 
 from rlkit.plotting import Moving
 from rlkit.plotting.curve import describe
-from rlkit.plotting.live import Run, frame
+from rlkit.plotting.live import Run
+from rlkit.plotting.view import View
 
 
 class RunWithPicture(Run):
@@ -10,9 +11,9 @@ class RunWithPicture(Run):
 
     def __init__(self, agent, total_steps, figure, *watchers, controls=()):
         self.second = Moving(figure)
-        self.second_image = frame()
+        self.second_image = View()
         super().__init__(agent, total_steps, *watchers, controls=controls)
-        self.children = [*self.children, self.second_image]
+        self.picture_box.children = [*self.picture_box.children, self.second_image]
 
     def draw(self):
         super().draw()

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, log_slider, slider
+from rlkit.explore.controls import log_slider, slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
 ANGLES = np.linspace(0, 2 * np.pi, 121)
@@ -119,7 +120,7 @@ class RegionPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def trust_region():
+def trust_region(**settings):
     """All steps of one length, all steps of one KL, and what one step does to a policy of three actions -> Explorer.
 
     Its controls are the confidence of the policy, the length and the angle of the step, and δ.
@@ -141,6 +142,8 @@ def trust_region():
         )
 
     return Explorer(
+        "trust_region",
+        settings,
         picture.figure,
         draw,
         confidence=slider("z₁, confidence", 3.0, 0.0, 5.0, 0.5),

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.panel import Explorer, choice, log_slider, slider
+from rlkit.explore.controls import choice, log_slider, slider
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import GREY, look, picture, thin
 
 STATES = 5  # of the walk, without its ends. It starts in the middle; only the right end pays, 1; γ = 1
@@ -79,7 +80,7 @@ def errors(history, features):
     return F.value_error(true_values(), history @ features.T, state_weights())
 
 
-def value_estimation():
+def value_estimation(**settings):
     """J(w) over episodes and the values at the end, for MC and TD(0) with ten seeds -> Explorer.
 
     Its controls are the learning rate, the features and the seed.
@@ -115,6 +116,8 @@ def value_estimation():
         return f"α = {learning_rate:.3g}. J(w) over the last ten episodes: {numbers}; least possible {least:.4f}."
 
     return Explorer(
+        "value_estimation",
+        settings,
         figure,
         draw,
         learning_rate=log_slider("α, learning rate", 10**-0.5, -2.5, 0.0),

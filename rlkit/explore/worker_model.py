@@ -5,7 +5,8 @@ from matplotlib.collections import LineCollection
 
 from rlkit.experiments.asynchrony import VIRTUAL_WORKERS
 from rlkit.experiments.stored import stored
-from rlkit.explore.panel import Explorer, steps
+from rlkit.explore.controls import steps
+from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, ORANGE, RED, picture
 
 PAPER = {1: 1.0, 2: 2.1, 4: 3.7, 8: 6.9, 16: 12.5}  # A3C 2016, table 2, the row of A3C
@@ -99,7 +100,7 @@ class ModelPicture:
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
-def worker_model():
+def worker_model(**settings):
     """A3C on CartPole-v1 with 1 to 64 workers, in a model's virtual time -> Explorer.
 
     It shows returns by the model's clock and by steps, the staleness, and the speed-up beside what was measured.
@@ -113,7 +114,9 @@ def worker_model():
         picture.draw(num_workers, seeds, shares)
         return words(num_workers, seeds, shares) + words_measured(real, num_workers) + "."
 
-    return Explorer(picture.figure, draw, num_workers=steps("W, workers", 8, list(VIRTUAL_WORKERS)))
+    return Explorer(
+        "worker_model", settings, picture.figure, draw, num_workers=steps("W, workers", 8, list(VIRTUAL_WORKERS))
+    )
 
 
 def words(num_workers, seeds, shares):

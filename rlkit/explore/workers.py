@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from rlkit.experiments.asynchrony import first_ready, rates
-from rlkit.explore.panel import choice, slider
+from rlkit.explore.controls import choice, slider
 from rlkit.plotting import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, Moving, picture, smooth
 from rlkit.plotting.live import BackgroundPanel
 from rlkit.presets import preset

@@ -1,61 +1,20 @@
-"""Panels: controls, a picture and a line of text. And a run in the background, with a live curve and a Stop button."""
+"""Work in the background under a panel: a run with a live curve and a Stop button."""
 
 import atexit
-import base64
 import contextlib
 import ctypes
 import math
-import textwrap
 import threading
 import time
 
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from rlkit.plotting import compact
-from rlkit.plotting.alt_text import alt_text, axes_in_words, plain
+from rlkit.plotting.alt_text import alt_text
 from rlkit.plotting.curve import CurvePicture, Redraw, describe
 from rlkit.plotting.painter import painted, repeat
+from rlkit.plotting.panel import Panel
 from rlkit.running.result import Result, finish, reason_to_stop, watch
-
-
-def frame(png=b""):
-    """A widget for a picture, at its natural size so that its text stays readable, or as wide as a narrow page."""
-    return widgets.Image(value=png, format="png", layout={"max_width": "100%", "align_self": "flex-start"})
-
-
-class Panel(widgets.VBox):
-    """Controls, a picture and a line of text. A page without a kernel shows the picture and its words.
-
-    `png` is the first picture, as bytes; `controls` are widgets; `text` is HTML. A subclass sets `figure`, the
-    matplotlib figure that the picture is drawn from.
-    """
-
-    figure = None
-
-    def __init__(self, png, controls=(), text=""):
-        self.image = frame(png)
-        self.status = widgets.HTML()
-        super().__init__([*controls, self.image, self.status])
-        self.say(text)
-
-    def say(self, text):
-        """Show a line of HTML under the picture: its numbers in words. Screen readers read it out when it changes."""
-        self.status.value = f'<div role="status" style="font-size:14px;line-height:1.4">{text}</div>'
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        png = base64.b64encode(compact(self.image.value)).decode()  # a slider needs a fast PNG, a page a small one
-        data = {**data, "image/png": png, "text/plain": type(self).__name__}
-        return data, {**metadata, "image/png": {"alt": self.alt()}}
-
-    @painted
-    def alt(self):
-        """The alternative text: what the axes are, then the line of text -> str, at most 900 characters."""
-        axes = axes_in_words(self.figure) if self.figure else ""
-        return textwrap.shorten(f"{axes} {plain(self.status.value)}", 900, placeholder=" …")
-
 
 at_work = set()  # the BackgroundPanels whose threads run; only the painter changes it
 GOES_ON = "The work goes on in the background; press its button Stop, or call its method stop(), to end it."

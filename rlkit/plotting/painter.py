@@ -31,8 +31,8 @@ def painted(method):
     """Decorates a method: the painter calls it, from whichever thread it is asked to."""
 
     @functools.wraps(method)
-    def by_the_painter(*arguments):
-        return paint(functools.partial(method, *arguments))
+    def by_the_painter(*arguments, **named):
+        return paint(functools.partial(method, *arguments, **named))
 
     return by_the_painter
 

@@ -1,0 +1,90 @@
+"""What all explorers share: initial settings, a state to copy, the pointer, and the cover."""
+
+import numpy as np
+import pytest
+
+from rlkit import explore
+from rlkit.explore.controls import allowed, choice, nearest, slider
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
+from rlkit.plotting import picture
+
+
+def explorer(**settings):
+    """A small explorer: a dot at (a, 10^b), which can be dragged."""
+    figure, ax = picture()
+    (dot,) = ax.plot([0], [1], "o")
+    ax.set(xlim=(0, 10), ylim=(0.01, 100), yscale="log")
+
+    def draw(a, b, kind):
+        dot.set_data([a], [10**b])
+        return say("a = {a}, b = {b:.1f}, {kind}", a=a, b=b, kind=kind)
+
+    return Explorer(
+        "small",
+        settings,
+        figure,
+        draw,
+        grips=[Grip(ax, x="a", at=lambda x, y: {"b": np.log10(y)})],
+        a=slider("a", 3, 0, 10, 1),
+        b=slider("b", 0.0, -2.0, 2.0, 0.1),
+        kind=choice("kind", "one", ["one", "two"]),
+    )
+
+
+def test_a_state_is_copied_as_the_call_that_opens_it():
+    panel = explorer(a=5)
+    assert panel.state() == "explore.small(a=5)"
+    panel.move(b=-0.3, kind="two")
+    assert panel.state() == "explore.small(a=5, b=-0.3, kind='two')"
+    again = explorer(a=5, b=-0.3, kind="two")
+    assert bytes(again.image.value) == bytes(panel.image.value) and again.status.value == panel.status.value
+    panel.reset()
+    assert panel.state() == "explore.small(a=5)"  # its first state is the one that the reader asked for
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        (dict(aa=1), "explore.small has no setting 'aa'. Did you mean a? Its settings are a, b, kind."),
+        (dict(a=11), "a=11 is not possible: take a number from 0 to 10."),
+        (dict(a=2.5), "a=2.5 is not a whole number: take 2."),
+        (dict(a=True), "a=True is not a number: take one from 0 to 10."),
+        (dict(b=float("nan")), "b=nan is not a number: take one from −2 to 2."),
+        (dict(b="1"), "b='1' is not a number: take one from −2 to 2."),
+        (dict(kind="three"), "kind='three' is not possible: take one of 'one', 'two'."),
+    ],
+)
+def test_a_wrong_setting_is_explained_in_a_sentence(settings, sentence):
+    with pytest.raises(ValueError) as raised:
+        explorer(**settings)
+    assert str(raised.value) == sentence
+
+
+def test_dragging_moves_the_controls_to_what_they_allow():
+    panel = explorer()
+    (ax,) = panel.figure.axes
+    panel.point(ax, 7.2, 1.26)
+    assert panel.values() == {"a": 7, "b": 0.1, "kind": "one"}
+    left, bottom, right, top = panel.image.areas[0]
+    panel.image.answer({"x": left + 0.001, "y": top - 0.001, "phase": "down"})
+    assert panel.values() == {"a": 0, "b": 2.0, "kind": "one"}
+    panel.image.answer({"x": 2.0, "y": -1.0, "phase": "move"})  # outside of the picture: as far as it goes
+    assert panel.values() == {"a": 10, "b": -2.0, "kind": "one"}
+    panel.image.answer({"x": 0.5, "y": 0.5, "phase": "up"})
+    panel.image.answer({"x": 0.5, "y": 0.5, "phase": "move"})
+    assert panel.values() == {"a": 10, "b": -2.0, "kind": "one"}
+
+
+def test_a_covered_panel_shows_nothing_of_itself():
+    panel = explorer()
+    panel.cover()
+    assert not set(panel.children) & {panel.control_box, panel.picture_box, panel.status}
+    panel.cover(False)
+    assert panel.children == panel.parts
+
+
+def test_nearest_goes_by_the_scale_of_the_control():
+    control = explore.beta().controls["kl_coef"]
+    assert nearest(control, 0.13) == allowed(control)[allowed(control).index(0.1)]
+    assert nearest(control, 1e9) == allowed(control)[-1] == pytest.approx(10**1.25)
