@@ -11,8 +11,8 @@ import pytest
 from rlkit import AGENTS, load
 from rlkit.a3c import A3C
 from rlkit.plotting import scenes
-from rlkit.plotting.film import BLACK, BLUE, ORANGE, ink
-from rlkit.plotting.scenes import MIDDLE, PALETTE, scene
+from rlkit.plotting.film import BLACK, BLUE, ink
+from rlkit.plotting.scenes import MIDDLE, ORANGE, PALETTE, scene
 from rlkit.ppo import PPO
 from rlkit.tasks import BlindCartPole, Catch, DelayedCartPole, ScaledPendulum
 

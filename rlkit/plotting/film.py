@@ -17,8 +17,8 @@ from rlkit import plotting
 from rlkit.plotting.apng import animated_png
 
 STEPS_PER_SECOND = 15  # of the game: 60 screens a second, four for each action
-BLACK, GREY, BLUE, SKY, RED, ORANGE = range(6)  # our inks
-INKS = (plotting.BLACK, plotting.GREY, plotting.BLUE, plotting.SKY, plotting.RED, plotting.ORANGE)
+BLACK, GREY, BLUE, SKY, RED = range(5)  # our inks
+INKS = (plotting.BLACK, plotting.GREY, plotting.BLUE, plotting.SKY, plotting.RED)
 FULL = 15  # an ink comes in 16 strengths, so that letters have soft edges; 0 is white
 WIDTH = 720  # pixels, like all sizes below
 TEXT = 14  # the height of letters
@@ -239,10 +239,10 @@ def ink(colour, strength=FULL):
     return 1 + 2 * ((FULL + 1) * colour + strength)
 
 
-def add_inks(palette):
-    """The console's palette with our inks at the odd numbers: `[256, 3]` uint8 -> the same shape."""
+def add_inks(palette, inks=INKS):
+    """A palette of even numbers with our inks at the odd numbers: `[256, 3]` uint8 -> the same shape."""
     palette = palette.copy()
-    for colour, name in enumerate(INKS):
+    for colour, name in enumerate(inks):
         rgb = 255 * np.array(to_rgb(name))
         for strength in range(FULL + 1):
             palette[ink(colour, strength)] = np.rint(255 + (rgb - 255) * strength / FULL)

@@ -10,13 +10,15 @@ import functools
 
 import numpy as np
 
-from rlkit.plotting.film import BLACK, BLUE, FULL, GREY, ORANGE, SKY, add_inks, ink, stamp, stroke
+from rlkit import plotting
+from rlkit.plotting.film import BLACK, BLUE, FULL, GREY, INKS, SKY, add_inks, ink, stamp, stroke
 from rlkit.tasks import Catch
 
 SHAPE = HEIGHT, WIDTH = 240, 400  # pixels of a drawing; Catch is a square, and Atari has the shape of its screen
 MIDDLE = np.array([WIDTH / 2, HEIGHT / 2])  # points are (pixels from the left, pixels from the top)
 GREYS = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
-PALETTE = add_inks(GREYS)  # [256, 3]: greys at the even numbers, our inks at the odd ones
+ORANGE = len(INKS)  # one more ink
+PALETTE = add_inks(GREYS, (*INKS, plotting.ORANGE))  # [256, 3]: greys at the even numbers, our inks at the odd ones
 
 
 def scene(agent):
