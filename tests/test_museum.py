@@ -350,8 +350,15 @@ def test_the_table_has_a_row_for_each_bug():
     rows = table()._repr_markdown_().splitlines()
     assert len(rows) == len(BUGS) + 2 and repr(table()) == "\n".join(rows)
     for row, (name, bug) in zip(rows[2:], BUGS.items()):
-        assert row.startswith(f"| {name} | {bug.chapter} | ") and bug.test in row
-        assert row.replace("\\|", "").count("|") == 6
+        assert row.startswith(f"| **{name}** (chapter {bug.chapter}) | ") and bug.symptom[1:] in row
+        file, test = bug.test.removeprefix("tests/").split("::")
+        assert f"`{file}`: " in row and test.removeprefix("test_") in row.replace(" ", "_")
+        assert row.replace("\\|", "").count("|") == 5
+
+
+def test_a_cell_of_the_table_can_be_narrow():
+    """Its longest word decides how narrow a column can be."""
+    assert max(map(len, table()._repr_markdown_().split())) <= len("`test_networks.py`:")
 
 
 @pytest.mark.parametrize("chapter", [None, *sorted({bug.chapter for bug in BUGS.values()})])

@@ -14,6 +14,7 @@ import numpy as np
 
 from rlkit.experiments.museum import a3c, dqn, ppo
 from rlkit.experiments.stored import stored
+from rlkit.language import say
 
 BUGS = dqn.BUGS | ppo.BUGS | a3c.BUGS
 
@@ -39,21 +40,29 @@ class Table:
 
 
 def table():
-    """All bugs with the medians of their stored runs -> Table."""
+    """All bugs with the medians of their stored runs -> Table. A test stands there in words: its name without "_"."""
     runs, _ = stored("museum")
-    rows = [("bug", "chapter", "what the return says", "what gives it away", "the test that catches it"), ("---",) * 5]
+    titles = say("bug"), say("return"), say("what gives it away"), say("the test that catches it")
+    rows = [titles, ("---",) * len(titles)]
     for name, bug in BUGS.items():
         (sound, good), (broken, bad) = (medians(runs[name][kind]) for kind in ("sound", "broken"))
+        file, test = bug.test.removeprefix("tests/").split("::test_")
         rows.append(
             (
-                name,
-                str(bug.chapter),
-                f"{broken:.3g}; without the bug {sound:.3g}",
-                f"{bug.symptom}; {bug.number}: {bad:.3g}; without the bug {good:.3g}",
-                f"`{bug.test}`",
+                say("**{bug}** (chapter {chapter})", bug=name, chapter=bug.chapter),
+                say("{broken:.3g}; without the bug {sound:.3g}", broken=broken, sound=sound),
+                say(
+                    "{symptom}. {number}: {bad:.3g}; without the bug {good:.3g}",
+                    symptom=capital(say(bug.symptom)), number=capital(say(bug.number)), bad=bad, good=good,
+                ),
+                f"`{file}`: {test.replace('_', ' ')}",
             )
-        )
+        )  # fmt: skip
     return Table(rows)
+
+
+def capital(text):
+    return text[:1].upper() + text[1:]
 
 
 def medians(runs):
