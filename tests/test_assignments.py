@@ -148,6 +148,9 @@ def term(folder, assignment):
     hand_in(course, "a-released", assignment, released(course, assignment))
     hand_in(course, "f-liar", assignment, liar(course, assignment))
     hand_in(course, "z-instructor", assignment, mutation.source(assignment))
+    if assignment == "ppo":  # dqn has the hostile students, and both are graded side by side
+        hand_in(course, "h-loses-metadata", assignment, forgotten(mutation.source(assignment)))
+        hand_in(course, "i-copies-cells", assignment, copied(released(course, assignment), mutation.source(assignment)))
     if assignment != "dqn":
         nbgrader(course, "autograde", assignment)
         return course
@@ -156,8 +159,6 @@ def term(folder, assignment):
     cut = mutation.source(assignment)
     cut.cells = [cell for cell in cut.cells if mutation.role(cell) != "tests"]
     hand_in(course, "g-deletes-tests", assignment, cut)
-    hand_in(course, "h-loses-metadata", assignment, forgotten(mutation.source(assignment)))
-    hand_in(course, "i-copies-cells", assignment, copied(released(course, assignment), mutation.source(assignment)))
     said = nbgrader(course, "autograde", assignment, "--Execute.timeout=45", code=1)
     assert re.findall(r"for student '(.*)'", said) == ["e-exits"], said  # reported, and the others were graded
     return course
@@ -197,11 +198,11 @@ def test_deleted_tests_are_put_back(courses):
 
 @pytest.mark.parametrize("student", ["h-loses-metadata", "i-copies-cells"])
 def test_cells_that_were_copied_or_lost_their_metadata_are_found_and_graded(courses, student):
-    course = courses["dqn"]
-    assert points(course, "dqn", student) == (20, 20)
-    graded = nbformat.read(course / f"autograded/{student}/dqn/dqn.ipynb", as_version=4)
+    course = courses["ppo"]
+    assert points(course, "ppo", student) == (20, 20)
+    graded = nbformat.read(course / f"autograded/{student}/ppo/ppo.ipynb", as_version=4)
     ids = [cell.metadata.nbgrader.grade_id for cell in graded.cells if cell.metadata.get("nbgrader")]
-    wanted = [c.metadata.nbgrader.grade_id for c in mutation.source("dqn").cells if "nbgrader" in c.metadata]
+    wanted = [c.metadata.nbgrader.grade_id for c in mutation.source("ppo").cells if "nbgrader" in c.metadata]
     assert sorted(ids) == sorted(wanted)
     answers = [c.source for c in graded.cells if c.cell_type == "markdown" and c.metadata.get("nbgrader")]
     assert len(answers) == 2 and all("BEGIN SOLUTION" in answer for answer in answers)
