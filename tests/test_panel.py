@@ -5,7 +5,7 @@ import pytest
 
 from rlkit import explore
 from rlkit.explore.controls import allowed, choice, nearest, slider
-from rlkit.explore.panel import Explorer, Grip
+from rlkit.explore.panel import Explorer, Grip, distance
 from rlkit.language import say
 from rlkit.plotting import picture
 
@@ -74,6 +74,34 @@ def test_dragging_moves_the_controls_to_what_they_allow():
     panel.image.answer({"x": 0.5, "y": 0.5, "phase": "up"})
     panel.image.answer({"x": 0.5, "y": 0.5, "phase": "move"})
     assert panel.values() == {"a": 10, "b": -2.0, "kind": "one"}
+
+
+def test_of_several_grips_the_pointer_takes_the_one_with_the_nearest_line_and_keeps_it():
+    figure, ax = picture()
+    (low,), high = ax.plot([0, 10], [1, 1]), ax.axhline(3)
+    ax.set(xlim=(0, 10), ylim=(0, 4))
+
+    def draw(a, b):
+        low.set_ydata([a, a])
+        high.set_ydata([b, b])
+        return ""
+
+    grips = [Grip(ax, y="a", line=low), Grip(ax, y="b", line=high)]
+    controls = dict(a=slider("a", 1.0, 0.0, 4.0, 0.1), b=slider("b", 3.0, 0.0, 4.0, 0.1))
+    panel = Explorer("two_lines", {}, figure, draw, grips=grips, **controls)
+    panel.point(ax, 5, 1.5)
+    assert panel.values() == {"a": 1.5, "b": 3.0}
+    panel.point(ax, 5, 2.5)
+    assert panel.values() == {"a": 1.5, "b": 2.5}
+    left, bottom, right, top = panel.image.areas[0]
+    for phase, height in (("down", 0.3), ("move", 0.9), ("up", 0.9)):  # past the other line
+        panel.image.answer({"x": (left + right) / 2, "y": bottom + height * (top - bottom), "phase": phase})
+    assert panel.values() == {"a": 3.6, "b": 2.5}
+
+
+@pytest.mark.parametrize("corners", [[[3.0, 4.0]], [[3.0, 4.0], [3.0, 9.0]], [[5.0, -9.0], [5.0, 9.0], [99.0, 9.0]]])
+def test_the_distance_to_a_line_is_that_to_its_nearest_point(corners):
+    assert distance(np.zeros(2), np.array(corners)) == pytest.approx(5)
 
 
 def test_a_covered_panel_shows_nothing_of_itself():

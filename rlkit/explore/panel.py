@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import ipywidgets as widgets
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from rlkit.explore.controls import accepted, nearest, typed
 from rlkit.language import say
@@ -24,13 +26,15 @@ def still_legend(ax, **options):
 class Grip:
     """Axes that the reader can drag in. The pointer's x, its y or both become the value of the control of that name.
 
-    `at(x, y)` is for anything else: it turns a point in data units into {name of a control: number}.
+    `at(x, y)` is for anything else: it turns a point in data units into {name of a control: number}. If several grips
+    share their axes, the pointer takes the one whose `line` is nearest to where it goes down.
     """
 
     ax: Axes
     x: str = ""
     y: str = ""
     at: Callable | None = None
+    line: Line2D | None = None
 
     def values(self, x, y):
         """The numbers that a point asks for -> {name of a control: number}."""
@@ -40,6 +44,13 @@ class Grip:
     def area(self):
         """Where the axes lie: [left, bottom, right, top] as shares of the figure."""
         return [float(edge) for edge in self.ax.get_position().extents]
+
+    def distance(self, x, y):
+        """How far a point in data units is from the line, in pixels; 0 without a line."""
+        if self.line is None:
+            return 0.0
+        corners = self.line.get_transform().transform(np.column_stack(self.line.get_data(orig=False)))
+        return distance(self.ax.transData.transform((x, y)), corners)
 
 
 class Explorer(Panel):
@@ -116,16 +127,23 @@ class Explorer(Panel):
     def pointed(self, x, y, phase):
         """The pointer is at a place of the picture: shares of its width and height, from the lower left corner."""
         if phase == "down":
-            inside = (grip for grip in self.grips if within(grip.area(), x, y))
-            self.held = next(inside, None)
+            ax = next((grip.ax for grip in self.grips if within(grip.area(), x, y)), None)
+            self.held = self.taken(ax, *data_point(ax, x, y)) if ax else None
         if self.held is not None and phase in ("down", "move"):
-            self.point(self.held.ax, *data_point(self.held.ax, x, y))
+            self.drag(self.held, *data_point(self.held.ax, x, y))
         if phase == "up":
             self.held = None
 
     def point(self, ax, x, y):
         """Do what a pointer does at a point of `ax`, in data units: move the controls that can be dragged there."""
-        grip = next(grip for grip in self.grips if grip.ax is ax)
+        self.drag(self.taken(ax, x, y), x, y)
+
+    def taken(self, ax, x, y):
+        """The grip that a pointer takes which goes down at a point of `ax`, in data units."""
+        return min((grip for grip in self.grips if grip.ax is ax), key=lambda grip: grip.distance(x, y))
+
+    def drag(self, grip, x, y):
+        """Move the controls of a grip to where a point in data units puts them."""
         self.move(**{name: nearest(self.controls[name], value) for name, value in grip.values(x, y).items()})
 
 
@@ -147,6 +165,14 @@ def data_point(ax, x, y):
     left, bottom, right, top = ax.get_position().extents
     inside = min(max(x, left), right), min(max(y, bottom), top)
     return ax.transData.inverted().transform(ax.figure.transFigure.transform(inside))
+
+
+def distance(point, corners):
+    """How far a point `[2]` is from a line through `corners` `[N, 2]`, all in pixels -> a number."""
+    start = corners[:-1] if len(corners) > 1 else corners
+    piece = np.diff(corners, axis=0) if len(corners) > 1 else np.zeros_like(corners)
+    along = ((point - start) * piece).sum(-1) / np.maximum((piece**2).sum(-1), 1e-12)
+    return np.nanmin(np.hypot(*(point - start - along.clip(0, 1)[:, None] * piece).T))
 
 
 def checked(name, settings, controls):
