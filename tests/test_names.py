@@ -15,9 +15,9 @@ CHAPTER = Path(__file__).parent.parent / "lectures" / "01_overview.ipynb"
 
 
 def table_of_names(markdown):
-    """The rows of the first table whose header contains "CleanRL": one {header: cell} each."""
+    """The rows of the first table whose header contains "elsewhere": one {header: cell} each."""
     lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in markdown.splitlines() if "|" in line]
-    starts = [number for number, cells in enumerate(lines) if "CleanRL" in cells]
+    starts = [number for number, cells in enumerate(lines) if "elsewhere" in cells]
     if not starts:
         return []
     header, _, *rows = lines[starts[0] :]
@@ -32,7 +32,7 @@ def known_names():
 
 
 def test_a_table_is_found_and_a_wrong_name_is_not_known():
-    text = "words\n\n| what | rlkit | CleanRL |\n| --- | --- | --- |\n| γ | `gamma` | `gamma` |\n| K | `n_epochs` | x |"
+    text = "words\n\n| what | rlkit | elsewhere |\n| --- | --- | --- |\n| γ | `gamma` | `gamma` |\n| K | `n_epochs` | x |"
     assert [row["rlkit"] for row in table_of_names(text)] == ["`gamma`", "`n_epochs`"]
     assert {"gamma", "clip_coef", "replay_size", "gae_lambda"} <= known_names() and "n_epochs" not in known_names()
 
