@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 
+import links
 import nbformat
 import pytest
 from mutation import ROOT
@@ -26,19 +27,20 @@ def prose(path):
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-def anchors(text):
-    """The anchors that GitHub gives to the headings of a page."""
-    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+def anchors(path, text):
+    """The anchors of a page. JupyterLab and GitHub name those of headings differently, so `<a id="...">` counts."""
+    if path.suffix == ".ipynb":
+        return {f"cell-id={cell.id}" for cell in nbformat.read(path, as_version=4).cells}
+    return set(re.findall(r'<a id="([\w-]+)"></a>', text))
 
 
 def broken_links(path, text):
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for _, link, _ in links.LINK.findall(text):
         target, _, anchor = link.partition("#")
         if "://" in link:
             continue
-        page = path.parent / target
-        if not page.exists() or (anchor and anchor not in anchors(prose(page) if target else text)):
+        page = path.parent / target if target else path
+        if (target and not page.exists()) or (anchor and anchor not in anchors(page, prose(page) if target else text)):
             yield link
 
 
@@ -70,9 +72,11 @@ def missing_names(path, text):
 
 def test_a_missing_file_name_or_heading_is_found():
     page = LECTURES / "page.md"
-    text = """[a](absent.md) [b](teaching.md#timing) [c](teaching.md#absent) `rlkit/dqn.py` `rlkit/gone.py` `live.py`
+    text = """[a](absent.md) [b](slides.md#errata) [c](slides.md#absent "words") [d](#here) <a id="here"></a> [e](#gone)
+        [f](02_dqn.ipynb#cell-id=replay) [g](02_dqn.ipynb#cell-id=gone) `rlkit/dqn.py` `rlkit/gone.py` `live.py`
         `absent.py` `rlkit.absent` `rlkit.functional.gae` `rlkit.functional.absent` rlkit.Run `explore.absent`"""
-    assert list(broken_links(page, text)) == ["absent.md", "teaching.md#absent"]
+    missing = ["absent.md", "slides.md#absent", "#gone", "02_dqn.ipynb#cell-id=gone"]
+    assert list(broken_links(page, text)) == missing
     wrong = ["absent", "absent.py", "rlkit.absent", "rlkit.functional.absent", "rlkit/gone.py"]
     assert sorted(missing_names(page, text)) == wrong
 
@@ -85,6 +89,52 @@ def test_links_lead_somewhere(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_a_page_mentions_of_rlkit_exists(path):
     assert list(missing_names(path, prose(path))) == []
+
+
+def test_the_links_carry_the_numbers_of_what_they_lead_to():
+    assert list(links.updated()) == [], "run: python tests/links.py"
+
+
+def test_a_number_that_is_no_longer_right_is_found_and_put_right():
+    chapters = links.chapters()
+    right = "[section 5](#cell-id=target-network) [chapter 2, section 7](02_dqn.ipynb#cell-id=replay)"
+    wrong = "[section 4](#cell-id=target-network) [chapter 3, section 1](02_dqn.ipynb#cell-id=replay)"
+    assert links.renewed(wrong, "02_dqn.ipynb", chapters, {}) == right
+    dotted = "[2.9](02_dqn.ipynb#cell-id=replay) [(9)](04_a3c.ipynb#cell-id=one-loss) [8. Old](#cell-id=huber)"
+    title = "[9. An error of a hundred](#cell-id=huber)"
+    now = "[2.7](02_dqn.ipynb#cell-id=replay) [(4)](04_a3c.ipynb#cell-id=one-loss) " + title
+    assert links.renewed(dotted, "02_dqn.ipynb", chapters, {}) == now
+
+
+def test_a_mention_that_is_no_link_is_found():
+    text = "As chapter 3 and Baird 1995 say; [section 2](#x). In 2015, `chapter 4`, $section 5$; Mnih et al. (2013). "
+    text += "Sections 6"
+    assert links.unlinked(text) == ["chapter 3", "Baird 1995", "Mnih et al. (2013", "Sections 6"]
+
+
+@pytest.mark.parametrize("page", [*links.FILES, *links.PAGES])
+def test_every_mention_of_a_chapter_a_section_or_a_paper_is_a_link(page):
+    text = "\n".join(line for line in prose(LECTURES / page).splitlines() if not line.startswith("#"))
+    assert links.unlinked(text) == []
+
+
+@pytest.mark.parametrize("chapter", links.chapters(), ids=lambda chapter: chapter.file)
+def test_every_mention_of_an_equation_further_away_is_a_link(chapter):
+    assert sum(map(len, chapter.equations.values())) >= 2
+    assert list(links.unlinked_equations(chapter)) == []
+
+
+@pytest.mark.parametrize("chapter", links.chapters(), ids=lambda chapter: chapter.file)
+def test_each_section_of_a_chapter_links_to_its_neighbours_and_to_the_other_chapters(chapter):
+    cells = {cell["id"]: links.source(cell) for cell in chapter.cells}
+    sections = list(chapter.sections)
+    for before, section, after in zip([None, *sections], sections, [*sections[1:], None], strict=False):
+        line = re.search(r"\A## .+\n\n<sub>(.+)</sub>\n", cells[section])[1]
+        steps = [anchor for anchor in (before, "contents", after) if anchor]
+        assert re.findall(r"\(#cell-id=([\w-]+)\)", line) == steps
+        neighbours = [n for n in (chapter.number - 1, chapter.number + 1) if 1 <= n <= 4]
+        assert re.findall(r"\[chapter (\d)\]", line) == [str(n) for n in neighbours]
+    assert chapter.cells[-1]["id"] == "next" and "start.md" in cells["next"] and "glossary.md" in cells["top"]
 
 
 @pytest.mark.parametrize("chapter", ["02_dqn", "03_ppo", "04_a3c"])
@@ -137,17 +187,18 @@ def test_the_controls_that_the_guide_asks_for_have_these_names():
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_section_has_its_row_in_the_slide_map(chapter):
-    rows = {row.split("|")[1].strip() for row in SLIDES.splitlines() if row.startswith("| ")}
+    text = links.LINK.sub(r"\1", SLIDES)
+    rows = {row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ")}
     assert [heading for heading in headings(CHAPTERS[chapter]) if heading not in rows] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_section_names_the_slides_that_the_map_gives_it(chapter):
-    rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|$", SLIDES, re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|$", links.LINK.sub(r"\1", SLIDES), re.MULTILINE))
     for cell in CHAPTERS[chapter].cells:
         heading = re.match(r"## (.+)", cell.source)
         if heading:
-            named = re.search(r"^\*\[Slides? ([\d, and]+)\]\(slides\.md\)", cell.source, re.MULTILINE)
+            named = re.search(r"^\*\[Slides? ([\d, and]+)\]\(slides\.md#slide-\d+\)", cell.source, re.MULTILINE)
             there = re.findall(r"\d+", named[1]) if named else []
             assert there == re.findall(r"(?:^|; )(\d+) ", rows[heading[1]]), heading[1]
 
