@@ -293,3 +293,17 @@ def test_every_public_name_exists():
     assert all(hasattr(plotting, name) for name in plotting.__all__) and len(set(plotting.__all__)) == len(
         plotting.__all__
     )
+
+
+def test_ticks_are_printed_as_in_a_textbook_and_leave_room_for_each_other():
+    figure, (left, right) = plotting.picture(2, width=6)
+    left.plot([0, 60_000], [-12_000, 0.5])
+    right.loglog([1e-6, 1, 1e6], [0.01, 1, 1e4])
+    figure.draw_without_rendering()
+    printed = [
+        [text.get_text() for text in axis.get_ticklabels()] for ax in (left, right) for axis in (ax.xaxis, ax.yaxis)
+    ]
+    assert {"0", "50,000"} <= set(printed[0]) and "−10,000" in printed[1]
+    assert "10⁻⁶" in printed[2] and {"0.01", "10,000"} <= set(printed[3])
+    boxes = [text.get_window_extent() for text in left.get_xticklabels()]
+    assert len(boxes) >= 2 and all(one.x1 < next.x0 for one, next in zip(boxes, boxes[1:]))

@@ -7,15 +7,18 @@ style, so that nothing is told by colour alone.
 """
 
 import io
+import re
 
 import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, LogFormatterSciNotation, ScalarFormatter
 from PIL import Image  # comes with matplotlib
 
 from rlkit.experiments.statistics import bootstrap_interval, interquartile_mean
+from rlkit.language import number
 from rlkit.plotting.alt_text import alt_text
 from rlkit.plotting.painter import painted
 
@@ -93,6 +96,15 @@ class Picture(Figure):
 
     alt = None
 
+    def draw(self, renderer):
+        """Draw the figure, its ticks as a textbook prints them."""
+        for axis in (axis for ax in self.axes for axis in (ax.xaxis, ax.yaxis)):
+            if better := TICKS.get(type(axis.get_major_formatter())):
+                axis.set_major_formatter(better())
+            if type(axis.get_major_locator()) is AutoLocator and axis.axis_name == "x":
+                axis.set_major_locator(Places())
+        super().draw(renderer)
+
     @painted
     def _repr_png_(self):
         return self.png(), {"alt": alt_text(self)}
@@ -102,6 +114,34 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=DPI)
         return compact(buffer.getvalue())
+
+
+class Ticks(ScalarFormatter):
+    """Numbers on a linear axis, with commas: 10,000."""
+
+    def __call__(self, x, pos=None):
+        whole, point, rest = super().__call__(x, pos).partition(".")
+        return re.sub(r"(?<=\d)(?=(\d{3})+$)", ",", whole) + point + rest
+
+
+class Places(AutoLocator):
+    """Where the numbers of a horizontal axis stand: as many as there is room for, since commas take room."""
+
+    def __call__(self):
+        letters = max(len(f"{end:,.0f}") for end in self.axis.get_view_interval())
+        room = 3 * self.axis.get_tick_space() / max(3, 1.2 + 0.65 * letters)  # in numbers; a letter is 0.65 high
+        self.set_params(nbins=min(max(int(room), 1), 9))
+        return super().__call__()
+
+
+class LogTicks(LogFormatterSciNotation):
+    """Numbers on a logarithmic axis: 0.01, 1, 10,000, 10⁶."""
+
+    def __call__(self, x, pos=None):
+        return number(float(x), ".3g") if super().__call__(x, pos) else ""
+
+
+TICKS = {ScalarFormatter: Ticks, LogFormatterSciNotation: LogTicks}  # matplotlib's own, and what replaces them
 
 
 def compact(png):
