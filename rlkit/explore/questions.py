@@ -1,0 +1,354 @@
+"""The questions of the chapters, by name: what is asked, and what is said when the answer is shown.
+
+This file holds words only. The numbers in {places} and the answers themselves are computed, in `rlkit.explore.truths`,
+from what the explorers and the figures show. Texts are HTML, except options, which are names of buttons.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A line of numbers: its label, its ends, and the numbers printed along it. `form` is how one of them is said."""
+
+    low: float
+    high: float
+    label: str = ""
+    log: bool = False
+    ticks: tuple = ()
+    form: str = "{value:g}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """One of several options is right. `options` maps each to what is said to someone who chose it in error."""
+
+    chapter: int
+    question: str
+    options: dict[str, str]
+    answer: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """The reader guesses a number on a line. A guess counts as right within `near`: a distance, or a factor if `log`.
+
+    `marks` are numbers that are known beforehand and stand on the line, with their names.
+    """
+
+    chapter: int
+    question: str
+    line: Axis
+    near: float
+    answer: str
+    because: str
+    marks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The reader draws a curve through `points` places along x. It counts as right if it is `near` on average.
+
+    `near` is a share of the height of the picture. `truth` and `given` are the names of the right curve and of one that
+    is shown from the beginning.
+    """
+
+    chapter: int
+    question: str
+    x: Axis
+    y: Axis
+    truth: str
+    given: str
+    answer: str
+    because: str
+    points: int = 9
+    near: float = 0.1
+
+
+SHARE = Axis(0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), form="{value:.0%}")
+
+QUESTIONS = {
+    # Chapter 1 --------------------------------------------------------------------------------------------------------
+    "rows": Number(
+        chapter=1,
+        question="The number of rows in its table is a 1 with many zeros. How many zeros?",
+        line=Axis(1, 100_000, "zeros", log=True, ticks=(1, 10, 100, 1_000, 10_000, 100_000), form="{value:,.0f}"),
+        marks={"atoms": "atoms in the universe"},
+        near=3,
+        answer="It has {value:,.0f} zeros.",
+        because="Each of the {pixels:,} bytes has 256 values. Most of these pictures never occur. Those that do are "
+        "still too many, and hardly any occurs twice.",
+    ),
+    "median": Options(
+        chapter=1,
+        question="A3C with an LSTM is first by the mean. Which place does it take by the median?",
+        options={
+            "the first": "The median does not see how enormous its largest scores are.",
+            "the second": "",
+            "the fourth": "",
+            "the last": "It is good in many games, and enormous in a few.",
+        },
+        answer="By the median it takes place {place} of {methods}.",
+        because="Ahead of it are {ahead}. A few enormous scores carry its mean.",
+    ),
+    "acer": Options(
+        chapter=1,
+        question="By games won, ACER is far ahead of PPO. Who is ahead by the median over the same games?",
+        options={
+            "A2C": "It wins a single game, and its median is by far the lowest.",
+            "PPO": "",
+            "ACER, but only just": "",
+            "ACER, by a similar margin": "A game that is won by one point counts as a whole game.",
+        },
+        answer="PPO is ahead by the median, {ppo:.0f} % to {acer:.0f} %.",
+        because="The interquartile mean agrees. Which of the two has the higher mean depends on Video Pinball alone.",
+    ),
+    "unseen": Curve(
+        chapter=1,
+        question="Draw the mean return on the beginnings that the network has never seen.",
+        x=Axis(1, 48, "beginnings that it learned from, of 64", log=True, ticks=(1, 2, 4, 8, 16, 32, 48)),
+        y=Axis(-1, 1, "mean return", ticks=(-1, -0.5, 0, 0.5, 1), form="{value:.2g}"),
+        truth="on unseen beginnings: five seeds, and their median",
+        given="a paddle that pays no attention",
+        answer="After four beginnings it gets {four:.2f}. After 32 it still loses {lost:.0%} of the unseen games.",
+        because="Four games can be won by four sequences of buttons. Little in them says that the ball matters.",
+        points=7,
+    ),
+    # Chapter 2 --------------------------------------------------------------------------------------------------------
+    "mc_td": Options(
+        chapter=2,
+        question="Both learn with α = 0.3, from v̂ = 0, for forty walks. Whose error <i>J</i>(<i>w</i>) is lower?",
+        options={
+            "TD’s, all the way": "TD is biased as long as v̂ is wrong.",
+            "MC’s at first, then TD’s": "",
+            "TD’s at first, then MC’s": "It is the other way round.",
+            "MC’s, all the way": "MC has no bias, but its noise stays.",
+        },
+        answer="MC’s is lower at first, and TD’s in the end: {td:.2f} to {mc:.2f} over the last ten walks.",
+        because="MC has no bias to get rid of, but its noise never ends. TD must first carry the reward back, state by "
+        "state.",
+    ),
+    "divergence": Options(
+        chapter=2,
+        question="With γ = 0.9 and α = 0.1, where does <i>w</i> go from 1?",
+        options={
+            "to infinity": "",
+            "to 0": "It would be right there, and yet the updates lead away from it. Divergence needs no noise.",
+            "to a number between 0 and 1": "The only place where it could rest is 0.",
+            "it stays at 1": "The error is not 0 there, so <i>w</i> moves.",
+        },
+        answer="<i>w</i> goes to infinity. After {updates} updates it is {end:.2g}.",
+        because="Each update multiplies <i>w</i> by {factor:.2f}. The target is 1.8 <i>w</i>: it runs away faster than "
+        "<i>w</i> can follow.",
+    ),
+    "alias": Curve(
+        chapter=2,
+        question="The grey line is DQN with a real copy, renewed every 16 updates. Draw the return with the bug.",
+        x=Axis(0, 30, "agent steps, thousands", ticks=(0, 10, 20, 30)),
+        y=Axis(0, 300, "return, mean of 20 episodes", ticks=(0, 100, 200, 300), form="{value:.0f}"),
+        truth="with the bug: five seeds, and their median",
+        given="without the bug, median",
+        answer="It learns. The five runs end between {low:.0f} and {high:.0f}, and between {sound_low:.0f} and "
+        "{sound_high:.0f} with a real copy.",
+        because="That is how the bug survives in public code for years: the return alone does not show it.",
+    ),
+    "largest": Number(
+        chapter=2,
+        question="How large is the largest of the ten estimates, on average?",
+        line=Axis(-1, 3, ticks=(-1, 0, 1, 2, 3), form="{value:.2f}"),
+        near=0.25,
+        answer="It is {value:.2f}.",
+        because="Each estimate is honest, but the choice is not. The maximum picks the luckiest one.",
+    ),
+    "memory_size": Number(
+        chapter=2,
+        question="A batch of 32 is to be worth 16 independent samples. How many transitions must the memory hold?",
+        line=Axis(32, 20_000, "transitions", log=True, ticks=(32, 100, 1_000, 10_000), form="{value:,.0f}"),
+        near=2,
+        answer="It must hold about {value:,.0f}.",
+        because="What counts is how many independent stretches of play the memory spans. A memory of 32 shuffles the "
+        "same 32 neighbours.",
+    ),
+    "priority": Options(
+        chapter=2,
+        question="Which minibatches of 32 estimate the mean of δ with less spread?",
+        options={
+            "those drawn uniformly": "Both are right on average. But uniform draws often miss the few large errors.",
+            "those drawn by priority": "",
+            "neither: the weights undo the priorities": "The weights undo the bias, not the gain in precision.",
+        },
+        answer="Those drawn by priority spread less: {prioritized:.2f} to {uniform:.2f}.",
+        because="The few large errors decide the spread. Prioritized batches contain them more often, each with a "
+        "smaller weight.",
+    ),
+    "time_limit": Options(
+        chapter=2,
+        question="What do you see after 30,000 steps?",
+        options={
+            "the return reaches 100, and Q is too low": "",
+            "the return reaches 100, and Q is right": "The bug changes every target before a stop.",
+            "the return stays near 50": "To act well one needs the order of the values, not their size.",
+            "Q diverges": "The bug cuts targets short, so they cannot run away.",
+        },
+        answer="The return reaches {broken_return:.0f}, and Q is {broken:.0f}. Without the bug Q is {sound:.0f}.",
+        because="A greedy policy needs the order of the values, not their size. The stop takes from every value what "
+        "would have come later.",
+    ),
+    # Chapter 3 --------------------------------------------------------------------------------------------------------
+    "reuse": Options(
+        chapter=3,
+        question="The batch is used 64 times. Which of the three still improve the return?",
+        options={
+            "none of them": "One of them hardly leaves the policy that made the batch.",
+            "all three": "What the batch promises is not what the policy gets.",
+            "the two with the correction": "The correction is right on average, and very noisy far from the old "
+            "policy.",
+            "only the one with the correction and the limit": "",
+        },
+        answer="Only the one with the limit. It ends above its beginning in {clipped} of {seeds} seeds, the corrected "
+        "one in {ratio}, and the one without a correction in {no_ratio}.",
+        because="The limit keeps the policy near the one that made the batch.",
+    ),
+    "wrong_sign": Number(
+        chapter=3,
+        question="Ten samples of <i>q</i>: in how many of 500 repeats does the weighted estimate have the wrong sign?",
+        line=SHARE,
+        near=0.1,
+        answer="In {value:.0%} of them.",
+        because="Importance sampling is unbiased: it is right on average. But a few batches with a huge weight carry "
+        "this average, and most batches contain no such sample.",
+    ),
+    "kl_factor": Number(
+        chapter=3,
+        question="By which factor can the KLs of the two steps differ?",
+        line=Axis(1, 1_000, "factor", log=True, ticks=(1, 10, 100, 1_000), form="{value:,.3g}"),
+        near=2,
+        answer="By a factor of {value:.0f}: the KL goes from {least:.4f} to {largest:.4f}.",
+        because="To make a rare action rarer changes little. To make it common, at the expense of the frequent one, "
+        "changes a lot.",
+    ),
+    "maximiser": Options(
+        chapter=3,
+        question="The batch is small, and the price β is almost zero. Where is the maximiser of (10)?",
+        options={
+            "near 0, short of the best step": "Almost nothing holds the step back.",
+            "near the best step": "The batch does not know the truth. It bets on what was lucky in it.",
+            "far beyond the best step": "",
+        },
+        answer="Far beyond the best step: at {found:.1f}, where {best:.1f} would be best.",
+        because="A batch’s own best policy bets on what was lucky in it. Here the batch promises {promised:.2f}, and "
+        "the truth is {true:.2f}: worse than not to move at all.",
+    ),
+    "without_min": Number(
+        chapter=3,
+        question="With the min, {with_min:.0%} of the samples have no gradient. How many have none without it?",
+        line=SHARE,
+        marks={"with_min": "with the min"},
+        near=0.08,
+        answer="Without the min {value:.0%} have none.",
+        because="{stuck:.0%} of the samples have moved the wrong way, and now nothing brings them back.",
+    ),
+    "broadcast": Options(
+        chapter=3,
+        question="What do you see after 30,000 steps of CartPole?",
+        options={
+            "an error: the shapes do not fit": "They do fit: broadcasting makes them [B, B], and says nothing.",
+            "the return stays near 20": "Advantages with a useless V are noisy, but they are still advantages.",
+            "the return rises as without the bug": "",
+            "V diverges": "V is fitted to returns, which stay finite.",
+        },
+        answer="The return rises to {broken_return:.0f}, and to {sound_return:.0f} without the bug. But V is the same "
+        "in every state.",
+        because="The number with the least squared error to all returns at once is their mean. Advantages with a flat "
+        "V are still advantages.",
+    ),
+    # Chapter 4 --------------------------------------------------------------------------------------------------------
+    "segment": Number(
+        chapter=4,
+        question="How many steps does the best segment have?",
+        line=Axis(1, 200, "steps", log=True, ticks=(1, 3, 10, 30, 100, 200), form="{value:.0f}"),
+        near=1.6,
+        answer="It has about {value:.0f} steps.",
+        because="The bias, 5 · 0.79<sup><i>n</i></sup>, has faded by then. From there on, each step only adds noise.",
+    ),
+    "too_sure": Number(
+        chapter=4,
+        question="How many of the forty learners end up sure of a wrong action?",
+        line=Axis(0, 40, "learners", ticks=(0, 10, 20, 30, 40), form="{value:.0f}"),
+        near=4,
+        answer="{value:.0f} of them do.",
+        because="The gradient is right on average. But these learners met the sure ½ before the rare 10, and then they "
+        "hardly ever tried the first action again.",
+    ),
+    "staleness": Options(
+        chapter=4,
+        question="With two workers, what will the mean staleness be?",
+        options={
+            "about 0: they hardly ever collide": "Staleness needs no collision.",
+            "about 1": "",
+            "about 10": "",
+            "it depends on the length of a segment": "A longer segment makes both workers slower alike.",
+        },
+        answer="It is about {mean:.1f}.",
+        because="Between two pushes of one worker the other one pushes once, on average.",
+    ),
+    "sixteen": Number(
+        chapter=4,
+        question="Sixteen workers, each gradient fifteen updates old: how many times as fast as one worker do they "
+        "solve CartPole?",
+        line=Axis(0, 20, "times as fast", ticks=(0, 4, 8, 12, 16, 20), form="{value:.1f}"),
+        near=1.5,
+        answer="They are {value:.1f} times as fast, in the median of {seeds} seeds.",
+        because="They make sixteen times as many steps per second. But they need {more:.1f} times as many steps, and "
+        "{failed} of the {seeds} seeds did not get there.",
+    ),
+    "waiting": Curve(
+        chapter=4,
+        question="One worker makes about {one:.0f} steps per second, and the machine has two cores. Draw what more "
+        "workers make.",
+        x=Axis(1, 16, "W, workers", log=True, ticks=(1, 2, 4, 8, 16)),
+        y=Axis(0, 6_000, "steps per second", ticks=(0, 2_000, 4_000, 6_000), form="{value:,.0f}"),
+        truth="measured",
+        given="in proportion to W",
+        answer="Sixteen workers make {rate:,.0f} steps per second, {times:.1f} times as many as one.",
+        because="A worker that waits needs no core: meanwhile another one computes. The gain ends when the cores are "
+        "busy.",
+        points=5,
+    ),
+    "no_velocity": Options(
+        chapter=4,
+        question="Can a policy that sees only the present balance the pole at all?",
+        options={
+            "yes: 500 steps, as with velocities": "",
+            "half of the time: about 250 steps": "",
+            "a little: about 50 steps": "",
+            "no: about 20 steps, like random play": "To push towards the side where the pole leans is better than "
+            "nothing.",
+        },
+        answer="A little: the five runs end between {low:.0f} and {high:.0f} steps.",
+        because="A policy without a memory can push towards the side where the pole leans. But it brakes too late, so "
+        "the pole swings wider and wider.",
+    ),
+    "five_games": Number(
+        chapter=4,
+        question="Add up the scores of A3C with an LSTM over the 57 games. What share comes from its five best games?",
+        line=SHARE,
+        near=0.1,
+        answer="Its five best games make {value:.0%} of the sum.",
+        because="The best one alone, {game}, gives {score:,.0f} %. The median does not see how large these scores are.",
+    ),
+    "shared_network": Options(
+        chapter=4,
+        question="After 30,000 steps, what does the return say about the bug?",
+        options={
+            "nothing: with and without it, the seeds lie among each other": "",
+            "it is about half of what it was": "",
+            "it stays near 20": "The workers’ gradients still point in roughly the right direction.",
+        },
+        answer="Nothing: the five returns end between {low:.0f} and {high:.0f}, and without the bug between "
+        "{sound_low:.0f} and {sound_high:.0f}.",
+        because="Only the policy that acted gives the bug away. It differs from the one whose gradient is taken by "
+        "{kl:.2f} nats on average, and should not differ at all.",
+    ),
+}

@@ -1,0 +1,279 @@
+"""The answers to the questions, one function for each, from the numbers that the explorers and the figures show.
+
+Each function returns a dictionary: the answer, and the other numbers that the words of `rlkit.explore.questions` have
+places for. The answer is one of these:
+- `right`, the place of the right option, counted from 0;
+- `value`, the number that is asked for;
+- `curve`, a pair of lists, x and y. Beside it `seeds`, a list of such pairs, and `given`, the pair that is shown before.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+
+from rlkit.experiments import published
+from rlkit.experiments.museum import medians
+from rlkit.experiments.stored import stored
+from rlkit.explore.atari49 import standings
+from rlkit.explore.beta import LINE, along_the_line
+from rlkit.explore.clip_epsilon import shares
+from rlkit.explore.divergence import semi_gradient_run
+from rlkit.explore.entropy_bonus import BETAS, RATES, SEEDS, learn, outcomes
+from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates
+from rlkit.explore.priority import td_errors, weighted_means
+from rlkit.explore.replay import effective_size, minibatches, stream
+from rlkit.explore.t_max import LENGTHS, errors
+from rlkit.explore.trust_region import circle, kl
+from rlkit.explore.value_estimation import FEATURES, walks
+from rlkit.explore.value_estimation import errors as value_errors
+from rlkit.explore.value_estimation import learn as learn_values
+from rlkit.explore.worker_model import speed_ups, staleness_shares
+
+
+@cache
+def truth(name):
+    """The answer to the question of this name, and the numbers for its words -> dict."""
+    return globals()[name]()
+
+
+def nearest(value, options):
+    """The place of the option that a number is nearest to, by ratio, or -1 if it is far from all of them."""
+    ratios = [abs(math.log(value / option)) for option in options]
+    return int(np.argmin(ratios)) if min(ratios) < math.log(1.5) else -1
+
+
+def ends(runs):
+    """The returns at the end of each seed's run, from the lowest to the highest -> list."""
+    return sorted(run["returns"][-1] for run in runs)
+
+
+# Chapter 1 ----------------------------------------------------------------------------------------------------------
+
+
+def rows():
+    pixels = 4 * 42 * 42
+    return {"value": pixels * math.log10(256), "pixels": pixels, "atoms": 80}
+
+
+def median():
+    table = published.table(published.atari57())
+    order = sorted(table, key=lambda method: -table[method][1])
+    place = order.index("A3C, LSTM") + 1
+    return {
+        "right": {1: 0, 2: 1, 4: 2, len(order): 3}[place],
+        "place": place,
+        "methods": len(order),
+        "ahead": "; ".join(order[: place - 1]),
+    }
+
+
+def acer():
+    numbers, _, _ = standings()
+    medians = {name: row["median"] for name, row in numbers.items()}
+    right = ["A2C", "PPO", "ACER"].index(max(medians, key=medians.get))
+    return {"right": right, **{name.lower(): value for name, value in medians.items()}}
+
+
+def unseen():
+    runs, _ = stored("overfitting")
+    counts = [int(count) for count in runs]
+    scores = np.array([[run["unseen"] for run in seeds] for seeds in runs.values()])  # [count, seed]
+    median = dict(zip(counts, np.median(scores, 1)))
+    return {
+        "curve": (counts, list(median.values())),
+        "seeds": [(counts, column.tolist()) for column in scores.T],
+        "given": (counts, [-0.75] * len(counts)),
+        "four": median[4],
+        "lost": (1 - median[32]) / 2,  # a game won counts 1, a game lost -1
+    }
+
+
+# Chapter 2 ----------------------------------------------------------------------------------------------------------
+
+
+def mc_td():
+    features = FEATURES["one for each state"]
+    error = value_errors(learn_values(features, walks(40, 10, 0), 0.3), features)  # [41, 2, seeds]
+    mc, td = np.median(error, axis=2).T
+    early, late = mc[1:6].mean() < td[1:6].mean(), mc[-10:].mean() < td[-10:].mean()
+    right = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}[early, late]
+    return {"right": right, "mc": mc[-10:].mean(), "td": td[-10:].mean()}
+
+
+def divergence():
+    gamma, alpha, updates = 0.9, 0.1, 200
+    end = semi_gradient_run(gamma, alpha, updates)[-1]
+    right = 0 if end > 1e3 else 1 if abs(end) < 1e-3 else 2 if end < 0.99 else 3
+    return {"right": right, "end": end, "updates": updates, "factor": 1 + alpha * (2 * gamma - 1)}
+
+
+def alias():
+    runs, _ = stored("target_network")
+    broken, sound = runs["aliased"], runs["16"]
+    low, *_, high = ends(broken)
+    sound_low, *_, sound_high = ends(sound)
+    return {
+        "curve": (thousands(broken[0]), np.median([run["returns"] for run in broken], axis=0).tolist()),
+        "seeds": [(thousands(run), run["returns"]) for run in broken],
+        "given": (thousands(sound[0]), np.median([run["returns"] for run in sound], axis=0).tolist()),
+        "low": low, "high": high, "sound_low": sound_low, "sound_high": sound_high,
+    }  # fmt: skip
+
+
+def thousands(run):
+    """The steps of a stored run, in thousands -> list."""
+    return [step / 1_000 for step in run["steps"]]
+
+
+def largest():
+    x = np.linspace(-8, 8, 4001)
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    width = x[1] - x[0]
+    below = (np.cumsum(density) - density / 2) * width
+    return {"value": float((x * 10 * below**9 * density).sum() * width)}  # 10 F^9 f is the density of the largest of ten
+
+
+def memory_size():
+    rng, values = np.random.default_rng(0), stream()
+    sizes = np.unique(np.geomspace(32, 20_000, 25).astype(int))
+    worth = [effective_size(minibatches(values, size, 32, 2_000, rng)) for size in sizes]
+    size = math.exp(np.interp(16, np.maximum.accumulate(worth), np.log(sizes)))
+    return {"value": round(size, -2)}
+
+
+def priority():
+    errors = td_errors(seed=0)
+    uniform, prioritized = (weighted_means(errors, alpha, 1.0, 0).std() for alpha in (0.0, 1.0))
+    ratio = prioritized / uniform
+    right = 2 if 0.9 < ratio < 1.1 else 1 if ratio < 1 else 0
+    return {"right": right, "uniform": uniform, "prioritized": prioritized}
+
+
+def time_limit():
+    runs = stored("museum")[0]["truncated as terminated"]
+    (sound_return, sound), (broken_return, broken) = medians(runs["sound"]), medians(runs["broken"])
+    return {
+        "right": 2 if broken_return < 75 else 3 if broken > 150 else 0 if broken < 0.9 * sound else 1,
+        "sound": sound, "broken": broken, "sound_return": sound_return, "broken_return": broken_return,
+    }  # fmt: skip
+
+
+# Chapter 3 ----------------------------------------------------------------------------------------------------------
+
+
+def reuse():
+    runs, _ = stored("reuse")
+    better = {name: sum(seed[-1]["return"] > seed[0]["return"] for seed in seeds) for name, seeds in runs.items()}
+    seeds = len(runs["ratio"])
+    improves = [better[name] > 0.7 * seeds for name in ("no ratio", "ratio", "ratio, clipped")]
+    return {
+        "right": {(0, 0, 0): 0, (1, 1, 1): 1, (0, 1, 1): 2, (0, 0, 1): 3}[tuple(map(int, improves))],
+        "seeds": seeds,
+        "no_ratio": better["no ratio"],
+        "ratio": better["ratio"],
+        "clipped": better["ratio, clipped"],
+    }
+
+
+def wrong_sign():
+    f, mu_p, mu_q = FUNCTIONS["tanh(2x), a soft step"], -1.0, 1.5
+    estimates = final_estimates(f, mu_p, mu_q, 1.0, 10, seed=1)
+    return {"value": float((estimates * exact_mean(f, mu_p) < 0).mean())}
+
+
+def kl_factor():
+    old = np.array([3.0, 0.0])
+    around = kl(old, circle(old, 1.0))
+    return {"value": around.max() / around.min(), "least": around.min(), "largest": around.max()}
+
+
+def maximiser():
+    J, price, true_J = along_the_line(100, 2.0, 0)
+    top, best = int((J - 0.1 * price).argmax()), int(true_J.argmax())
+    found, best_step = LINE[top].item(), LINE[best].item()
+    return {
+        "right": 0 if found < 0.5 * best_step else 2 if found > 1.5 * best_step else 1,
+        "found": found, "best": best_step, "promised": J[top].item(), "true": true_J[top].item(),
+    }  # fmt: skip
+
+
+def without_min():
+    batch, _ = stored("minibatch")
+    ratio, advantages = np.array(batch["ratios"][4]), np.array(batch["advantages"])
+    with_min, without = (shares(ratio, advantages, 0.2, minimum) for minimum in (True, False))
+    return {"value": sum(without), "stuck": without[1], "with_min": sum(with_min)}
+
+
+def broadcast():
+    runs = stored("museum")[0]["[B] minus [B, 1]"]
+    (sound_return, _), (broken_return, explained) = medians(runs["sound"]), medians(runs["broken"])
+    rises = broken_return > 0.8 * sound_return and abs(explained) < 0.1  # V explains nothing: it is flat
+    return {"right": 2 if rises else 1, "sound_return": sound_return, "broken_return": broken_return}
+
+
+# Chapter 4 ----------------------------------------------------------------------------------------------------------
+
+
+def segment():
+    total = [sum(errors(length, value_error=5.0, fading=0.8, noise=1.0)) for length in LENGTHS]
+    return {"value": int(LENGTHS[np.argmin(total)])}
+
+
+def too_sure():
+    policies = learn()[-1, RATES.index(0.5), BETAS.index(0.0)]  # [SEEDS, 3]
+    return {"value": int((outcomes(policies) == 1).sum()), "learners": SEEDS}
+
+
+def staleness():
+    runs = stored("virtual_workers")[0]["runs"]
+    mean = float(staleness_shares(runs["2"]) @ np.arange(201))
+    return {"right": 0 if mean < 0.3 else nearest(mean, [0.01, 1, 10]), "mean": mean}
+
+
+def sixteen():
+    runs = stored("virtual_workers")[0]["runs"]
+    many, one = runs["16"], runs["1"]
+    steps = [np.median([run["total_steps"] for run in seeds]) for seeds in (one, many)]
+    return {
+        "value": float(np.median(speed_ups(runs)[16])),
+        "seeds": len(many),
+        "failed": sum(run["solved"] is None for run in many),
+        "more": steps[1] / steps[0],
+    }
+
+
+def waiting():
+    delayed = stored("real_workers")[0]["delayed"]
+    counts = [int(count) for count in delayed]
+    rates = [delayed[str(count)]["steps_per_second"] for count in counts]
+    return {
+        "curve": (counts, rates),
+        "seeds": [],
+        "given": (counts, [rates[0] * count for count in counts]),
+        "one": round(rates[0], -2), "rate": round(rates[-1], -2), "times": rates[-1] / rates[0],
+    }  # fmt: skip
+
+
+def no_velocity():
+    low, _, median, _, high = ends(stored("memory")[0]["feed-forward"])
+    return {"right": nearest(median, [500, 250, 50, 20]), "low": low, "high": high}
+
+
+def five_games():
+    scores = published.human_normalized(published.atari57(), "a3c_lstm")
+    best = sorted(scores, key=scores.get, reverse=True)
+    return {
+        "value": sum(scores[game] for game in best[:5]) / sum(scores.values()),
+        "game": best[0],
+        "score": scores[best[0]],
+    }
+
+
+def shared_network():
+    runs = stored("museum")[0]["acting on the shared network"]
+    (low, *_, high), (sound_low, *_, sound_high) = ends(runs["broken"]), ends(runs["sound"])
+    overlap = low < sound_high and sound_low < high
+    (sound, _), (broken, kl) = medians(runs["sound"]), medians(runs["broken"])
+    right = 0 if overlap else 2 if broken < 40 else 1
+    return {"right": right, "low": low, "high": high, "sound_low": sound_low, "sound_high": sound_high, "kl": kl}
