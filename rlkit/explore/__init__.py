@@ -4,6 +4,7 @@ A file holds first the model (numbers, no widgets), then the picture (a figure w
 (the controls, and the numbers in words). The explorers that train an agent return a run in the background instead.
 """
 
+from rlkit.explore.ask import answers, ask
 from rlkit.explore.atari49 import atari49
 from rlkit.explore.atari57 import atari57
 from rlkit.explore.beta import beta
@@ -16,7 +17,6 @@ from rlkit.explore.epsilon import epsilon
 from rlkit.explore.importance_sampling import importance_sampling
 from rlkit.explore.max_bias import max_bias
 from rlkit.explore.museum import museum
-from rlkit.explore.predict import predict
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
 from rlkit.explore.saliency import saliency
@@ -28,7 +28,7 @@ from rlkit.explore.worker_model import worker_model
 from rlkit.explore.workers import workers
 
 __all__ = [
-    "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live", "divergence", "entropy_bonus", "epsilon",
-    "importance_sampling", "max_bias", "museum", "predict", "priority", "replay", "saliency", "t_max", "target_network",
-    "trust_region", "value_estimation", "worker_model", "workers",
+    "answers", "ask", "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live", "divergence",
+    "entropy_bonus", "epsilon", "importance_sampling", "max_bias", "museum", "priority", "replay", "saliency", "t_max",
+    "target_network", "trust_region", "value_estimation", "worker_model", "workers",
 ]  # fmt: skip

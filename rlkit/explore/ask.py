@@ -304,9 +304,9 @@ class NumberForm:
         value, truth, near = self.stops[guess], self.truth["value"], self.question.near
         right = 1 / near <= value / truth <= near if self.line.log else abs(value - truth) <= near
         said = self.value(value)
-        return bool(right), say("Yes: you guessed {guess}.", guess=said) if right else say(
-            "Not quite: you guessed {guess}.", guess=said
-        )
+        if right:
+            return True, say("Yes, close enough: you guessed {guess}.", guess=said)
+        return False, say("Not quite: you guessed {guess}.", guess=said)
 
     def said_guess(self, guess):
         return self.value(self.stops[guess])
@@ -364,7 +364,7 @@ class CurveForm:
         off = np.abs(drawn - np.interp(at, [share(self.x, each) for each in x], y)).mean()
         said = say(self.y.form, value=off)
         if off <= self.question.near * (self.y.high - self.y.low):
-            return True, say("Yes: your curve is off by {off} on average.", off=said)
+            return True, say("Yes, close enough: your curve is off by {off} on average.", off=said)
         return False, say("Not quite: your curve is off by {off} on average.", off=said)
 
     def said_guess(self, guess):
@@ -467,7 +467,9 @@ def row(name, right, guess):
     """One line of the list: the question, the guess, and the answer -> HTML."""
     kind = KINDS[type(QUESTIONS[name])](QUESTIONS[name], truth(name))
     question, answer = kind.said("question"), kind.said("answer")
+    guess = html.escape(guess)
     if right is None:
         return say("{question} Skipped. {answer}", question=question, answer=answer)
-    verdict = say("right") if right else say("not right")
-    return say("{question} You said {guess}: {verdict}. {answer}", question=question, guess=f"“{html.escape(guess)}”", verdict=verdict, answer=answer)
+    if right:
+        return say("{question} You guessed “{guess}”, which is right.", question=question, guess=guess)
+    return say("{question} You guessed “{guess}”. {answer}", question=question, guess=guess, answer=answer)

@@ -66,19 +66,18 @@ class Curve:
     near: float = 0.1
 
 
-SHARE = Axis(0, 1, ticks=(0, 0.25, 0.5, 0.75, 1), form="{value:.0%}")
+SHARE = Axis(0, 1, ticks=(0, 0.2, 0.4, 0.6, 0.8, 1), form="{value:.0%}")
 
 QUESTIONS = {
     # Chapter 1 --------------------------------------------------------------------------------------------------------
     "rows": Number(
         chapter=1,
-        question="The number of rows in its table is a 1 with many zeros. How many zeros?",
+        question="The number of rows of the Pong player’s table is a 1 with how many zeros?",
         line=Axis(1, 100_000, "zeros", log=True, ticks=(1, 10, 100, 1_000, 10_000, 100_000), form="{value:,.0f}"),
         marks={"atoms": "atoms in the universe"},
         near=3,
-        answer="It has {value:,.0f} zeros.",
-        because="Each of the {pixels:,} bytes has 256 values. Most of these pictures never occur. Those that do are "
-        "still too many, and hardly any occurs twice.",
+        answer="It has {value:,.0f} zeros: 256 values for each of {pixels:,} bytes.",
+        because="Most of these pictures never occur. Those that do are still too many, and hardly any occurs twice.",
     ),
     "median": Options(
         chapter=1,
@@ -155,7 +154,8 @@ QUESTIONS = {
     ),
     "largest": Number(
         chapter=2,
-        question="How large is the largest of the ten estimates, on average?",
+        question="Ten estimates are right on average, with errors of standard deviation 1. All truths are 0. How large "
+        "is the largest estimate, on average?",
         line=Axis(-1, 3, ticks=(-1, 0, 1, 2, 3), form="{value:.2f}"),
         near=0.25,
         answer="It is {value:.2f}.",
@@ -184,16 +184,16 @@ QUESTIONS = {
     ),
     "time_limit": Options(
         chapter=2,
-        question="What do you see after 30,000 steps?",
+        question="The agent takes a stop after 100 steps for a fall. What becomes of Q?",
         options={
-            "the return reaches 100, and Q is too low": "",
-            "the return reaches 100, and Q is right": "The bug changes every target before a stop.",
-            "the return stays near 50": "To act well one needs the order of the values, not their size.",
-            "Q diverges": "The bug cuts targets short, so they cannot run away.",
+            "it is too low": "",
+            "it is right: the agent still learns": "The bug changes the target of every step that was stopped.",
+            "it is too high": "A target without its bootstrap is smaller, not larger.",
+            "it diverges": "The bug cuts targets short, so they cannot run away.",
         },
-        answer="The return reaches {broken_return:.0f}, and Q is {broken:.0f}. Without the bug Q is {sound:.0f}.",
-        because="A greedy policy needs the order of the values, not their size. The stop takes from every value what "
-        "would have come later.",
+        answer="It is too low: {broken:.0f}, and {sound:.0f} without the bug.",
+        because="The stop takes from every value what would have come later. The return still reaches "
+        "{broken_return:.0f}: a greedy policy needs the order of the values, not their size.",
     ),
     # Chapter 3 --------------------------------------------------------------------------------------------------------
     "reuse": Options(
@@ -221,8 +221,8 @@ QUESTIONS = {
     ),
     "kl_factor": Number(
         chapter=3,
-        question="By which factor can the KLs of the two steps differ?",
-        line=Axis(1, 1_000, "factor", log=True, ticks=(1, 10, 100, 1_000), form="{value:,.3g}"),
+        question="By which factor can the KLs of two steps of length 1 differ?",
+        line=Axis(1, 1_000, "factor", log=True, ticks=(1, 2, 5, 20, 100, 1_000), form="{value:,.2g}"),
         near=2,
         answer="By a factor of {value:.0f}: the KL goes from {least:.4f} to {largest:.4f}.",
         because="To make a rare action rarer changes little. To make it common, at the expense of the frequent one, "
@@ -251,23 +251,24 @@ QUESTIONS = {
     ),
     "broadcast": Options(
         chapter=3,
-        question="What do you see after 30,000 steps of CartPole?",
+        question="Values [B] are compared with returns [B, 1]. What becomes of V?",
         options={
-            "an error: the shapes do not fit": "They do fit: broadcasting makes them [B, B], and says nothing.",
-            "the return stays near 20": "Advantages with a useless V are noisy, but they are still advantages.",
-            "the return rises as without the bug": "",
-            "V diverges": "V is fitted to returns, which stay finite.",
+            "it is as good as without the bug": "The errors of all pairs are added up, and most pairs do not belong "
+            "together.",
+            "it is noisy, but right on average": "The wrong pairs do not average out.",
+            "it diverges": "V is fitted to returns, which stay finite.",
+            "it is the same in every state": "",
         },
-        answer="The return rises to {broken_return:.0f}, and to {sound_return:.0f} without the bug. But V is the same "
-        "in every state.",
-        because="The number with the least squared error to all returns at once is their mean. Advantages with a flat "
-        "V are still advantages.",
+        answer="V is the same in every state.",
+        because="The number with the least squared error to all returns at once is their mean. The policy learns all "
+        "the same, to a return of {broken_return:.0f}, and of {sound_return:.0f} without the bug: advantages with a "
+        "flat V are still advantages.",
     ),
     # Chapter 4 --------------------------------------------------------------------------------------------------------
     "segment": Number(
         chapter=4,
         question="How many steps does the best segment have?",
-        line=Axis(1, 200, "steps", log=True, ticks=(1, 3, 10, 30, 100, 200), form="{value:.0f}"),
+        line=Axis(1, 200, "steps", log=True, ticks=(1, 2, 5, 20, 50, 200), form="{value:.0f}"),
         near=1.6,
         answer="It has about {value:.0f} steps.",
         because="The bias, 5 · 0.79<sup><i>n</i></sup>, has faded by then. From there on, each step only adds noise.",
@@ -340,11 +341,12 @@ QUESTIONS = {
     ),
     "shared_network": Options(
         chapter=4,
-        question="After 30,000 steps, what does the return say about the bug?",
+        question="Workers act on the shared network. After 30,000 steps, what does the return say about this bug?",
         options={
             "nothing: with and without it, the seeds lie among each other": "",
-            "it is about half of what it was": "",
-            "it stays near 20": "The workers’ gradients still point in roughly the right direction.",
+            "it is lower by a half or more": "",
+            "it is lower, but by less than a half": "",
+            "it stays near 20": "The gradients of the workers still point in roughly the right direction.",
         },
         answer="Nothing: the five returns end between {low:.0f} and {high:.0f}, and without the bug between "
         "{sound_low:.0f} and {sound_high:.0f}.",

@@ -154,7 +154,7 @@ def time_limit():
     runs = stored("museum")[0]["truncated as terminated"]
     (sound_return, sound), (broken_return, broken) = medians(runs["sound"]), medians(runs["broken"])
     return {
-        "right": 2 if broken_return < 75 else 3 if broken > 150 else 0 if broken < 0.9 * sound else 1,
+        "right": 3 if broken > 150 else 2 if broken > 1.1 * sound else 0 if broken < 0.9 * sound else 1,
         "sound": sound, "broken": broken, "sound_return": sound_return, "broken_return": broken_return,
     }  # fmt: skip
 
@@ -208,8 +208,8 @@ def without_min():
 def broadcast():
     runs = stored("museum")[0]["[B] minus [B, 1]"]
     (sound_return, _), (broken_return, explained) = medians(runs["sound"]), medians(runs["broken"])
-    rises = broken_return > 0.8 * sound_return and abs(explained) < 0.1  # V explains nothing: it is flat
-    return {"right": 2 if rises else 1, "sound_return": sound_return, "broken_return": broken_return}
+    right = 3 if abs(explained) < 0.1 else 2 if explained < -1 else 1  # of the variance of returns; a flat V explains 0
+    return {"right": right, "sound_return": sound_return, "broken_return": broken_return}
 
 
 # Chapter 4 ----------------------------------------------------------------------------------------------------------
@@ -275,5 +275,5 @@ def shared_network():
     (low, *_, high), (sound_low, *_, sound_high) = ends(runs["broken"]), ends(runs["sound"])
     overlap = low < sound_high and sound_low < high
     (sound, _), (broken, kl) = medians(runs["sound"]), medians(runs["broken"])
-    right = 0 if overlap else 2 if broken < 40 else 1
+    right = 0 if overlap else 3 if broken < 40 else 1 if broken < 0.5 * sound else 2
     return {"right": right, "low": low, "high": high, "sound_low": sound_low, "sound_high": sound_high, "kl": kl}
