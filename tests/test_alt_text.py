@@ -203,17 +203,11 @@ def a_picture():
     return figure
 
 
-def a_panel():
-    explorer = explore.max_bias()
-    return explore.predict("a", "b", answer=0, then=explorer)
-
-
 SHOWN = {
     "picture": (a_picture, "TD < MC & all goes from 1 to 2."),
     "still": (lambda: Still(a_picture().png(), "Learning curve: five steps"), "Learning curve: five steps"),
     "panel": (lambda: Panel(a_picture().png(), text="<b>W = 2</b>: ready, at -3."), "W = 2: ready, at −3."),
     "explorer": (explore.max_bias, "over number of actions. 10 actions, noise 1.0, ρ = 0.90. Bias: single"),
-    "prediction": (a_panel, "over number of actions. 10 actions, noise 1.0, ρ = 0.90. Bias: single"),
     "video": (
         lambda: a_recording().show(),
         "Animation of Pong, from second 0 to 2: an agent plays, and the return goes from 0 to 14. Beside the screen a "

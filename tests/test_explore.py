@@ -104,18 +104,6 @@ def test_moving_draws_the_same_as_drawing_everything(name, control, value):
     assert np.abs(moved.astype(int) - np.asarray(explorer.moving.canvas.buffer_rgba())).mean() < 1
 
 
-def test_a_prediction_locks_its_explorer_until_answered_or_skipped():
-    for answer in ("b", "Skip"):
-        panel = explore.max_bias()
-        question = explore.predict("a", "b", answer=1, because="so it is.", then=panel)
-        assert not set(panel.parts) & set(panel.children)
-        question.reveal(answer)
-        assert panel.children == panel.parts
-        assert "b." in question.reply.value and "so it is." in question.reply.value
-    data, _ = question._repr_mimebundle_()
-    assert data["text/plain"] == "a  |  b" and data["image/png"]
-
-
 # The models -----------------------------------------------------------------------------------------------------
 
 

@@ -539,11 +539,14 @@ def test_lectures_are_small_enough_for_a_web_page(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_without_a_kernel_each_panel_is_a_picture_and_each_prediction_a_list(path):
+def test_without_a_kernel_each_panel_is_a_picture_and_each_question_has_its_answer_folded_below(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     widgets = [data for data in shown if "application/vnd.jupyter.widget-view+json" in data]
-    assert widgets and all("image/png" in data or "  |  " in "".join(data["text/plain"]) for data in widgets)
+    texts = ["".join(data.get("text/html", "")) for data in widgets]
+    assert widgets and all("image/png" in data or text for data, text in zip(widgets, texts))
+    asked = sum("explore.ask(" in "".join(cell["source"]) for cell in cells)
+    assert sum(text.count("<details>") for text in texts) == asked >= 4
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -230,7 +230,7 @@ QUESTIONS = {
     ),
     "maximiser": Options(
         chapter=3,
-        question="The batch is small, and the price β is almost zero. Where is the maximiser of (10)?",
+        question="The batch is small, and the price β is almost zero. Where is <i>J</i> − β KL largest?",
         options={
             "near 0, short of the best step": "Almost nothing holds the step back.",
             "near the best step": "The batch does not know the truth. It bets on what was lucky in it.",
