@@ -1,6 +1,5 @@
 """The pages agree with the chapters and with the code that they mention."""
 
-import ast
 import importlib
 import re
 
@@ -158,22 +157,23 @@ def headings(notebook):
     return [line[3:] for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("## ")]
 
 
-def predictions(notebook):
-    """The words of the right option of each `explore.predict(...)`."""
+def right_answers(notebook):
+    """The answer to each `explore.ask(...)`, as the guide gives it: an option, a number, or a sentence on a curve."""
     for cell in notebook.cells:
-        if cell.cell_type == "code" and "explore.predict(" in cell.source:
-            for call in ast.walk(ast.parse(cell.source)):
-                if isinstance(call, ast.Call) and ast.unparse(call.func) == "explore.predict":
-                    answer = next(word.value for word in call.keywords if word.arg == "answer")
-                    yield ast.literal_eval(call.args[ast.literal_eval(answer)])
+        for name in re.findall(r'explore\.ask\("(\w+)"', cell.source):
+            kind = explore.ask(name).kind
+            if "right" in kind.truth:
+                yield kind.options[kind.truth["right"]]
+            else:
+                yield kind.value(kind.truth["value"]) if "value" in kind.truth else kind.said("answer")
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_the_guide_has_the_right_answer_to_every_prediction(chapter):
-    options = list(predictions(CHAPTERS[chapter]))
-    assert len(options) >= 4
+def test_the_guide_has_the_right_answer_to_every_question(chapter):
+    answers = [" ".join(answer.split()) for answer in right_answers(CHAPTERS[chapter])]
+    assert len(answers) >= 4
     flat = " ".join(GUIDE.split())
-    assert [option for option in options if " ".join(option.split()) not in flat] == []
+    assert [answer for answer in answers if f"**{answer}**" not in flat] == []
 
 
 def test_the_controls_that_the_guide_asks_for_have_these_names():

@@ -142,7 +142,9 @@ def button_texts(kind):
     return {
         "send": say("This is my curve") if isinstance(kind, CurveForm) else say("This is my guess"),
         "guess_of": say("your guess"),
-        "hint": say("Draw with the pointer. Or move a point up and down with the arrow keys, left and right to the next."),
+        "hint": say(
+            "Draw with the pointer. Or move a point up and down with the arrow keys, left and right to the next."
+        ),
         "skip": say("Skip"),
         "hands": say("Count hands"),
         "alone": say("Answer alone"),

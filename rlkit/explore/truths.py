@@ -131,7 +131,9 @@ def largest():
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     width = x[1] - x[0]
     below = (np.cumsum(density) - density / 2) * width
-    return {"value": float((x * 10 * below**9 * density).sum() * width)}  # 10 F^9 f is the density of the largest of ten
+    return {
+        "value": float((x * 10 * below**9 * density).sum() * width)
+    }  # 10 F^9 f is the density of the largest of ten
 
 
 def memory_size():
