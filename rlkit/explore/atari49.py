@@ -2,9 +2,9 @@
 
 from rlkit.experiments import published
 from rlkit.experiments.published import PINBALL, PPO_COLUMNS, STATISTICS
-from rlkit.explore.atari57 import Ranking, in_order
+from rlkit.explore.atari57 import Ranking, RankingExplorer, in_order
 from rlkit.explore.controls import choice, slider
-from rlkit.explore.panel import Explorer
+from rlkit.language import count, say
 from rlkit.plotting import METHODS, ORANGE
 
 LOOKS = {"A2C": (*METHODS["A2C"], "s"), "ACER": (ORANGE, "--", "v"), "PPO": (*METHODS["PPO clip"], "o")}
@@ -26,7 +26,7 @@ def standings(pinball="random = 0", left_out=0, margin=0.0):
 
 
 def atari49(**settings):
-    """Three policy gradient methods on 49 Atari games: who wins by the statistic that is chosen -> Explorer.
+    """Three policy gradient methods on 49 Atari games: who wins by the statistic that is chosen -> RankingExplorer.
 
     Its controls are the statistic, the treatment of VideoPinball, the games left out, and what counts as a tie.
     """
@@ -37,18 +37,22 @@ def atari49(**settings):
         counts = {"games won": "games", "games above the human": "% of the games"}
         unit = counts.get(statistic, "% of the human")
         ranking.show(numbers, {}, statistic, unit, None if statistic in counts else 100)
-        said = f"{sum(won.values())} games; VideoPinball: {pinball}."
+        said = [
+            count(sum(won.values()), "{n} game.", "{n} games."),
+            say("VideoPinball: {treatment}.", treatment=say(pinball)),
+        ]
         if without:
-            said += f" Left out: {', '.join(without)}."
-        said += f" Won: {', '.join(f'{name} {count}' for name, count in won.items())}"
-        said += f" (a lead of {margin} % or less is a tie)." if margin else "."
-        said += " Random and human are of another protocol: read the order, not the percentages."
-        return f"{in_order(numbers, statistic, unit)}<br>{said}"
+            said.append(say("Left out: {games}.", games=", ".join(without)))
+        said.append(say("Won: A2C {A2C}, ACER {ACER}, PPO {PPO}, tie {tie}.", **won))
+        if margin:
+            said.append(say("A lead of {margin} % or less is a tie.", margin=margin))
+        said.append(say("Random and human are of another protocol: read the order, not the percentages."))
+        return f"{in_order(numbers, statistic, unit)}<br>{' '.join(said)}"
 
-    return Explorer(
+    return RankingExplorer(
         "atari49",
         settings,
-        ranking.figure,
+        ranking,
         draw,
         statistic=choice("statistic", "games won", ["games won", *STATISTICS]),
         pinball=choice("VideoPinball", "random = 0", list(PINBALL)),

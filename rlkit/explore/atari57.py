@@ -1,5 +1,8 @@
 """The lecture's table of 57 games: who is first depends on the statistic, on the games, and on one game."""
 
+import time
+
+import ipywidgets as widgets
 import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
@@ -8,7 +11,9 @@ from rlkit.experiments import published
 from rlkit.experiments.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
 from rlkit.explore.controls import choice, several, slider
 from rlkit.explore.panel import Explorer
+from rlkit.language import count, say
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
+from rlkit.plotting.painter import painted, repeat
 
 LOOKS = {  # colour, line style, marker
     "DQN": (*METHODS["DQN"], "o"),
@@ -136,35 +141,50 @@ class Ranking:
         ranks = [published.places({name: row[column] for name, row in numbers.items()}) for column in columns]
         for i, column in enumerate(columns):
             self.heads[column].set_data([i], [0.1])
-        cells = [
-            (i + 0.28, place[name], short(numbers[name][column]))
-            for i, (column, place) in enumerate(zip(columns, ranks))
-            for name in numbers
-        ]
-        behind = [(self.bars_from - 0.1, ranks[-1][name], note) for name, note in notes.items()]
-        self.print.numbers(cells + behind)
+        self.digits = {name: [short(row[column]) for column in columns] for name, row in numbers.items()}
+        self.notes = notes
         self.unit.set_text(unit)
         shown = [row[chosen] for row in numbers.values()]
         low, high = min([0.0, *shown]), max([0.0, *shown])
         scale = (self.bars_to - self.bars_from) / ((high - low) or 1.0)
         zero = self.bars_from - low * scale
-        self.zero.set_data([zero, zero], [0.5, self.bottom - 0.1])
         for artist in (self.human, self.says_human):
             artist.set_visible(human is not None and low <= human <= high)
-        if human is not None:
-            self.human.set_data([zero + human * scale] * 2, [0.5, self.bottom - 0.1])
-            self.says_human.set_x(zero + human * scale)
         for name, artists in self.rows.items():
             for artist in artists:
                 artist.set_visible(name in numbers)
-            if name in numbers:
-                bar, line, dots, label = artists
-                rank = [place[name] for place in ranks]
-                line.set_data(*joined(rank))
-                dots.set_data([i - 0.22 for i in range(len(rank))], rank)
-                label.set_data([self.last + 0.52], [rank[-1]])
-                width = numbers[name][chosen] * scale
-                bar.set(x=zero + min(width, 0), width=abs(width), y=rank[-1] - 0.3)
+        self.put(
+            {name: np.array([*(place[name] for place in ranks), row[chosen] * scale]) for name, row in numbers.items()},
+            np.array([zero, zero + (human or 0.0) * scale]),
+        )
+
+    def put(self, rows, upright):
+        """Put everything that moves in its place.
+
+        `rows` maps a method to its rank in each column and the length of its bar; `upright` are the x of the lines at 0
+        and at the human.
+        """
+        self.at = rows, upright
+        zero, human = upright
+        self.zero.set_data([zero, zero], [0.5, self.bottom - 0.1])
+        self.human.set_data([human, human], [0.5, self.bottom - 0.1])
+        self.says_human.set_x(human)
+        for name, (*rank, width) in rows.items():
+            bar, line, dots, label = self.rows[name]
+            line.set_data(*joined(rank))
+            dots.set_data([i - 0.22 for i in range(len(rank))], rank)
+            label.set_data([self.last + 0.52], [rank[-1]])
+            bar.set(x=zero + min(width, 0), width=abs(width), y=rank[-1] - 0.3)
+        cells = [(i + 0.28, rows[name][i], text) for name, texts in self.digits.items() for i, text in enumerate(texts)]
+        behind = [(self.bars_from - 0.1, rows[name][-2], note) for name, note in self.notes.items()]
+        self.print.numbers(cells + behind)
+
+
+def between(start, end, share):
+    """What `Ranking.put` gets on the way from one table to another, `share` of the way. A new row is there at once."""
+    (old, old_upright), (new, new_upright) = start, end
+    rows = {name: old.get(name, row) + share * (row - old.get(name, row)) for name, row in new.items()}
+    return rows, old_upright + share * (new_upright - old_upright)
 
 
 def joined(rank):
@@ -174,11 +194,55 @@ def joined(rank):
     return x, y
 
 
-def atari57(**settings):
-    """Eight methods on 57 Atari games, ranked by the statistic that is chosen -> Explorer.
+# Explorer -------------------------------------------------------------------------------------------------------------
 
-    Other controls choose the treatment of VideoPinball, the games left out, a division by time or devices, the games
-    and the methods.
+
+class RankingExplorer(Explorer):
+    """An explorer of a Ranking whose rows glide to their new places, so that one can see which of them cross.
+
+    On a page only: without one, the table is drawn at once.
+    """
+
+    SECONDS = 0.4
+
+    def __init__(self, name, settings, ranking, draw, /, **controls):
+        self.ranking, self.on_page, self.start, self.gliding = ranking, False, None, False
+        super().__init__(name, settings, ranking.figure, draw, **controls)
+
+    def _repr_mimebundle_(self, **kwargs):
+        self.on_page = True
+        return super()._repr_mimebundle_(**kwargs)
+
+    @painted
+    def refresh(self):
+        """Let the rows go from where they are to where the controls put them. A second call changes where they go."""
+        if self.resetting or not self.on_page:
+            super().refresh()
+            return
+        self.start, self.began = self.ranking.at, time.perf_counter()
+        self.say(self.draw(**self.values()))
+        self.end = self.ranking.at
+        if not self.gliding:
+            self.gliding = True
+            repeat(self.glide)
+
+    def glide(self):
+        """Draw the rows where they are by now -> are they still on their way?"""
+        share = (time.perf_counter() - self.began) / self.SECONDS
+        self.gliding = share < 1
+        if self.gliding:
+            self.ranking.put(*between(self.start, self.end, share * share * (3 - 2 * share)))  # starts and ends slowly
+            self.image.value = self.moving.png()
+        else:
+            super().refresh()
+        return self.gliding
+
+
+def atari57(**settings):
+    """Eight methods on 57 Atari games, ranked by the statistic that is chosen -> RankingExplorer.
+
+    Other controls choose the treatment of VideoPinball, the games left out and a division by time or devices. Folded
+    below them are the games and the methods.
     """
     ranking = Ranking(LOOKS, STATISTICS)
 
@@ -187,19 +251,14 @@ def atari57(**settings):
         few = [name for name in counts if counts[name] < max(counts.values())]
         shares = statistic == "games above the human"
         unit = ("% of the games" if shares else "% of the human") + PER[per][0]
-        ranking.show(
-            numbers,
-            {name: f"({counts[name]})" for name in few},
-            statistic,
-            unit,
-            None if shares or per != "nothing" else 100,
-        )
+        notes = {name: f"({counts[name]})" for name in few}
+        ranking.show(numbers, notes, statistic, unit, None if shares or per != "nothing" else 100)
         return words(numbers, statistic, unit, counts, without, few, pinball, per)
 
-    return Explorer(
+    explorer = RankingExplorer(
         "atari57",
         settings,
-        ranking.figure,
+        ranking,
         draw,
         statistic=choice("statistic", "mean", list(STATISTICS)),
         pinball=choice("VideoPinball", AS_IN_THE_TABLE, [AS_IN_THE_TABLE, *PINBALL]),
@@ -209,33 +268,59 @@ def atari57(**settings):
         only=several("only these (none: all)", (), list(published.atari57()), 4),
         methods=several("methods", tuple(COLUMNS), list(COLUMNS), 4),
     )
+    fold(explorer, "games", "only", "methods")
+    return explorer
+
+
+def fold(explorer, *names):
+    """Put some controls of an explorer into a fold, below the others."""
+    folded = [explorer.controls[name] for name in names]
+    *before, tools = (child for child in explorer.control_box.children if child not in folded)
+    more = widgets.Accordion([widgets.VBox(folded)], titles=(say("Games and methods"),), selected_index=None)
+    explorer.control_box.children = [*before, more, tools]
 
 
 def in_order(numbers, statistic, unit):
     """In words: all methods in the order of one statistic, and the places of the first one by the others."""
     order = list(published.places({name: row[statistic] for name, row in numbers.items()}))
-    line = "; ".join(f"{name} {short(numbers[name][statistic])}" for name in order)
     first = numbers[order[0]]
-    others = "; ".join(
-        f"{1 + sum(row[other] > first[other] for row in numbers.values())} by {other}"
+    ranked = say(
+        "<b>By {statistic}</b>, in {unit}: {methods}.",
+        statistic=say(statistic), unit=say(unit),
+        methods="; ".join(f"{say(name)} {short(numbers[name][statistic])}" for name in order),
+    )  # fmt: skip
+    places = "; ".join(
+        say("{place} by {statistic}", statistic=say(other),
+            place=1 + sum(row[other] > first[other] for row in numbers.values()))
         for other in first
         if other != statistic
-    )
-    return f"<b>By {statistic}</b>, in {unit}: {line}. The place of {order[0]} otherwise: {others}."
+    )  # fmt: skip
+    return ranked + " " + say("The place of {method} otherwise: {places}.", method=say(order[0]), places=places)
 
 
 def words(numbers, statistic, unit, counts, without, few, pinball, per):
     """The lines of text: the order, what it was computed from, and what cannot be compared. `few` have fewer games."""
     if not numbers:
-        return "No score is left: choose a method, and games that it was reported on."
-    said = f"{max(counts.values())} games; VideoPinball: {pinball}"
-    said += " (as listed for DQN and Gorila, random = 0 for the others)." if pinball == AS_IN_THE_TABLE else "."
+        return say("No score is left: choose a method, and games that it was reported on.")
+    said = [
+        count(max(counts.values()), "{n} game.", "{n} games."),
+        say("VideoPinball: {treatment} (as listed for DQN and Gorila, random = 0 for the others).",
+            treatment=say(pinball))
+        if pinball == AS_IN_THE_TABLE
+        else say("VideoPinball: {treatment}.", treatment=say(pinball)),
+    ]  # fmt: skip
     if without:
-        said += f" Left out: {', '.join(without)}."
+        said.append(say("Left out: {games}.", games=", ".join(without)))
     if few:
-        said += f" {' and '.join(few)} have {counts[few[0]]} of them: what is over other games cannot be compared."
-    lines = [in_order(numbers, statistic, unit), said]
+        others = "{names} have {n} of them: what is over other games cannot be compared."
+        one = "{names} has {n} of them: what is over other games cannot be compared."
+        names = say(" and ").join(few)
+        said.append(say(one if len(few) == 1 else others, names=names, n=counts[few[0]]))
+    lines = [in_order(numbers, statistic, unit), " ".join(said)]
     if per != "nothing":
-        what = "; ".join(f"{name} {days} x {devices} {device}" for name, (days, devices, device) in TRAINING.items())
-        lines.append(f"Days x devices: {what}. A GPU, a machine and a core are not the same thing.")
+        what = "; ".join(
+            say("{method} {days} × {devices} {device}", method=name, days=days, devices=devices, device=say(device))
+            for name, (days, devices, device) in TRAINING.items()
+        )
+        lines.append(say("Days × devices: {what}. A GPU, a machine and a core are not the same thing.", what=what))
     return "<br>".join(lines)

@@ -4,7 +4,8 @@ import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.controls import slider, steps
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import GREEN, GREY, look, picture
 
 PHI, PHI_NEXT = 1.0, 2.0  # v(s1) = w, v(s2) = 2w, and every sample is s1 -> s2 with reward 0
@@ -44,6 +45,16 @@ def run(direction, learning_rate, updates, period):
     return history
 
 
+def discount_through(k, size, learning_rate):
+    """The γ with which the semi-gradient's |w| is `size` after k updates. It may be one that no discount can have."""
+    return ((size ** (1 / max(k, 1.0)) - 1) / learning_rate + 1) / 2
+
+
+def rate_through(k, size, gamma):
+    """The α with which the residual gradient's |w| is `size` after k updates. It may be below 0."""
+    return (1 - size ** (1 / max(k, 1.0))) / max((2 * gamma - 1) ** 2, 1e-6)
+
+
 def divergence(**settings):
     """|w| over updates for the semi-gradient, the residual gradient and a target network, by γ, α and the period."""
     figure, ax = picture(width=9)
@@ -54,7 +65,9 @@ def divergence(**settings):
     (target,) = ax.plot(x, np.ones_like(x), color=GREEN, linestyle="-.", label="semi-gradient, target network")
     ax.axhline(1.0, color=GREY, linewidth=1)
     ax.set(xlabel="updates", ylabel="|w|  (the true value is 0)", yscale="log", ylim=(1e-6, 1e6))
-    ax.legend(loc="lower left")
+    ax.yaxis.set_major_formatter(lambda size, _: f"$10^{{{np.log10(size):.0f}}}$")
+    ax.tick_params(axis="y", labelsize=14)  # exponents are smaller than that
+    figure.legend(loc="outside upper center", ncols=3)
 
     def draw(gamma, learning_rate, period):
         runs = {
@@ -64,16 +77,27 @@ def divergence(**settings):
         }
         for line, history in runs.items():
             line.set_ydata(np.maximum(np.abs(history), 1e-30))
-        factor = 1 + learning_rate * (2 * gamma - 1)
-        ends = ", ".join(f"{line.get_label()} {abs(history[-1]):.2g}" for line, history in runs.items())
-        return f"Each semi-gradient update multiplies w by 1 + α(2γ - 1) = {factor:.3f}. |w| at the end: {ends}."
+        ends = [abs(history[-1]) for history in runs.values()]
+        return say(
+            "Each semi-gradient update multiplies w by 1 + α(2γ − 1) = {factor:.3f}. |w| at the end: semi-gradient "
+            "{semi:.2g}, residual gradient {residual:.2g}, semi-gradient with a target network {target:.2g}.",
+            factor=1 + learning_rate * (2 * gamma - 1), semi=ends[0], residual=ends[1], target=ends[2],
+        )  # fmt: skip
 
-    return Explorer(
+    def bend_semi(k, size):
+        return {"gamma": discount_through(k, size, explorer.values()["learning_rate"])}
+
+    def bend_residual(k, size):
+        return {"learning_rate": rate_through(k, size, explorer.values()["gamma"])}
+
+    explorer = Explorer(
         "divergence",
         settings,
         figure,
         draw,
+        grips=[Grip(ax, at=bend_semi, line=semi), Grip(ax, at=bend_residual, line=residual)],
         gamma=slider("γ, discount", 0.9, 0.0, 0.99, 0.01),
         learning_rate=slider("α, learning rate", 0.1, 0.01, 0.5, 0.01),
         period=steps("C, updates between copies", 20, [1, 5, 10, 20, 50, 100]),
     )
+    return explorer

@@ -4,10 +4,11 @@ import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.controls import slider
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import count, number, say
 from rlkit.plotting import BLUE, GREEN, GREY, RED, SKY, picture
 
-NAMES = ["single", "lagged copy", "Double, ρ", "independent"]
+NAMES = ["single", "lagged\ncopy", "Double,\nat ρ", "independent"]
 COLOURS = [BLUE, SKY, RED, GREEN]
 
 
@@ -31,36 +32,50 @@ def max_bias(**settings):
 
     Its controls are the number of actions, the noise, the correlation of the second opinion and the seed.
     """
-    figure, (ax, curve) = picture(2, width=10)
+    figure, (ax, curve) = picture(2, width=10, width_ratios=[1.1, 1])
     bars = ax.bar(NAMES, np.zeros(4), color=COLOURS)
     ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 3.6))
     ax.axhline(0, color=GREY, linewidth=1)
-    ax.tick_params(axis="x", labelrotation=20)
     labels = [ax.text(i, 0, "", ha="center", va="bottom") for i in range(4)]
     grid = np.array([1, 2, 3, 5, 8, 10, 15, 20, 30, 50])
     curve.set(xlabel="number of actions", ylabel="bias, in units of the noise", xscale="log", ylim=(-0.2, 2.6))
+    curve.set_xticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
+    curve.minorticks_off()
     expected = np.array([np.random.default_rng(0).standard_normal((4_000, n)).max(1).mean() for n in grid])
     curve.plot(grid, expected, "o-", color=BLUE, label="single")
     (line,) = curve.plot(grid, expected, "s--", color=RED, label="Double, at this ρ")
     here = curve.axvline(10, color=GREY, linewidth=1)
-    curve.legend(loc="upper left")
+    figure.legend(loc="outside upper right", ncols=2)
 
     def draw(actions, noise, correlation, seed):
         mean, error = biases(actions, noise, correlation, seed)
         for bar, label, height in zip(bars, labels, mean):
             bar.set_height(height)
             label.set_position((bar.get_x() + bar.get_width() / 2, max(height, 0)))
-            label.set_text(f"{height:.2f}")
+            label.set_text(number(height, ".2f"))
         line.set_ydata(correlation * expected)
         here.set_xdata([actions, actions])
-        numbers = ", ".join(f"{name} {m:.2f} ± {e:.2f}" for name, m, e in zip(NAMES, mean, error))
-        return f"{actions} actions, noise {noise:.1f}, ρ = {correlation:.2f}. Bias: {numbers}."
+        setting = count(
+            actions, "{n} action, noise {noise:.1f}, ρ = {rho:.2f}.", "{n} actions, noise {noise:.1f}, ρ = {rho:.2f}.",
+            noise=noise, rho=correlation,
+        )  # fmt: skip
+        measured = say(
+            "Bias: single {a:.2f} ± {da:.2f}, lagged copy {b:.2f} ± {db:.2f}, Double, ρ {c:.2f} ± {dc:.2f}, "
+            "independent {d:.2f} ± {dd:.2f}.",
+            **dict(zip("abcd", mean)), **dict(zip(("da", "db", "dc", "dd"), error)),
+        )  # fmt: skip
+        return f"{setting} {measured}"
+
+    def through(n, bias):
+        single = np.interp(n, grid, expected)
+        return {"correlation": bias / single} if single > 0.1 else {}
 
     return Explorer(
         "max_bias",
         settings,
         figure,
         draw,
+        grips=[Grip(curve, x="actions", at=through)],
         actions=slider("|A|, actions", 10, 1, 50, 1),
         noise=slider("σ, noise", 1.0, 0.0, 1.5, 0.1),
         correlation=slider("ρ, correlation", 0.9, 0.0, 1.0, 0.05),

@@ -7,6 +7,7 @@ from rlkit.experiments.museum import BUGS, medians
 from rlkit.experiments.stored import stored
 from rlkit.explore.controls import choice, switch
 from rlkit.explore.panel import Explorer
+from rlkit.language import number, say
 from rlkit.plotting import BLUE, GREY, RED, picture
 
 KINDS = {"sound": (BLUE, "-", "o"), "broken": (RED, "--", "X")}
@@ -56,7 +57,7 @@ class BugPicture:
         thick.set_data(steps, np.median(returns, axis=0))
         dots.set_data(place + np.linspace(-0.15, 0.15, len(numbers)), numbers)
         bar.set_data([place - 0.25, place + 0.25], [np.median(numbers)] * 2)
-        value.set(text=f"{np.median(numbers):.3g}", y=np.median(numbers))
+        value.set(text=number(np.median(numbers), ".3g"), y=np.median(numbers))
         for artist in (*thin, thick, dots, bar, value):
             artist.set_visible(shown)
 
@@ -106,9 +107,18 @@ def museum(chapter=None, **settings):
 def words(name, bug, runs, broken):
     """The line of text: the wrong line and the right one, and the medians of the stored runs without and with it."""
     (good_return, good), (bad_return, bad) = medians(runs["sound"]), medians(runs["broken"])
-    line = f"<b>{name}</b>: <code>{bug.wrong}</code> where <code>{bug.right}</code> is right. Seen in {bug.source}."
-    seen = f"Medians without the bug: return at the end {good_return:.3g}; {bug.number} {good:.3g}."
+    line = say(
+        "<b>{bug}</b>: <code>{wrong}</code> where <code>{right}</code> is right. Seen in {source}.",
+        bug=say(name), wrong=bug.wrong, right=bug.right, source=bug.source,
+    )  # fmt: skip
+    seen = say(
+        "Medians without the bug: return at the end {returned:.3g}; {name} {value:.3g}.",
+        returned=good_return, name=say(bug.number), value=good,
+    )  # fmt: skip
     if not broken:
         return f"{line}<br>{seen}"
-    seen += f" With it: {bad_return:.3g}; {bad:.3g}. What gives it away: {bug.symptom}."
-    return f"{line}<br>{seen}<br>Caught by <code>{bug.test}</code>."
+    with_it = say(
+        "With it: {returned:.3g}; {value:.3g}. What gives it away: {symptom}.",
+        returned=bad_return, value=bad, symptom=say(bug.symptom),
+    )  # fmt: skip
+    return f"{line}<br>{seen} {with_it}<br>" + say("Caught by <code>{test}</code>.", test=bug.test)

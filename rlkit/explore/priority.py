@@ -3,8 +3,9 @@
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.controls import slider
-from rlkit.explore.panel import Explorer
+from rlkit.explore.controls import allowed, slider
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import BLUE, GREY, PINK, RED, picture
 
 SIZE, BATCH = 100, 32
@@ -28,6 +29,12 @@ def weighted_means(errors, alpha, beta, seed, batches=3_000):
     return ((SIZE * probabilities[drawn]) ** -beta * errors[drawn]).mean(1)
 
 
+def mean_estimate(errors, alpha, beta):
+    """The mean of what `weighted_means` draws, exactly."""
+    probabilities = F.priority_probabilities(np.abs(errors) + 1e-6, alpha)
+    return (probabilities * (SIZE * probabilities) ** -beta * errors).sum()
+
+
 def priority(**settings):
     """Probabilities and weights over a replay memory, and the bias of what batches estimate -> Explorer.
 
@@ -39,7 +46,6 @@ def priority(**settings):
     (counted,) = ax.plot(rank, rank, color=BLUE, linestyle="--", label="P(i) w(i), counted")
     ax.axhline(1 / SIZE, color=GREY, linestyle=":", label="uniform")
     ax.set(xlabel="transitions, from large |δ| to small", ylabel="probability", yscale="log", ylim=(1e-4, 1))
-    ax.legend(loc="upper right")
     bins = np.linspace(-1.5, 2.5, 41)
     bars = estimates.bar(
         bins[:-1], np.zeros(40), width=np.diff(bins), align="edge", facecolor=(PINK, 0.4), edgecolor=PINK
@@ -47,7 +53,8 @@ def priority(**settings):
     truth = estimates.axvline(0, color=BLUE, linewidth=2, label="mean of δ over the memory")
     mean = estimates.axvline(0, color=RED, linestyle="--", label="mean of the estimates")
     estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.25))
-    estimates.legend(loc="upper right", fontsize=11)
+    for axes, place in ((ax, "outside upper left"), (estimates, "outside upper right")):
+        figure.legend(*axes.get_legend_handles_labels(), loc=place, ncols=2)
 
     def draw(alpha, beta, seed):
         errors = td_errors(seed)
@@ -60,18 +67,34 @@ def priority(**settings):
             bar.set_height(height)
         truth.set_xdata([errors.mean()] * 2)
         mean.set_xdata([means.mean()] * 2)
-        return (
-            f"α = {alpha:.2f}, β = {beta:.2f}: the largest |δ| is drawn {probabilities[0] * SIZE:.1f} times as often "
-            f"as uniformly. Bias of the mean δ: {means.mean() - errors.mean():+.3f}; "
-            f"spread of a batch's estimate {means.std():.3f}."
-        )
+        return say(
+            "α = {alpha:.2f}, β = {beta:.2f}: the largest |δ| is drawn {often:.1f} times as often as uniformly. "
+            "Bias of the mean δ: {bias:+.3f}; spread of a batch's estimate {spread:.3f}.",
+            alpha=alpha, beta=beta, often=probabilities[0] * SIZE, bias=means.mean() - errors.mean(),
+            spread=means.std(),
+        )  # fmt: skip
 
-    return Explorer(
+    def bend(rank, probability):
+        now = explorer.values()
+        errors = np.abs(td_errors(now["seed"])) + 1e-6
+        here = round(min(max(rank, 0), SIZE - 1))
+        miss = lambda alpha: abs(np.log(F.priority_probabilities(errors, alpha)[here] / probability))
+        return {"alpha": min(allowed(explorer.controls["alpha"]), key=miss)}
+
+    def pull(estimate, share):
+        now = explorer.values()
+        errors = td_errors(now["seed"])
+        miss = lambda beta: abs(mean_estimate(errors, now["alpha"], beta) - estimate)
+        return {"beta": min(allowed(explorer.controls["beta"]), key=miss)}
+
+    explorer = Explorer(
         "priority",
         settings,
         figure,
         draw,
+        grips=[Grip(ax, at=bend), Grip(estimates, at=pull)],
         alpha=slider("α, prioritization", 0.6, 0.0, 1.0, 0.05),
         beta=slider("β, correction", 0.4, 0.0, 1.0, 0.05),
         seed=slider("seed", 0, 0, 20, 1),
     )
+    return explorer

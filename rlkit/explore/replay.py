@@ -6,7 +6,8 @@ import gymnasium
 import numpy as np
 
 from rlkit.explore.controls import slider, steps
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import BLUE, GREY, ORANGE, picture
 
 LENGTH = 20_000
@@ -68,15 +69,16 @@ def replay(**settings):
     (replayed,) = ax.plot(np.zeros(lags), color=BLUE, linestyle="--", label="as replay draws them")
     ax.axhline(0, color=GREY, linewidth=1)
     ax.set(xlabel="samples later", ylabel="correlation of the pole's angle", ylim=(-0.6, 1.05))
-    ax.legend(loc="upper right")
-    (curve,) = worth.plot(sizes, sizes, "s--", color=BLUE, label="replay")
-    (line,) = worth.plot(sizes, sizes, color=ORANGE, label="the last B steps")
+    (curve,) = worth.plot(sizes, sizes, "s--", color=BLUE)
+    (line,) = worth.plot(sizes, sizes, color=ORANGE)
     (ideal,) = worth.plot(sizes, sizes, ":", color=GREY, label="B independent samples")
     (here,) = worth.plot([32, 32], [0.1, 300], color=GREY, linewidth=1)
     worth.set(
         xlabel="buffer size N", ylabel="worth, in independent samples", xscale="log", yscale="log", ylim=(0.3, 300)
     )
-    worth.legend(loc="upper left")
+    for axis in (worth.xaxis, worth.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
+    figure.legend(handles=[online, replayed, ideal], loc="outside upper center", ncols=3)
 
     def draw(buffer_size, batch_size, seed):
         values, rng = stream(), np.random.default_rng(seed)
@@ -90,16 +92,18 @@ def replay(**settings):
         line.set_ydata(np.full(len(sizes), alone))
         ideal.set_ydata(np.full(len(sizes), batch_size))
         here.set_xdata([buffer_size, buffer_size])
-        return (
-            f"A batch of B = {batch_size} is worth {alone:.1f} independent samples when taken as they happen, "
-            f"{now:.1f} when drawn from the last N = {buffer_size:,}."
-        )
+        return say(
+            "A batch of B = {size} is worth {alone:.1f} independent samples when taken as they happen, {now:.1f} when "
+            "drawn from the last N = {buffer:,} steps.",
+            size=batch_size, alone=alone, now=now, buffer=buffer_size,
+        )  # fmt: skip
 
     return Explorer(
         "replay",
         settings,
         figure,
         draw,
+        grips=[Grip(worth, x="buffer_size")],
         buffer_size=steps("N, buffer size", 2_000, [32, 100, 500, 2_000, 5_000, 20_000]),
         batch_size=steps("B, batch size", 32, [8, 32, 128]),
         seed=slider("seed", 0, 0, 20, 1),

@@ -8,6 +8,7 @@ from rlkit.experiments.stored import stored
 from rlkit.experiments.target_network import PERIODS, target_run
 from rlkit.explore.controls import steps, switch
 from rlkit.explore.panel import Explorer
+from rlkit.language import count, number, say
 from rlkit.plotting import BLUE, GREY, RED, picture
 
 CEILING = 100  # the value of a reward of 1 a step for ever, at γ = 0.99; no value in CartPole is higher
@@ -38,6 +39,11 @@ class TargetNetworkExplorer(Explorer):
         self.fresh = None
 
 
+def thousands(steps):
+    """Steps as the axes count them: `[K]` -> `[K]`."""
+    return np.array(steps) / 1_000
+
+
 def target_network(**settings):
     """Returns and Q-values of DQN on CartPole-v1 by the period C of the target network -> TargetNetworkExplorer.
 
@@ -51,10 +57,12 @@ def target_network(**settings):
         (median,) = axes.plot([0, 1], [1, 1], color=BLUE, label="median of the seeds")
         (fresh,) = axes.plot([0, 1], [1, 1], color=RED, linestyle="--", label="run now")
         lines[key] = (seeds, median, fresh)
-    ax.set(xlabel="agent steps", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30_000))
-    values.set(xlabel="agent steps", ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30_000))
-    values.axhline(CEILING, color=GREY, linestyle=":", label="no true value is higher")
-    values.legend(loc="upper left")
+    ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30))
+    values.set(ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30))
+    values.set_xlabel("agent steps, thousands")
+    values.yaxis.set_major_formatter("{x:,.0f}")
+    ceiling = values.axhline(CEILING, color=GREY, linestyle=":", label="no true value is higher")
+    figure.legend(handles=[*lines["q"][1:], ceiling], loc="outside upper center", ncols=3)
     explorer = None
 
     def draw(period, aliased):
@@ -62,15 +70,19 @@ def target_network(**settings):
         fresh_run = explorer.fresh if explorer is not None else None
         for key, (seeds, median, fresh) in lines.items():
             for line, run in zip(seeds, chosen):
-                line.set_data(run["steps"], run[key])
-            median.set_data(chosen[0]["steps"], np.median([run[key] for run in chosen], axis=0))
+                line.set_data(thousands(run["steps"]), run[key])
+            median.set_data(thousands(chosen[0]["steps"]), np.median([run[key] for run in chosen], axis=0))
             fresh.set_visible(fresh_run is not None)
             if fresh_run:
-                fresh.set_data(fresh_run["steps"], fresh_run[key])
-        name = "target network = online network, whatever C is" if aliased else f"C = {period} updates"
+                fresh.set_data(thousands(fresh_run["steps"]), fresh_run[key])
+        said = count(period, "C = {n} update.", "C = {n} updates.")
+        if aliased:
+            said = say("Target network = online network, whatever C is.")
+        ends = ", ".join(number(run["returns"][-1], ".0f") for run in chosen)
         q = np.median([run["q"][-1] for run in chosen])
-        ends = ", ".join(f"{run['returns'][-1]:.0f}" for run in chosen)
-        return f"{name}: return at the end, seed by seed: {ends}; median of the mean Q: {q:.0f}."
+        return f"{said} " + say(
+            "Return at the end, seed by seed: {ends}; median of the mean Q: {q:,.0f}.", ends=ends, q=q
+        )
 
     explorer = TargetNetworkExplorer(
         "target_network",

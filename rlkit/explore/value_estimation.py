@@ -5,6 +5,7 @@ import numpy as np
 from rlkit import functional as F
 from rlkit.explore.controls import choice, log_slider, slider
 from rlkit.explore.panel import Explorer
+from rlkit.language import say
 from rlkit.plotting import GREY, look, picture, thin
 
 STATES = 5  # of the walk, without its ends. It starts in the middle; only the right end pays, 1; γ = 1
@@ -92,28 +93,28 @@ def value_estimation(**settings):
     thick = {m: ax.plot(x, x, **look(m))[0] for m in ("MC", "TD")}
     (floor,) = ax.plot(x, x, color=GREY, linestyle=":", label="best w for these features")
     ax.set(xlabel="episodes", ylabel="J(w)", ylim=(0, 0.35))
-    ax.legend(loc="upper right")
     states = np.arange(1, STATES + 1)
-    chain.plot(states, true_values(), **look("truth"))
+    (truth,) = chain.plot(states, true_values(), **look("truth"))
     ends = {m: chain.plot(states, states, marker="o", **look(m))[0] for m in ("MC", "TD")}
-    chain.set(xlabel="state", ylabel="value, mean over the seeds", ylim=(-0.1, 1.2))
-    chain.legend(loc="upper left")
+    chain.set(xlabel="state", ylabel="value, mean over the seeds", ylim=(-0.1, 1.2), xticks=states)
+    figure.legend(handles=[truth, *ends.values(), floor], loc="outside upper center", ncols=4)
 
     def draw(learning_rate, features, seed):
         phi = FEATURES[features]
         history = learn(phi, walks(episodes, seeds, seed), learning_rate)
         error = errors(history, phi)
-        numbers = []
         for i, method in enumerate(("MC", "TD")):
             for line, seed_error in zip(each[method], error[:, i].T):
                 line.set_ydata(seed_error)
             thick[method].set_ydata(np.median(error[:, i], axis=1))
             ends[method].set_ydata((history[-1, i] @ phi.T).mean(0))
-            numbers.append(f"{method} {np.median(error[-10:, i]):.3g}")
+        mc, td = np.median(error[-10:], axis=(0, 2))
         least = F.value_error(true_values(), best_fit(phi), state_weights())
         floor.set_ydata(np.full(len(x), least))
-        numbers = ", ".join(numbers)
-        return f"α = {learning_rate:.3g}. J(w) over the last ten episodes: {numbers}; least possible {least:.4f}."
+        return say(
+            "α = {alpha:.3g}. J(w) over the last ten episodes: MC {mc:.3g}, TD {td:.3g}; least possible {least:.4f}.",
+            alpha=learning_rate, mc=mc, td=td, least=least,
+        )  # fmt: skip
 
     return Explorer(
         "value_estimation",
