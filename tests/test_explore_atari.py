@@ -98,8 +98,8 @@ def test_it_says_what_cannot_be_compared():
     assert "DQN and Gorila have 49 of them" in said() and "core" not in said()
     explorer.controls["games"].value = BOTH
     assert "49 games" in said() and "cannot be compared" not in said()
-    explorer.controls["per"].value = "days x devices"
-    assert "4 x 100 machines" in said() and "a machine and a core are not the same thing" in said()
+    explorer.controls["per"].value = "days × devices"
+    assert "4 × 100 machines" in said() and "a machine and a core are not the same thing" in said()
     explorer.controls["left_out"].value = 2
     assert "Left out: Atlantis, DemonAttack" in said()
     explorer.reset()

@@ -3,7 +3,7 @@
 from rlkit.experiments import published
 from rlkit.experiments.published import PINBALL, PPO_COLUMNS, STATISTICS
 from rlkit.explore.atari57 import Ranking, RankingExplorer, in_order
-from rlkit.explore.controls import choice, slider
+from rlkit.explore.controls import choice, shown, slider
 from rlkit.language import count, say
 from rlkit.plotting import METHODS, ORANGE
 
@@ -39,7 +39,7 @@ def atari49(**settings):
         ranking.show(numbers, {}, statistic, unit, None if statistic in counts else 100)
         said = [
             count(sum(won.values()), "{n} game.", "{n} games."),
-            say("VideoPinball: {treatment}.", treatment=say(pinball)),
+            say("VideoPinball: {treatment}.", treatment=shown(pinball)),
         ]
         if without:
             said.append(say("Left out: {games}.", games=", ".join(without)))

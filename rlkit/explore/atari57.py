@@ -9,9 +9,9 @@ from matplotlib.textpath import TextPath
 
 from rlkit.experiments import published
 from rlkit.experiments.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
-from rlkit.explore.controls import choice, several, slider
+from rlkit.explore.controls import choice, several, shown, slider
 from rlkit.explore.panel import Explorer
-from rlkit.language import count, say
+from rlkit.language import count, number, say
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
 from rlkit.plotting.painter import painted, repeat
 
@@ -37,7 +37,7 @@ ALL, BOTH = "all that were reported, 49 or 57", "the 49 that all eight methods h
 PER = {  # what a number is divided by: in words, and as a function of (days, devices)
     "nothing": ("", lambda days, devices: 1),
     "days of training": (" a day", lambda days, devices: days),
-    "days x devices": (" a day and device", lambda days, devices: days * devices),
+    "days × devices": (" a day and device", lambda days, devices: days * devices),
 }
 
 
@@ -66,7 +66,7 @@ def standings(methods, games=ALL, only=(), pinball=AS_IN_THE_TABLE, left_out=0, 
 
 def short(value):
     """A number as the table prints it -> str: a count in full, another number with one decimal if it is below 100."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
+    return number(value, "," if isinstance(value, int) else ",.0f" if abs(value) >= 99.95 else ".1f")
 
 
 class Print:
@@ -78,7 +78,12 @@ class Print:
         self.ax = ax
         left, right = ax.get_xlim()
         self.point = (right - left) / (ax.figure.get_figwidth() * 72)  # in units of x
-        advances = {**dict.fromkeys("0123456789", 0.65), **dict.fromkeys(".,", 0.34), **dict.fromkeys("-()", 0.42)}
+        advances = {
+            **dict.fromkeys("0123456789", 0.65),
+            **dict.fromkeys(".,", 0.34),
+            **dict.fromkeys("()", 0.42),
+            "−": 0.84,
+        }
         self.glyphs = {glyph: (self.marker(glyph), self.SIZE * wide) for glyph, wide in advances.items()}
 
     def marker(self, words, centre=False):
@@ -286,16 +291,16 @@ def in_order(numbers, statistic, unit):
     first = numbers[order[0]]
     ranked = say(
         "<b>By {statistic}</b>, in {unit}: {methods}.",
-        statistic=say(statistic), unit=say(unit),
-        methods="; ".join(f"{say(name)} {short(numbers[name][statistic])}" for name in order),
+        statistic=shown(statistic), unit=shown(unit),
+        methods="; ".join(f"{shown(name)} {short(numbers[name][statistic])}" for name in order),
     )  # fmt: skip
     places = "; ".join(
-        say("{place} by {statistic}", statistic=say(other),
+        say("{place} by {statistic}", statistic=shown(other),
             place=1 + sum(row[other] > first[other] for row in numbers.values()))
         for other in first
         if other != statistic
     )  # fmt: skip
-    return ranked + " " + say("The place of {method} otherwise: {places}.", method=say(order[0]), places=places)
+    return ranked + " " + say("The place of {method} otherwise: {places}.", method=shown(order[0]), places=places)
 
 
 def words(numbers, statistic, unit, counts, without, few, pinball, per):
@@ -305,21 +310,26 @@ def words(numbers, statistic, unit, counts, without, few, pinball, per):
     said = [
         count(max(counts.values()), "{n} game.", "{n} games."),
         say("VideoPinball: {treatment} (as listed for DQN and Gorila, random = 0 for the others).",
-            treatment=say(pinball))
+            treatment=shown(pinball))
         if pinball == AS_IN_THE_TABLE
-        else say("VideoPinball: {treatment}.", treatment=say(pinball)),
+        else say("VideoPinball: {treatment}.", treatment=shown(pinball)),
     ]  # fmt: skip
     if without:
         said.append(say("Left out: {games}.", games=", ".join(without)))
     if few:
-        others = "{names} have {n} of them: what is over other games cannot be compared."
-        one = "{names} has {n} of them: what is over other games cannot be compared."
-        names = say(" and ").join(few)
-        said.append(say(one if len(few) == 1 else others, names=names, n=counts[few[0]]))
+        said.append(
+            say(
+                "{names} has {n} of them: what is over other games cannot be compared."
+                if len(few) == 1
+                else "{names} have {n} of them: what is over other games cannot be compared.",
+                names=say(" and ").join(few),
+                n=counts[few[0]],
+            )
+        )
     lines = [in_order(numbers, statistic, unit), " ".join(said)]
     if per != "nothing":
         what = "; ".join(
-            say("{method} {days} × {devices} {device}", method=name, days=days, devices=devices, device=say(device))
+            say("{method} {days} × {devices} {device}", method=name, days=days, devices=devices, device=shown(device))
             for name, (days, devices, device) in TRAINING.items()
         )
         lines.append(say("Days × devices: {what}. A GPU, a machine and a core are not the same thing.", what=what))

@@ -55,7 +55,12 @@ def several(symbol_and_word, value, options, rows=4):
 
 def translated(options):
     """Pairs (what the reader sees, value) for a list of English options."""
-    return [(say(option), option) for option in options]
+    return [(shown(option), option) for option in options]
+
+
+def shown(option):
+    """An option of a list in the reader's language -> str, for sentences that name it."""
+    return say(option)
 
 
 # The values a control allows ------------------------------------------------------------------------------------------

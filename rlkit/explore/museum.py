@@ -5,7 +5,7 @@ import numpy as np
 from rlkit.experiments.curves import SEEDS
 from rlkit.experiments.museum import BUGS, medians
 from rlkit.experiments.stored import stored
-from rlkit.explore.controls import choice, switch
+from rlkit.explore.controls import choice, shown, switch
 from rlkit.explore.panel import Explorer
 from rlkit.language import number, say
 from rlkit.plotting import BLUE, GREY, RED, picture
@@ -109,7 +109,7 @@ def words(name, bug, runs, broken):
     (good_return, good), (bad_return, bad) = medians(runs["sound"]), medians(runs["broken"])
     line = say(
         "<b>{bug}</b>: <code>{wrong}</code> where <code>{right}</code> is right. Seen in {source}.",
-        bug=say(name), wrong=bug.wrong, right=bug.right, source=bug.source,
+        bug=shown(name), wrong=bug.wrong, right=bug.right, source=bug.source,
     )  # fmt: skip
     seen = say(
         "Medians without the bug: return at the end {returned:.3g}; {name} {value:.3g}.",
