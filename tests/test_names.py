@@ -32,7 +32,9 @@ def known_names():
 
 
 def test_a_table_is_found_and_a_wrong_name_is_not_known():
-    text = "words\n\n| what | rlkit | elsewhere |\n| --- | --- | --- |\n| γ | `gamma` | `gamma` |\n| K | `n_epochs` | x |"
+    text = (
+        "words\n\n| what | rlkit | elsewhere |\n| --- | --- | --- |\n| γ | `gamma` | `gamma` |\n| K | `n_epochs` | x |"
+    )
     assert [row["rlkit"] for row in table_of_names(text)] == ["`gamma`", "`n_epochs`"]
     assert {"gamma", "clip_coef", "replay_size", "gae_lambda"} <= known_names() and "n_epochs" not in known_names()
 

@@ -108,6 +108,7 @@ def test_a_covered_panel_shows_nothing_of_itself():
     panel = explorer()
     panel.cover()
     assert not set(panel.children) & {panel.control_box, panel.picture_box, panel.status}
+    assert "image" not in str(panel._repr_mimebundle_())
     panel.cover(False)
     assert panel.children == panel.parts
 

@@ -264,12 +264,12 @@ def test_moving_draws_the_data_again_and_the_frame_when_a_limit_changes():
     (line,) = ax.plot([0, 1], [0, 0], color="#ff0000")
     moving = plotting.Moving(figure)
     red = lambda: np.flatnonzero((pixels(moving.png()) == (255, 0, 0)).all(2).any(1))
-    low, background = red(), moving.background
+    low, background = red(), moving.backgrounds[1]
     ax.lines[0].set_ydata([0.04, 0.04])
     high = red()
-    assert high.mean() < low.mean() - 20 and moving.background is background
+    assert high.mean() < low.mean() - 20 and moving.backgrounds[1] is background
     ax.set_ylim(-1, 1)
-    assert len(red()) and moving.background is not background
+    assert len(red()) and moving.backgrounds[1] is not background
     line.set_visible(False)
     assert len(red()) == 0
 

@@ -166,36 +166,67 @@ class Moving:
     """A figure that is redrawn for every step of a slider.
 
     Axes, ticks and labels are drawn once and kept as pixels, because text is what costs time in a figure. The data is
-    drawn over them each time. Only when a limit or a title has changed is everything drawn again.
+    drawn over them each time. Only when a limit or a title has changed is everything drawn again. `remember` keeps the
+    present course of the lines `ghosts`, which is drawn as a pale shadow from then on.
     """
 
-    def __init__(self, figure):
-        self.figure = figure
+    def __init__(self, figure, ghosts=()):
+        self.figure, self.ghosts, self.past = figure, ghosts, []
         self.canvas = FigureCanvasAgg(figure)
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, so the axes stay where they are when a slider moves the data
-        self.drawn = None
+        self.frames, self.backgrounds = {}, {}  # by scale
 
-    def png(self):
-        """The figure as it is now -> PNG bytes, made fast and not small."""
+    def png(self, scale=1):
+        """The figure as it is now -> PNG bytes, made fast and not small, with `scale` times the pixels each way."""
+        self.figure.set_dpi(scale * DPI)
+        try:
+            return self.drawn(scale)
+        finally:
+            self.figure.set_dpi(DPI)
+
+    def drawn(self, scale):
+        """The figure at its present resolution, over a background that is kept for each scale -> PNG bytes."""
         data = [(ax, artist) for ax in self.figure.axes for artist in data_artists(ax)]
         frame = [
             (ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center")))
             for ax in self.figure.axes
         ]
-        if frame != self.drawn:
+        if frame != self.frames.get(scale):
             for _, artist in data:
                 artist.set_animated(True)  # the canvas leaves it out, unless it saves the figure to a file
             self.canvas.draw()
-            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
-            self.drawn = frame
-        self.canvas.restore_region(self.background)
+            self.backgrounds[scale] = self.canvas.copy_from_bbox(self.figure.bbox)
+            self.frames[scale] = frame
+        self.canvas.get_renderer()  # with as many pixels as the background
+        self.canvas.restore_region(self.backgrounds[scale])
+        for line, data_then in self.past:
+            draw_shadow(line, data_then)
         for ax, artist in data:
             ax.draw_artist(artist)
         buffer = io.BytesIO()
         Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).save(buffer, format="png", compress_level=1)
         return buffer.getvalue()
+
+    def remember(self):
+        """Keep the present course of the ghosts' lines."""
+        self.past = [(line, np.array(line.get_data())) for line in self.ghosts if line.get_visible()]
+
+    def forget(self):
+        """Draw no shadows any longer."""
+        self.past = []
+
+
+def draw_shadow(line, then):
+    """Draw a line pale and thin as it was `then`, `[2, N]`, unless it is there now."""
+    now = line.get_data()
+    if np.array_equal(then, now, equal_nan=True):
+        return
+    look = {"alpha": line.get_alpha(), "linewidth": line.get_linewidth()}
+    line.set(data=then, alpha=0.3, linewidth=1.5)
+    line.axes.draw_artist(line)
+    line.set(data=now, **look)
 
 
 def data_artists(ax):

@@ -9,10 +9,12 @@ import atexit
 import functools
 import queue
 import threading
+import time
 import traceback
 
 jobs = queue.SimpleQueue()  # pairs (work, queue for the answer). Written in C: an interrupt cannot leave it locked
 repeated = []  # what the painter calls by itself
+due = {}  # {name: (time, work)}: what it calls once, later
 
 
 def paint(work):
@@ -42,11 +44,17 @@ def repeat(work):
     paint(lambda: repeated.append(work))
 
 
+@painted
+def later(seconds, name, work):
+    """Let the painter call `work()` once, `seconds` from now. It replaces what was to be called under the same name."""
+    due[name] = time.monotonic() + seconds, work
+
+
 def painter_at_work():
-    """The painter's thread: other threads' jobs as they come, and in between what is repeated."""
+    """The painter's thread: other threads' jobs as they come, and in between what is repeated or due."""
     while True:
         try:
-            job = jobs.get(timeout=0.05 if repeated else None)
+            job = jobs.get(timeout=0.05 if repeated or due else None)
         except queue.Empty:
             job = None
         else:
@@ -54,11 +62,20 @@ def painter_at_work():
                 return
             job[1].put(outcome(job[0]))
         for work in [*repeated]:
-            goes_on, error = outcome(work)
-            if error is not None:
-                traceback.print_exception(error)
-            if not goes_on:
+            if not by_itself(work):
                 repeated.remove(work)
+        for name, (when, work) in [*due.items()]:
+            if time.monotonic() >= when and jobs.empty():  # who waits for a drawing comes first
+                del due[name]
+                by_itself(work)
+
+
+def by_itself(work):
+    """Call `work()`, and print what it raises, because nobody waits for it -> what it returned."""
+    returned, error = outcome(work)
+    if error is not None:
+        traceback.print_exception(error)
+    return returned
 
 
 def outcome(work):

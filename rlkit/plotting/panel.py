@@ -26,7 +26,7 @@ class Panel(widgets.VBox):
     matplotlib figure that the picture is drawn from. A panel that is covered shows none of these.
     """
 
-    figure = None
+    figure, covered = None, False
 
     def __init__(self, png, controls=(), text=""):
         self.image = View(png)
@@ -46,12 +46,16 @@ class Panel(widgets.VBox):
         """Take all parts off the page until a question is answered, or put them back."""
         text = say("The picture and its controls appear when the question is answered or skipped.")
         self.children = (widgets.HTML(f"<em>{text}</em>"),) if covered else self.parts
+        self.covered = covered
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data = {**data, "text/plain": type(self).__name__}
+        if self.covered:
+            return data, metadata
         png = base64.b64encode(compact(self.image.value)).decode()  # a slider needs a fast PNG, a page a small one
-        data = {**data, "image/png": png, "text/plain": type(self).__name__}
+        data = {**data, "image/png": png}
         return data, {**metadata, "image/png": {"alt": self.alt()}}
 
     @painted
