@@ -19,7 +19,7 @@ from rlkit.explore.questions import QUESTIONS, Curve, Number, Options
 from rlkit.explore.truths import truth
 from rlkit.language import count, say
 from rlkit.plotting import Picture, compact
-from rlkit.plotting.alt_text import alt_text
+from rlkit.plotting.alt_text import alt_text, plain
 from rlkit.plotting.panel import Panel
 
 HERE = Path(__file__).parent
@@ -87,8 +87,10 @@ class Question(widgets.VBox):
 
     def cover(self, covered):
         """Hide what shows the answer, in a box that keeps what follows off the screen; or show it."""
-        if self.then is not None:
-            self.then.cover(covered)
+        if self.then is None:
+            return
+        self.then.cover(covered)
+        if isinstance(self.then, Panel):
             (self.then.add_class if covered else self.then.remove_class)("rlkit-covered")
 
     def hear(self, message):
@@ -134,7 +136,7 @@ class Question(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/html": on_paper(self), "text/plain": self.kind.plain()}, metadata
+        return {**data, "text/html": on_paper(self), "text/plain": plain(self.kind.said("question"))}, metadata
 
 
 def button_texts(kind):
@@ -197,11 +199,9 @@ class Words(widgets.VBox):
 
 def on_paper(question):
     """The question, and the answer folded below it with the picture -> HTML that never changes."""
-    choices = "".join(f"<li>{html.escape(text)}</li>" for text in question.kind.choices())
-    choices = f"<ul>{choices}</ul>" if choices else f"<p>{question.kind.task()}</p>"
     answer = f"<p>{answer_in_words(question.kind)}</p>{picture_on_paper(question.then)}"
     folded = f"<details><summary>{say('The answer')}</summary>{answer}</details>"
-    return f"<p><b>{question.kind.said('question')}</b></p>{choices}{folded}"
+    return f"<p><b>{question.kind.said('question')}</b></p>{question.kind.on_paper()}{folded}"
 
 
 def picture_on_paper(then):
@@ -253,13 +253,9 @@ class OptionsForm:
         """A guess in words -> str."""
         return self.options[guess]
 
-    def choices(self):
-        """What there is to choose from, for a page without a kernel -> list."""
-        return self.options
-
-    def plain(self):
-        """The question as plain text -> str."""
-        return "  |  ".join(self.options)
+    def on_paper(self):
+        """What there is to choose from, for a page without a kernel -> HTML."""
+        return f"<ul>{''.join(f'<li>{html.escape(option)}</li>' for option in self.options)}</ul>"
 
 
 class NumberForm:
@@ -279,7 +275,8 @@ class NumberForm:
             "ticks": ticks(self.line),
             "marks": marks,
         }
-        groups = self.choices()
+        low, high = self.edges()[:-1], self.edges()[1:]
+        groups = [say("{low} to {high}", low=self.value(a), high=self.value(b)) for a, b in zip(low, high)]
         return {"kind": "number", "line": line, "groups": groups, "counts": [0] * len(groups)}
 
     def after(self, guess):
@@ -313,16 +310,9 @@ class NumberForm:
     def said_guess(self, guess):
         return self.value(self.stops[guess])
 
-    def choices(self):
-        low, high = self.edges()[:-1], self.edges()[1:]
-        return [say("{low} to {high}", low=self.value(a), high=self.value(b)) for a, b in zip(low, high)]
-
-    def task(self):
+    def on_paper(self):
         low, high = self.value(self.line.low), self.value(self.line.high)
-        return say("Guess a number from {low} to {high}.", low=low, high=high)
-
-    def plain(self):
-        return self.task()
+        return f"<p>{say('Guess a number from {low} to {high}.', low=low, high=high)}</p>"
 
 
 class CurveForm:
@@ -373,14 +363,13 @@ class CurveForm:
         first, last = (say(self.y.form, value=self.height(guess[i])) for i in (0, -1))
         return say("a curve from {first} to {last}", first=first, last=last)
 
-    def choices(self):
-        return []
-
-    def task(self):
-        return say("The axes are: {x}, and {y}.", x=say(self.x.label), y=say(self.y.label))
-
-    def plain(self):
-        return self.task()
+    def on_paper(self):
+        axes = [
+            say("{label}, from {low} to {high}", label=say(axis.label), low=low, high=high)
+            for axis in (self.y, self.x)
+            for low, high in [[say(axis.form, value=value) for value in (axis.low, axis.high)]]
+        ]
+        return f"<p>{say('Upwards: {y}. To the right: {x}.', y=axes[0], x=axes[1])}</p>"
 
 
 KINDS = {Options: OptionsForm, Number: NumberForm, Curve: CurveForm}
