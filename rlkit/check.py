@@ -108,12 +108,21 @@ def usual_mistake(mistakes, arguments, results):
 def in_place_of(reference, mine):
     """For a `with` block, agents call `mine` where they call this function of `rlkit.functional`.
 
-    Each equation is one function, so this changes one line of the agents. Workers in other processes keep `reference`.
+    Each equation is one function, so this changes one line of an agent. `mine` itself may call `reference`. Workers in
+    other processes keep `reference`.
     """
     name = getattr(reference, "__name__", "")
     if getattr(functional, name, None) is not reference:
         raise ValueError(f"{brief(reference)} is no function of rlkit.functional, so no agent would call yours.")
-    setattr(functional, name, mine)
+
+    def replacement(*arguments, **named):
+        setattr(functional, name, reference)  # for `mine`
+        try:
+            return mine(*arguments, **named)
+        finally:
+            setattr(functional, name, replacement)
+
+    setattr(functional, name, replacement)
     try:
         yield
     finally:

@@ -2,7 +2,9 @@
 
     answer = check.exercise("q-update", q_update)         # in the chapter; it reads as a sentence
 
-The arguments of `right`, and of the mistakes, are those of the reader's function.
+The arguments of `right`, and of the mistakes, are those of the reader's function. On the page an exercise is five
+cells: the task with its hints, the function with `...` as its body, the check, a run with the reader's function in it,
+and the solution. `tests/test_exercises.py` tries the solution and the mistakes.
 """
 
 from collections.abc import Callable

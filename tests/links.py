@@ -87,7 +87,7 @@ def here(chapter, anchor, all_chapters):
     line = [f"Chapter {chapter.number}, " + (f"section {number} of {chapter.last}" if number else "the end")]
     step = "[{}](#cell-id={})".format
     if place:
-        line.append(step(f"← {chapter.sections[anchors[place - 1]][0]}", anchors[place - 1]))
+        line.append(step(f"← {chapter.sections[anchors[place - 1]][0] or 'back'}", anchors[place - 1]))
     line.append(step("contents", "contents"))
     if place + 1 < len(anchors):
         line.append(step(f"{chapter.sections[anchors[place + 1]][0] or 'end'} →", anchors[place + 1]))
