@@ -69,14 +69,20 @@ def test_before_an_answer_the_page_does_not_have_it(name):
     assert question.form.truth and plain(kind.said("answer")) in plain(question.form.reply)
 
 
-@pytest.mark.parametrize(
-    "act", [lambda q: q.answer(0), lambda q: q.answer(3), lambda q: q.skip(), lambda q: q.count([1, 0, 2, 0])]
-)
+ACTS = {
+    "right": lambda question: question.answer(0),
+    "wrong": lambda question: question.answer(3),
+    "skipped": lambda question: question.skip(),
+    "hands": lambda question: question.count([1, 0, 2, 0]),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
 def test_the_panel_is_covered_until_answered_or_skipped(act):
     panel = explore.max_bias()
     question = explore.ask("divergence", then=panel)
     assert not set(panel.parts) & set(panel.children) and "rlkit-covered" in panel._dom_classes
-    act(question)
+    ACTS[act](question)
     assert panel.children == panel.parts and "rlkit-covered" not in panel._dom_classes
 
 
@@ -262,7 +268,7 @@ def test_on_paper_the_covered_picture_is_folded_too():
 
 # The chapters -------------------------------------------------------------------------------------------------------
 
-CHAPTERS = {number: path for number, path in enumerate(sorted((ROOT / "lectures").glob("0?_*.ipynb")), start=1)}
+CHAPTERS = dict(enumerate(sorted((ROOT / "lectures").glob("0?_*.ipynb")), start=1))
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -4,7 +4,8 @@ Each function returns a dictionary: the answer, and the other numbers that the w
 places for. The answer is one of these:
 - `right`, the place of the right option, counted from 0;
 - `value`, the number that is asked for;
-- `curve`, a pair of lists, x and y. Beside it `seeds`, a list of such pairs, and `given`, the pair that is shown before.
+- `curve`, a pair of lists, x and y. Beside it `seeds`, a list of such pairs, and `given`, the pair that is shown
+  before.
 """
 
 import math
