@@ -256,9 +256,13 @@ def run_watch(args):
     check_ending(path)
     agent = load_to_play(args.file)
     recording = play(agent, args.steps, args.seed)
-    recording.show(0, len(recording), args.fps).save(path)
+    video = recording.show(0, len(recording), args.fps)
+    video.save(path)
     ended = "" if recording.over else ", not to the end"
-    say(f"{path}: {len(recording)} steps of {agent.env}{ended}, return {recording.rewards.sum():g}")
+    say(
+        f"{path}: {len(recording)} steps of {recording.game}{ended}, return {recording.rewards.sum():g}; "
+        f"{len(video) / video.fps:.0f} seconds, {path.stat().st_size / 1e6:.1f} MB"
+    )
     return 0
 
 
@@ -328,13 +332,13 @@ def parser():
     command.add_argument("--episodes", type=whole, default=30, help="(default: %(default)s)")
     command.add_argument("--seed", type=whole, default=1_000_000, help="of the first episode (default: %(default)s)")
 
-    command = commands.add_parser("watch", parents=[common], help="a video of one greedy episode of an Atari game")
+    command = commands.add_parser("watch", parents=[common], help="a video of one greedy episode")
     command.set_defaults(run=run_watch)
     command.add_argument("file", help="a checkpoint")
     command.add_argument("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
     command.add_argument("--seed", type=whole, default=1_000_000, help="(default: %(default)s)")
     command.add_argument("--steps", type=whole, default=2_000, help="at most this many actions (default: %(default)s)")
-    command.add_argument("--fps", type=float, default=15, help="15 is the speed of the game (default: %(default)s)")
+    command.add_argument("--fps", type=float, help="frames a second (default: the speed of the environment)")
     return top
 
 

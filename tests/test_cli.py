@@ -569,12 +569,13 @@ def test_eval_prints_every_return(capsys):
     assert numbers == f"mean {values.mean():.2f}   median {median:.2f}   min {low:g}   max {high:g}"
 
 
-def test_watch_refuses_cartpole(own_folder, capsys):
+def test_watch_shows_cartpole(own_folder, capsys):
     main(["train", "dqn", *SMALL, "--steps", "100", "--out", "a.pt"])
     capsys.readouterr()
-    assert main(["watch", "a.pt"]) == 2
-    assert "Only Atari games" in capsys.readouterr().err
-    assert files(own_folder) == ["a.json", "a.pt"]
+    assert main(["watch", "a.pt"]) == 0
+    (steps,) = evaluate(load("a.pt"), 1)
+    assert f"a.gif: {steps:.0f} steps of CartPole-v1, return {steps:.0f};" in capsys.readouterr().out
+    assert files(own_folder) == ["a.gif", "a.json", "a.pt"]
 
 
 def test_after_a_run_signals_do_what_they_did_before(tmp_path):

@@ -1,25 +1,32 @@
 """Recordings hold what the agent saw and computed; videos show what the recordings hold."""
 
 import functools
+import importlib.util
 import io
 import struct
 import sys
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from conftest import one_line, tiny
 from PIL import Image
 
-from rlkit import preset, save
+from rlkit import evaluate, preset, save, stop_at, train
 from rlkit.__main__ import main
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.atari import AtariGame
-from rlkit.plotting import apng
+from rlkit.dqn import DQN
+from rlkit.gorila import Gorila
+from rlkit.plotting import apng, scenes, stage
 from rlkit.plotting.film import BLUE, GREY, RED, Video, ink, number
 from rlkit.plotting.video import Q_TITLES, Recording, play
 from rlkit.ppo import PPO
+from rlkit.reinforce import REINFORCE
+from rlkit.tasks import BlindCartPole, Catch
+from rlkit.trpo import TRPO
 
 
 @pytest.fixture(scope="module")
@@ -83,15 +90,12 @@ def test_for_ppo_the_probabilities_choose_the_actions_and_the_curve_is_v(ppo):
 
 
 @pytest.mark.parametrize("algorithm", [A2C, A3C])
-def test_the_same_for_a2c_and_a3c_unless_they_are_recurrent(algorithm):
+def test_the_same_for_a2c_and_a3c(algorithm):
     agent = algorithm("ALE/Pong-v5", num_envs=1, frame_size=42, hidden=(16,), actions=(0, 2, 3))
     recording = play(agent, 20, seed=3)
     assert np.allclose(recording.bars.sum(1), 1) and (recording.actions == agent.act(recording.stacks)).all()
     values = agent.network.values(torch.from_numpy(recording.stacks)).detach()
     assert np.allclose(recording.curve_high, values, atol=1e-5)
-    with pytest.raises(ValueError, match="needs a memory") as error:
-        play(algorithm("ALE/Pong-v5", num_envs=1, frame_size=42, hidden=(16,), recurrent=True))
-    one_line(error)
 
 
 def test_the_same_actions_show_the_same_screens_stacks_and_rewards(recording):
@@ -124,7 +128,7 @@ def test_it_is_the_episode_that_evaluate_counts(agent, recording):
 
 
 def test_a_recording_ends_with_the_game(agent, monkeypatch):
-    monkeypatch.setattr("rlkit.plotting.video.AtariGame", functools.partial(AtariGame, max_frames=100))
+    monkeypatch.setattr("rlkit.plotting.stage.AtariGame", functools.partial(AtariGame, max_frames=100))
     recording = play(agent, 80)
     assert len(recording) == 25 and recording.over
 
@@ -136,15 +140,215 @@ def test_all_actions_of_a_game_with_lives():
     assert recording.bars.shape == (5, 4) and recording.stacks.shape == (5, 4, 20, 20)
 
 
-def test_an_agent_that_cannot_be_filmed_gets_a_clear_error(agent):
-    for mistake in (lambda: play(tiny()), lambda: play(agent, 0), lambda: play(agent, 2.5)):
-        with pytest.raises(ValueError) as error:
-            mistake()
-        one_line(error)
-    with pytest.raises(ValueError, match="Only Atari games.*CartPole-v1"):
-        play(tiny())
-    with pytest.raises(ValueError, match="^Human has no Q-values or probabilities"):
-        play(type("Human", (), {"env": "ALE/Pong-v5"})())
+# Other environments -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", [A2C, A3C, DQN, Gorila, PPO, REINFORCE, TRPO], ids=lambda a: a.__name__)
+def test_every_agent_is_filmed_on_cartpole_in_the_episode_that_evaluate_counts(algorithm):
+    agent = algorithm("CartPole-v1", hidden=(8,), obs_scale=(2.0, 1.0, 1.0, 1.0), seed=2)
+    recording = play(agent, 500, seed=5)
+    assert recording.over and recording.rewards.sum() == len(recording) == evaluate(agent, 1, seed=5)[0]
+    assert (recording.actions == agent.act(recording.stacks)).all()
+    assert (recording.actions == recording.bars.argmax(1)).all()
+    assert recording.names == ("LEFT", "RIGHT") and recording.speed == 50
+    for screen, obs in zip(recording.screens, recording.stacks):
+        assert (screen == scenes.cart_pole(obs)).all()
+    assert (recording.frames == scenes.PALETTE[recording.screens]).all()
+    assert (recording.titles == Q_TITLES) is hasattr(agent, "q_values")
+
+
+def test_the_last_frame_shows_what_the_last_action_led_to():
+    recording = play(tiny(), 500, seed=5)
+    video = recording.show()
+    envs = tiny().envs.again(1, seed=5)
+    for action in recording.actions:
+        envs.step(np.array([action]))
+    assert envs.ended[0] and (video.frame(len(video) - 1)[24:264, :360] == scenes.cart_pole(envs.obs[0])).all()
+    assert video.score[-1] == recording.rewards.sum() and video.score[-2] < video.score[-1]
+    assert (Video(recording, 0, len(recording) - 1).score < video.score[-1]).all()
+    envs.close()
+    assert len(play(tiny(), 3, seed=5).end) == 0  # not over
+
+
+def test_a_fast_environment_shows_every_third_step_at_its_own_speed():
+    video = play(tiny(), 500, seed=5).show()
+    *steps, end = video.steps
+    assert steps == list(range(0, len(video.recording), 3)) and end == len(video.recording)
+    assert video.fps == pytest.approx(50 / 3) and video.seconds(3) == pytest.approx(9 / 50)
+    assert Image.open(io.BytesIO(video.png())).info["duration"] == 60
+    assert (video.bars[1] == video.recording.bars[3]).all()
+
+
+def test_ten_seconds_of_cartpole_fit_into_a_notebook():
+    video = play(cartpole_player(), 500).show()
+    assert video.recording.rewards.sum() > 400
+    assert len(video.png()) * 4 / 3 < 350_000 * len(video.recording) / 500
+
+
+def cartpole_player():
+    """An agent that balances for long, in a second."""
+    agent = preset("ppo-cartpole")
+    train(agent, 100_000, stop_at(475))
+    return agent
+
+
+@pytest.mark.parametrize("algorithm", [PPO, A2C])
+def test_a_gaussian_policy_shows_the_mean_action(algorithm):
+    agent = algorithm("Pendulum-v1", num_envs=1, hidden=(8,))
+    recording = play(agent, 20, seed=5)
+    assert np.allclose(recording.bars, agent.act(recording.stacks), atol=1e-6) and recording.bars.shape == (20, 1)
+    assert (recording.actions == recording.bars).all()
+    assert recording.names == ("TORQUE",) and recording.titles.bars == "mean action"
+    values = agent.network.values(torch.from_numpy(recording.stacks)).detach()
+    assert np.allclose(recording.curve_high, values, atol=1e-5)
+    assert "a bar for each number of the action" in recording.show().alt()
+    envs = agent.envs.again(1, seed=5)
+    assert recording.rewards.tolist() == [envs.step(action[None])[1][0] for action in recording.actions]
+    video = recording.show()
+    y = video.bars_top + video.row // 2
+    for t in range(len(video)):
+        assert (video.frame(t)[y, slice(*video.bars_x)] == ink(BLUE)).any()
+    envs.close()
+
+
+def test_a_recurrent_agent_is_filmed_by_what_it_does():
+    agent = A2C(BlindCartPole, recurrent=True, num_envs=2, hidden=(8,), seed=1)
+    for _ in agent.learn(2_000):
+        pass
+    agent.act(np.ones((1, 2), np.float32))  # a memory of another episode
+    recording = play(agent, 500, seed=5)
+    assert recording.rewards.sum() == evaluate(agent, 1, seed=5)[0]
+    agent.forget()
+    assert recording.actions.tolist() == [agent.act(obs[None])[0] for obs in recording.stacks]
+    assert (recording.bars == np.eye(2)[recording.actions]).all()
+    assert recording.curve_high.tolist() == list(range(len(recording))) and "return" in recording.titles.curve
+
+
+def test_anything_that_acts_can_be_filmed():
+    class Right:
+        env, envs = Catch, tiny(Catch).envs
+
+        def act(self, obs):
+            return np.full(len(obs), 2)
+
+    recording = play(Right(), seed=3)
+    assert recording.over and len(recording) == 7 and (recording.actions == 2).all()
+    assert recording.names == ("LEFT", "STAY", "RIGHT") and recording.bars.tolist() == [[0, 0, 1]] * 7
+
+
+class Colours(gymnasium.Env):
+    """Shows its clock as a colour. Its actions are a number from 0 to 2 and one from 0 to 3."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
+
+    def __init__(self, render_mode=None, shape=(400, 600), actions=None):
+        self.observation_space = gymnasium.spaces.Box(0, 1, (1,))
+        self.action_space = actions or gymnasium.spaces.MultiDiscrete([3, 4])
+        self.render_mode, self.shape = render_mode, shape
+
+    def reset(self, seed=None, options=None):
+        self.time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.array([self.time / 30], np.float32), 1.0, self.time == 30, False, {}
+
+    def render(self):
+        picture = np.full((*self.shape, 3), (8 * self.time, 255, 0), np.uint8)
+        picture[: self.shape[0] // 2] = 0, 0, 200
+        return picture
+
+
+gymnasium.register("Colours-v0", Colours)
+
+
+@pytest.mark.parametrize("given", ["Colours-v0", lambda: Colours("rgb_array"), lambda: gymnasium.make("Colours-v0")])
+def test_an_environment_with_pictures_is_filmed_in_its_colours(given):
+    agent = PPO(given, num_envs=2, hidden=(8,))
+    recording = play(agent)
+    assert recording.screens.shape == (30, 240, 360) and recording.speed == 4
+    for frames, times in ((recording.frames, range(30)), (recording.palette[recording.end], [30])):
+        for frame, time in zip(frames, times):
+            assert np.abs(frame[200, 100].astype(int) - (8 * time, 255, 0)).max() <= 3
+            assert np.abs(frame[20, 100].astype(int) - (0, 0, 200)).max() <= 3
+    assert recording.bars.shape == (30, 2) and recording.names == ("a[0]", "a[1]")
+    assert (recording.bars == agent.act(recording.stacks)).all()
+    assert len(recording.show()) == 31
+
+
+def test_a_picture_of_many_colours_keeps_about_its_own():
+    rng = np.random.default_rng(0)
+    pictures = [np.repeat(rng.integers(0, 256, (15, 20, 1)), 3, axis=2).astype(np.uint8) for _ in range(20)]
+    screens, palette = stage.in_one_palette([stage.fitted(picture) for picture in pictures])
+    assert (screens % 2 == 0).all() and screens.shape == (20, 270, 360)
+    for screen, picture in zip(screens, pictures):
+        assert np.abs(palette[screen[9::18, 9::18]].astype(int) - picture).max() <= 6
+
+
+@pytest.mark.parametrize("shape, shown", [((20, 30), (240, 360)), ((210, 160), (420, 320)), ((900, 300), (420, 140))])
+def test_pictures_of_every_size_fit_beside_the_bars(shape, shown):
+    assert play(PPO(lambda: Colours("rgb_array", shape), num_envs=1, hidden=(8,)), 2).screens.shape[1:] == shown
+
+
+def test_of_many_actions_those_that_are_taken_get_a_bar():
+    class Clock:
+        actions = gymnasium.spaces.Discrete(100, start=5)
+        env = envs = None
+
+        def act(self, obs):
+            return np.array([round(30 * float(obs[0, 0])) * 3])
+
+    agent = Clock()
+    agent.env = lambda: Colours("rgb_array", actions=Clock.actions)
+    agent.envs = tiny(agent.env).envs
+    recording = play(agent, 12)
+    assert recording.actions.tolist() == list(range(0, 36, 3)) and recording.names[6] == "a = 11"
+    video = recording.show()
+    assert len(video.listed) == 18 and set(recording.actions) <= set(video.listed)
+    for t in range(12):
+        y = video.bars_top + video.listed.index(3 * t) * video.row + video.row // 2
+        assert (video.frame(t)[y, slice(*video.bars_x)] == ink(BLUE)).any()
+
+
+def test_names_follow_the_actions_that_an_agent_keeps():
+    agent = tiny(Catch, actions=(0, 2))
+    assert play(agent, 2).names == ("LEFT", "RIGHT")
+
+
+class Unseen(Colours):
+    metadata = {}
+
+
+CANNOT = {
+    "Unseen cannot be filmed, because it has no picture": lambda: play(tiny_ppo(Unseen)),
+    "Colours cannot be filmed as it is; make it with render_mode": lambda: play(tiny_ppo(Colours)),
+    "its render() returns no bytes": lambda: play(tiny_ppo(lambda: Colours("rgb_array", (5, 5, 5)))),
+    "Human is not an agent": lambda: play(type("Human", (), {"env": "ALE/Pong-v5"})()),
+    "DQN is a class": lambda: play(DQN),
+    "steps=0 must be": lambda: play(tiny(), 0),
+    "steps=2.5 must be": lambda: play(tiny(), 2.5),
+    "seed=-1 must be": lambda: play(tiny(), seed=-1),
+}
+
+
+def tiny_ppo(env):
+    return PPO(env, num_envs=1, hidden=(8,))
+
+
+@pytest.mark.parametrize("words", CANNOT)
+def test_what_cannot_be_filmed_gets_one_sentence(words):
+    with pytest.raises(ValueError) as error:
+        CANNOT[words]()
+    one_line(error)
+    assert words in str(error.value)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pygame") is not None, reason="pygame is here")
+def test_a_renderer_that_lacks_a_library_says_which():
+    with pytest.raises(ValueError, match="FrozenLake-v1 cannot be filmed: pygame is not installed") as error:
+        play(tiny_ppo("FrozenLake-v1"))
+    one_line(error)
 
 
 # Frames -----------------------------------------------------------------------------------------------------
@@ -224,6 +428,12 @@ def test_every_number_of_actions_fits(count):
     assert video.bars_top + count * video.row < video.plot_y[0] - 40
     assert video.plot_y[1] - video.plot_y[0] >= 70 and video.bars_x[1] - video.bars_x[0] >= 80
     assert video.frame(2).shape == (420, 720)
+
+
+def test_a_reward_at_every_step_is_no_point_won():
+    dense, rare = (made_up(np.ones((20, 2)), rewards=[1] * n + [0] * (20 - n)).show() for n in (20, 3))
+    below = slice(dense.plot_y[1] + 1, dense.plot_y[1] + 48)
+    assert not (dense.frame(0)[below] == ink(BLUE)).any() and (rare.frame(0)[below] == ink(BLUE)).any()
 
 
 def test_only_existing_steps_can_be_shown(recording):
@@ -320,4 +530,4 @@ def test_watch_writes_a_video(agent, tmp_path, capsys):
     out = tmp_path / "pong.webp"
     assert main(["watch", str(tmp_path / "pong.pt"), "--out", str(out), "--steps", "5"]) == 0
     assert Image.open(out).n_frames == 5
-    assert "5 steps of ALE/Pong-v5, not to the end, return 0" in capsys.readouterr().out
+    assert "5 steps of Pong, not to the end, return 0" in capsys.readouterr().out

@@ -1,8 +1,8 @@
-"""The frames of a recorded game, and the files that they can be written to.
+"""The frames of a recorded episode, and the files that they can be written to.
 
-All drawing is done in one palette of 256 colours. A game uses the 128 colours of its console, which have the even
-numbers; our inks have the odd ones. So a frame is one array of bytes, and what changed since the last frame is found by
-`!=`. Drawing and writing 150 frames takes a second and gives about 200 KB.
+All drawing is done in one palette of 256 colours. A screen uses 128 of them, which have the even numbers: those of the
+console, for Atari. Our inks have the odd ones. So a frame is one array of bytes, and what changed since the last frame
+is found by `!=`. Drawing and writing 150 frames takes a second and gives about 200 KB.
 """
 
 import functools
@@ -14,9 +14,12 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont  # comes with matplotlib
 
 from rlkit import plotting
+from rlkit.language import count, number, say
 from rlkit.plotting.apng import animated_png
 
-STEPS_PER_SECOND = 15  # of the game: 60 screens a second, four for each action
+STEPS_PER_SECOND = 15  # of an Atari game: 60 screens a second, four for each action
+SMOOTH = 17  # frames a second, about: more would look much the same in a larger file
+MOST_BARS = 18
 BLACK, GREY, BLUE, SKY, RED = range(5)  # our inks
 INKS = (plotting.BLACK, plotting.GREY, plotting.BLUE, plotting.SKY, plotting.RED)
 FULL = 15  # an ink comes in 16 strengths, so that letters have soft edges; 0 is white
@@ -29,33 +32,44 @@ PLOT_INDENT = 44  # pixels, for the numbers beside the curve
 class Video:
     """The steps `start` to `stop` of a Recording as an animation, which a notebook shows. Frames are drawn when needed.
 
-    `fps` is in frames a second, from 1 to 50; the game itself runs at 15. Other values, and steps that were not
-    recorded, raise a ValueError.
+    `fps` is in frames a second, from 1 to 50; without it, the animation runs as fast as the environment. Other values,
+    and steps that were not recorded, raise a ValueError.
     """
 
-    def __init__(self, recording, start=0, stop=None, fps=STEPS_PER_SECOND):
+    def __init__(self, recording, start=0, stop=None, fps=None):
         stop = len(recording) if stop is None else min(stop, len(recording))
         if not 0 <= start < stop:
             raise ValueError(
                 f"Steps {start} to {stop} cannot be shown: this recording has {len(recording)}, from 0 on."
             )
+        self.every = max(1, round(recording.speed / SMOOTH))
+        fps = recording.speed / self.every if fps is None else fps
         if not 1 <= fps <= 50:
             raise ValueError(f"fps={fps!r} must lie between 1 and 50: browsers show no more.")
-        self.recording, self.start, self.fps = recording, start, fps
-        self.bars = recording.bars[start:stop]
-        self.curve_low, self.curve_high = recording.curve_low[start:stop], recording.curve_high[start:stop]
-        self.score = np.concatenate([[0], np.cumsum(recording.rewards)])[start:stop]
+        self.recording, self.start, self.stop, self.fps = recording, start, stop, fps
+        self.steps = np.arange(start, stop, self.every)
+        if stop == len(recording) and len(recording.end):
+            self.steps = np.append(self.steps, stop)  # one more frame: what the last action led to
+        rows = np.minimum(self.steps, len(recording) - 1)
+        self.screens = np.array(
+            [recording.end[0] if step == len(recording) else recording.screens[step] for step in self.steps]
+        )
+        self.bars, self.actions = recording.bars[rows], recording.actions[rows]
+        self.curve_low, self.curve_high = recording.curve_low[rows], recording.curve_high[rows]
+        self.score = np.concatenate([[0], np.cumsum(recording.rewards)])[self.steps]
+        self.listed = listed(recording.actions, len(recording.names))
         self.palette = add_inks(recording.palette)
         self.lay_out()
         self.draw_still_parts()
 
     def lay_out(self):
         """Where things are, in pixels from the left and from the top."""
-        height, width = self.recording.screens.shape[1:]
-        self.shape = (2 * height, WIDTH)
-        self.left, self.right = 2 * width + MARGIN + 8, WIDTH - MARGIN
-        names, num_actions = self.recording.names, len(self.recording.names)
+        height, width = (self.recording.zoom * size for size in self.recording.screens.shape[1:])
+        self.left, self.right = width + MARGIN + 8, WIDTH - MARGIN
+        names, num_actions = [self.recording.names[action] for action in self.listed], len(self.listed)
         self.row = min(42, 216 // num_actions)  # from one bar to the next
+        self.shape = (max(height, num_actions * self.row + 204), WIDTH)
+        self.screen_top = (self.shape[0] - height) // 2
         self.letters = min(TEXT + 1, self.row)
         self.bars_top = 42
         names_end = self.left + 20 + max(stencil(name, self.letters, True).shape[1] for name in names)
@@ -98,25 +112,33 @@ class Video:
         """Titles, the lines at 0, and the numbers beside and below the curve."""
         titles = self.recording.titles
         write(page, titles.bars, self.left, 26, size=TEXT + 1, bold=True)
-        end = self.bars_top + len(self.recording.names) * self.row
-        page[self.bars_top : end, self.bar_x(0)] = ink(GREY)
+        bars_end = self.bars_top + len(self.listed) * self.row
+        page[self.bars_top : bars_end, self.bar_x(0)] = ink(GREY)
         top, bottom = self.plot_y
         heading = write(page, titles.curve, self.left, top - 18, size=TEXT + 1, bold=True)
         write(page, titles.shade, heading + 14, top - 18, size=TEXT - 1)
         page[self.y(0), slice(*self.plot_x)] = ink(GREY)
+        digits = ".1f" if np.ptp(self.curve_axis) >= 0.5 else ".2f"
         for value in (0.0, *self.curve_axis):
             if value == 0 or abs(self.y(value) - self.y(0)) > TEXT:  # nearer, one number would cover the other
-                write(page, number(value, ".1f"), self.plot_x[0] - 8, self.y(value) + 5, right=True)
-        write(page, f"{self.seconds(0):.0f} s", self.plot_x[0], bottom + 36)
-        write(page, "▲ points won   ▼ lost", self.plot_x[0] + 70, bottom + 36, size=TEXT - 1)
-        write(page, f"{self.seconds(len(self) - 1):.0f} s", self.right, bottom + 36, right=True)
+                write(page, number(value, digits), self.plot_x[0] - 8, self.y(value) + 5, right=True)
+        begin, end = self.seconds(0), self.seconds(len(self) - 1)
+        digits = ".0f" if end - begin >= 3 else ".1f"
+        write(page, f"{begin:{digits}} s", self.plot_x[0], bottom + 36)
+        if self.scores_rarely():
+            write(page, "▲ points won   ▼ lost", self.plot_x[0] + 70, bottom + 36, size=TEXT - 1)
+        write(page, f"{end:{digits}} s", self.right, bottom + 36, right=True)
 
     def draw_rewards(self, page):
-        """A triangle below each moment at which the score changes."""
-        rewards = self.recording.rewards[self.start : self.start + len(self)]
-        for t in np.flatnonzero(rewards):
-            sign, colour = ("▲", BLUE) if rewards[t] > 0 else ("▼", RED)
-            write(page, sign, self.x(t) - 6, self.plot_y[1] + 17, colour)
+        """A triangle below each moment at which the score changes, unless it changes all the time."""
+        rewards = self.recording.rewards[self.start : self.stop] * self.scores_rarely()
+        for step in np.flatnonzero(rewards):
+            sign, colour = ("▲", BLUE) if rewards[step] > 0 else ("▼", RED)
+            write(page, sign, self.x(step / self.every) - 6, self.plot_y[1] + 17, colour)
+
+    def scores_rarely(self):
+        """Is there no reward in most of the steps?"""
+        return np.count_nonzero(self.recording.rewards) <= max(2, len(self.recording) / 4)
 
     def frame(self, t):
         """The frame of step `start + t`: `[H, W]` uint8, numbers of colours in `palette`."""
@@ -124,18 +146,24 @@ class Video:
         page, now = self.future.copy(), self.x(t)
         page[top - 8 : bottom + 1, :now] = self.past[top - 8 : bottom + 1, :now]
         page[top - 8 : bottom + 1, now] = ink(BLACK)
-        screen = self.recording.screens[self.start + t].repeat(2, axis=0).repeat(2, axis=1)
-        page[:, : screen.shape[1]] = screen
+        zoom, screen_top = self.recording.zoom, self.screen_top
+        screen = self.screen(t).repeat(zoom, axis=0).repeat(zoom, axis=1)
+        page[screen_top : screen_top + len(screen), : screen.shape[1]] = screen
         clock = f"{self.seconds(t):.1f} s   return {number(self.score[t], '.0f')}"
         write(page, clock, self.right, 26, right=True)
-        chosen = self.recording.actions[self.start + t]
-        for action, value in enumerate(self.bars[t]):
-            self.draw_bar(page, action, value, action == chosen)
+        for row, action in enumerate(self.listed):
+            chosen = self.actions.ndim > 1 or action == self.actions[t]
+            self.draw_bar(page, row, action, self.bars[t, action], chosen)
         return page
 
-    def draw_bar(self, page, action, value, chosen):
+    def screen(self, t):
+        """The screen in frame t: `[H, W]`."""
+        ended = self.steps[t] == len(self.recording)
+        return self.recording.end[0] if ended else self.recording.screens[self.steps[t]]
+
+    def draw_bar(self, page, row, action, value, chosen):
         """The bar of one action, its name and its value; the chosen action's in blue with an arrow."""
-        y = self.bars_top + action * self.row
+        y = self.bars_top + row * self.row
         text_y = y + self.row // 2 + round(0.36 * self.letters)
         gap = max(1, self.row // 8)
         left, right = sorted((self.bar_x(0), self.bar_x(value)))
@@ -147,8 +175,8 @@ class Video:
         write(page, number(value, ".2f"), self.right, text_y, right=True, **look)
 
     def seconds(self, t):
-        """From the beginning of the episode to frame t, in the game's time."""
-        return (self.start + t) / STEPS_PER_SECOND
+        """From the beginning of the episode to frame t, in the environment's time."""
+        return self.steps[t] / self.recording.speed
 
     def __len__(self):
         return len(self.bars)
@@ -185,15 +213,34 @@ class Video:
 
     def alt(self):
         """The animation in words, for its alternative text -> str."""
-        recording, titles, last = self.recording, self.recording.titles, len(self) - 1
-        seen = recording.actions[self.start : self.start + len(self)]
-        counts = ", ".join(f"{name} {(seen == action).sum()} times" for action, name in enumerate(recording.names))
-        score = f"{number(self.score[0], '.0f')} to {number(self.score[last], '.0f')}"
-        low, high = (number(value, ".2f") for value in (self.curve_high.min(), self.curve_high.max()))
-        return (
-            f"Animation of {recording.game}, from second {self.seconds(0):.0f} to {self.seconds(last):.0f}: an agent "
-            f"plays, and the return goes from {score}. Beside the screen a bar for each action, {titles.bars}, the "
-            f"chosen one in blue with an arrow: {counts}. Below, {titles.curve}, between {low} and {high}."
+        titles, last = self.recording.titles, len(self) - 1
+        return say(
+            "Animation of {game}, from second {begin:.0f} to {end:.0f}: an agent plays, and the return goes from "
+            "{first:.0f} to {now:.0f}. Beside the screen {bars} Below, {curve}, between {low:.2f} and {high:.2f}.",
+            game=self.recording.game,
+            begin=self.seconds(0),
+            end=self.seconds(last),
+            first=self.score[0],
+            now=self.score[last],
+            bars=self.alt_of_bars(),
+            curve=titles.curve,
+            low=self.curve_high.min(),
+            high=self.curve_high.max(),
+        )
+
+    def alt_of_bars(self):
+        """What the bars show, in words."""
+        if self.actions.ndim > 1:
+            return say("a bar for each number of the action.")
+        taken, times = np.unique(self.recording.actions[self.start : self.stop], return_counts=True)
+        names = [self.recording.names[action] for action in taken]
+        counts = ", ".join(
+            count(int(n), "{name} {n} time", "{name} {n} times", name=name) for name, n in zip(names, times)
+        )
+        return say(
+            "a bar for each action, {title}, the chosen one in blue with an arrow: {counts}.",
+            title=self.recording.titles.bars,
+            counts=counts,
         )
 
     def __repr__(self):
@@ -217,6 +264,14 @@ def check_ending(path):
         raise ValueError(f"A video can be a .gif, a .webp or an animated .png, and {path} is none of them.")
 
 
+def listed(actions, count):
+    """Which of `count` actions get a bar: all, or the ones that are taken most often."""
+    if count <= MOST_BARS:
+        return range(count)
+    taken = np.bincount(actions, minlength=count) if actions.ndim == 1 else np.zeros(count)
+    return np.sort(np.argsort(-taken, kind="stable")[:MOST_BARS]).tolist()
+
+
 def axis(low, high):
     """The ends of an axis that holds 0 and all values from `low` to `high` -> low, high."""
     low, high = min(0.0, float(low)), max(0.0, float(high))
@@ -226,12 +281,6 @@ def axis(low, high):
 def at(value, low, high, first, last):
     """The pixel of a value on an axis from `low`, at pixel `first`, to `high`, at pixel `last`."""
     return round(first + (float(value) - low) / (high - low) * (last - first))
-
-
-def number(value, form):
-    """A number as text, in a format such as ".2f", with a true minus sign and no minus before 0."""
-    text = f"{value:{form}}"
-    return text.replace("-", "−" if text.strip("-0.") else "")
 
 
 def ink(colour, strength=FULL):

@@ -11,10 +11,10 @@ import functools
 import numpy as np
 
 from rlkit import plotting
-from rlkit.plotting.film import BLACK, BLUE, FULL, GREY, INKS, SKY, add_inks, ink, stamp, stroke
+from rlkit.plotting.film import BLACK, BLUE, GREY, INKS, SKY, add_inks, ink, stamp, stroke
 from rlkit.tasks import Catch
 
-SHAPE = HEIGHT, WIDTH = 240, 400  # pixels of a drawing; Catch is a square, and Atari has the shape of its screen
+SHAPE = HEIGHT, WIDTH = 240, 360  # pixels of a drawing; Catch is a square, and Atari has the shape of its screen
 MIDDLE = np.array([WIDTH / 2, HEIGHT / 2])  # points are (pixels from the left, pixels from the top)
 GREYS = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
 ORANGE = len(INKS)  # one more ink
@@ -35,7 +35,7 @@ def drawing(envs):
     """The function that draws these environments, or None: an observation `[...]` -> numbers of colours `[H, W]`."""
     if envs.name.startswith("ALE/"):
         return newest_frame
-    base = envs.vector.envs[0].unwrapped if hasattr(envs.vector, "envs") else envs.vector.unwrapped
+    base = inside(envs)
     if isinstance(base, Catch):
         return {"pixels": catch_pixels, "table": catch_table}.get(base.look.__name__)
     draw = DRAWINGS.get(type(base).__name__)
@@ -43,6 +43,11 @@ def drawing(envs):
     if draw is cart_pole and np.array_equal(seen.high, shown.high[::2]):
         return lambda obs: cart_pole(obs.repeat(2))  # it sees no velocities
     return draw if draw and np.array_equal(seen.high, shown.high) else None  # a wrapper may have changed the numbers
+
+
+def inside(envs):
+    """The first of these environments, without its wrappers; or all of them, if they are one object."""
+    return envs.vector.envs[0].unwrapped if hasattr(envs.vector, "envs") else envs.vector.unwrapped
 
 
 # Drawings ---------------------------------------------------------------------------------------------------
@@ -53,7 +58,7 @@ def cart_pole(obs):
 
     obs: place, speed, angle, its speed. The pole is 1 long, as in the physics.
     """
-    unit, rail = 74, 180  # pixels in a unit of length; the row of the rail
+    unit, rail = 66, 180  # pixels in a unit of length; the row of the rail
     page = blank()
     page[rail - 1 : rail + 1] = ink(GREY)
     for end in (-2.4, 2.4):
@@ -84,7 +89,7 @@ def acrobot(obs):
     page, length = blank(), 54
     first, second = np.arctan2(obs[1], obs[0]), np.arctan2(obs[3], obs[2])
     elbow = MIDDLE - length * upwards(-first)
-    page[round(MIDDLE[1]) - length, 100 : WIDTH - 100] = ink(GREY)
+    page[round(MIDDLE[1]) - length, 80 : WIDTH - 80] = ink(GREY)
     line(page, MIDDLE, elbow, 12, BLUE)
     line(page, elbow, elbow - length * upwards(-first - second), 12, ORANGE)
     line(page, MIDDLE, MIDDLE, 6, BLACK)
@@ -183,4 +188,4 @@ def line(page, start, end, width, colour):
     (across, down), (x, y) = np.subtract(end, start), (x - start[0], y - start[1])
     share = np.clip((x * across + y * down) / max(across**2 + down**2, 1e-9), 0, 1)  # how far along the line
     distance = np.hypot(x - share * across, y - share * down)
-    stamp(part, np.clip(FULL * (width / 2 + 0.5 - distance), 0, FULL).astype(np.uint8), colour)
+    stamp(part, 5 * np.clip(3 * (width / 2 + 0.6 - distance), 0, 3).astype(np.uint8), colour)  # of 16 strengths, 4
