@@ -1,36 +1,73 @@
 """β on a running PPO agent: moved by the lecture's rule, or by the reader."""
 
-from rlkit.explore.controls import log_slider, switch
+import math
+
+from rlkit.explore.controls import accepted, log_slider, switch
 from rlkit.explore.traces import TracedRun
+from rlkit.language import say
 from rlkit.plotting import BLUE, GREEN, SKY, picture
 from rlkit.presets import preset
 
 
-def beta_live(total_steps=1_000_000, **changes):
-    """PPO with the adaptive KL penalty on CartPole-v1, learning in the background for `total_steps` -> TracedRun.
+class BetaRun(TracedRun):
+    """A run whose β can be held by hand. Below the curve: the KL of each iteration in its band, and β."""
 
-    Below the curve: the KL of each iteration with the band that it should stay in, and β. `changes` are fields of the
-    preset "ppo-kl-cartpole".
+    def __init__(self, agent, total_steps, beta=None):
+        figure, (left, right) = picture(2, width=9, height=2.8)
+        left.axhspan(agent.kl_min, agent.kl_max, facecolor=(SKY, 0.3), edgecolor=SKY, label="KL_min to KL_max")
+        left.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
+        figure.legend(loc="outside upper left", fontsize=11)  # in the left axes the KL would run through it
+        right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=(1e-5, 1e3))
+        lines = left.plot([], [], color=BLUE) + right.plot([], [], color=GREEN)
+        self.by_hand, self.price = switch("hold β by hand"), log_slider("β, price of KL", agent.beta, -4, 2)
+        if beta is not None:
+            self.price.value, self.by_hand.value = accepted("beta", self.price, beta), True
+            agent.beta = self.price.value
+        self.price.observe(lambda change: self.take(), "value")
+        self.by_hand.observe(lambda change: self.hold(), "value")
+        super().__init__(agent, total_steps, figure, lines, controls=[self.by_hand, self.price])
+
+    def take(self):
+        """The slider has moved, so β is held by hand from now on."""
+        if self.by_hand.value:
+            self.hold()
+        else:
+            self.by_hand.value = True
+
+    def hold(self):
+        """Hold β where the slider is, or let the rule move it."""
+        self.put_back()
+        self.tell()
+
+    def put_back(self):
+        """β as it is held by hand: the rule moves it after each iteration."""
+        if self.by_hand.value:
+            self.agent.beta = self.price.value
+
+    def begin_again(self):
+        super().begin_again()
+        self.put_back()
+
+    def read(self, progress):
+        self.put_back()
+        return progress.metrics["kl"], self.agent.beta
+
+    def words(self):
+        band = say("KL is to stay between {low:.4f} and {high:.4f}.", low=self.agent.kl_min, high=self.agent.kl_max)
+        if self.numbers is None:
+            return f"{super().words()} {band}"
+        kl, acted = self.numbers
+        now = say("KL {kl:.4f}, β = {acted:.3g}.", kl=kl, acted=acted)
+        text = f"{super().words()} {now} {band}"
+        if self.by_hand.value and self.price.value != acted:
+            text += " " + say("β = {price:.3g} {since}.", price=self.price.value, since=self.since_when())
+        return text
+
+
+def beta_live(total_steps=math.inf, beta=None, **changes):
+    """PPO with the adaptive KL penalty on CartPole-v1, learning in the background until it is stopped -> BetaRun.
+
+    `beta` is the value that is held by hand at first; None leaves β to the rule. `changes` are fields of the preset
+    "ppo-kl-cartpole".
     """
-    agent = preset("ppo-kl-cartpole", **changes)
-    figure, (left, right) = picture(2, width=9, height=2.8)
-    left.axhspan(agent.kl_min, agent.kl_max, facecolor=(SKY, 0.3), edgecolor=SKY, label="KL_min to KL_max")
-    left.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
-    figure.legend(loc="outside upper left", fontsize=11)  # in the left axes the KL would run through it
-    right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=(1e-5, 1e3))
-    lines = left.plot([], [], color=BLUE) + right.plot([], [], color=GREEN)
-    by_hand, price = switch("hold β by hand"), log_slider("β, price of KL", agent.beta, -4, 2)
-
-    def read(progress):
-        if by_hand.value:
-            agent.beta = price.value  # the rule has just moved it: put it back
-        return progress.metrics["kl"], agent.beta
-
-    def tell(rows):
-        band = f"; to be held between {agent.kl_min:.4f} and {agent.kl_max:.4f}"
-        return f"; β = {agent.beta:.3g}" + (f", KL {rows[-1][0]:.4f}" if rows else "") + band
-
-    run = TracedRun(agent, total_steps, figure, lines, read, tell, [by_hand, price])
-    for control in (by_hand, price):
-        control.observe(lambda change: run.refresh(), "value")
-    return run
+    return BetaRun(preset("ppo-kl-cartpole", **changes), total_steps, beta)

@@ -4,21 +4,27 @@ Drawing takes a bounded share of the time. After a redraw that took c seconds th
 watching costs at most a tenth of the run.
 """
 
+import math
 import time
 
+import numpy as np
 from IPython.display import display
 
-from rlkit.plotting import BLUE, Moving, picture, smooth
+from rlkit.language import count, say
+from rlkit.plotting import BLUE, GREY, Moving, picture, smooth
 from rlkit.plotting.alt_text import alt_text
 from rlkit.plotting.painter import painted
 from rlkit.running.result import Result
 
 
-class Redraw:
-    """A clock that says when it is time to draw again: at most every `shortest` seconds, and a tenth of the time."""
+POINTS = 2_000  # the most points that a curve is drawn with, so that drawing stays fast however long a run gets
 
-    def __init__(self, shortest=0.5):
-        self.shortest = shortest
+
+class Redraw:
+    """A clock that says when it is time to draw again: at most every `shortest` seconds, and `share` of the time."""
+
+    def __init__(self, shortest=0.5, share=0.1):
+        self.shortest, self.share = shortest, share
         self.next = 0.0
 
     def due(self):
@@ -30,53 +36,80 @@ class Redraw:
         began = time.perf_counter()
         drawn = draw()
         cost = time.perf_counter() - began
-        self.next = began + cost + max(self.shortest, 9 * cost)
+        self.next = began + cost + max(self.shortest, cost / self.share - cost)
         return drawn
 
 
 class CurvePicture:
     """The returns of a run so far: a dot for each episode, a line for the mean of the last 20.
 
-    The figure is made once, for a run of `total_steps`; `draw` only moves its artists.
+    The figure is made once; `draw` only moves its artists. The axes grow in jumps, because redrawing them is slow. In a
+    long run only every second episode is drawn, or every fourth, and so on.
     """
 
-    def __init__(self, total_steps):
+    def __init__(self, total_steps, title=""):
         self.figure, self.ax = picture(height=3.2)
+        (self.before,) = self.ax.plot([], [], color=GREY, linewidth=1, linestyle="--", label="before")
         (self.dots,) = self.ax.plot([], [], ".", color=BLUE, alpha=0.25, markersize=4)
         (self.line,) = self.ax.plot([], [], color=BLUE, label="mean of 20")
-        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, total_steps / 50))
-        self.ax.set_title(" ", loc="left")
+        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, min(total_steps, 500_000) / 50))
+        self.ax.set_title(title, loc="left")  # it needs room, if there is to be one
+        self.said, self.every = "", 1
+        self.range = math.inf, -math.inf  # of the returns, as soon as there are some
         self.moving = Moving(self.figure)
 
     def draw(self, result):
-        """Draw the returns of a Result -> the picture as PNG bytes."""
-        count = min(len(result.steps), len(result.returns))  # the training thread may have appended to only one of them
-        steps, returns = result.steps[:count], result.returns[:count]
-        self.dots.set_data(steps, returns)
-        self.line.set_data(steps, smooth(returns))
-        if returns:
-            low, high = min(returns), max(returns)
-            margin = 0.05 * (high - low) or 1.0
-            self.ax.set_ylim(low - margin, high + margin)
-            right = self.ax.get_xlim()[1]
-            if result.stopped or result.step > right:  # the axis grows in jumps, because redrawing it is slow
-                self.ax.set_xlim(0, result.step if result.stopped else 1.5 * result.step)
-        self.ax.set_title(describe(result), loc="left")
+        """Draw the returns of a Result -> the picture as PNG bytes. `said` are its numbers in words."""
+        number = min(len(result.steps), len(result.returns))  # the training thread may have appended to only one
+        steps, returns = np.array(result.steps[:number]), np.array(result.returns[:number], float)
+        self.every = thinning(number)
+        shown = slice(None, None, self.every)
+        self.dots.set_data(steps[shown], returns[shown])
+        self.line.set_data(steps[shown], smooth(returns)[shown])
+        if number:
+            self.reach(result.step, returns.min(), returns.max())
+        if result.stopped and number:
+            self.ax.set_xlim(0, max([result.step, *self.before.get_xdata()[-1:]]))
+        self.said = describe(result)
         return self.moving.png()
+
+    def reach(self, step, low, high):
+        """Let the axes grow until they hold all steps, and all returns from `low` to `high`."""
+        if step > self.ax.get_xlim()[1]:
+            self.ax.set_xlim(0, 1.5 * step)
+        bottom, top = self.range
+        if low < bottom or high > top:
+            margin = 0.1 * (high - low) or 1.0
+            self.range = self.ax.set_ylim(low - margin, high + margin)
+
+    @painted
+    def begin_again(self):
+        """Keep the curve so far as a grey line, beside the one that begins now."""
+        self.before.set_data(*self.line.get_data())
+
+
+def thinning(number):
+    """Every how many of `number` points are drawn: 1, 2, 4, ...; at most POINTS are left -> int."""
+    return 2 ** math.ceil(math.log2(max(number / POINTS, 1)))
 
 
 def describe(result):
     """A Result in one line of numbers, the same under every live curve -> str."""
-    score = f"mean of the last 20: {result.mean_return():.1f}" if result.returns else "no episode finished yet"
-    text = f"{result.step:,} steps in {result.seconds:.0f} s, {len(result.returns)} episodes, {score}"
-    return f"{text} ({result.stopped})" if result.stopped else text
+    steps = count(result.step, "{n} step", "{n:,} steps")
+    text = say("{steps} in {seconds:.0f} s", steps=steps, seconds=result.seconds)
+    if not result.returns:
+        return say("{text}, no episode finished yet", text=text)
+    episodes = count(len(result.returns), "{n} episode", "{n:,} episodes")
+    last = count(min(20, len(result.returns)), "return {mean:.1f}", "mean of the last {n}: {mean:.1f}",
+                 mean=result.mean_return())  # fmt: skip
+    return say("{text}, {episodes}, {last}", text=text, episodes=episodes, last=last)
 
 
 class Curve:
     """The watcher that `train` adds in a notebook. Its last drawing stays in the saved page."""
 
     def __init__(self, total_steps):
-        self.picture = CurvePicture(total_steps)
+        self.picture = CurvePicture(total_steps, title=" ")
         self.redraw = Redraw()
         self.handle = display(self.still(Result()), display_id=True)
 
@@ -91,6 +124,8 @@ class Curve:
     @painted
     def still(self, result):
         """The curve of a Result and its alternative text, as a notebook shows them -> Still."""
+        ended = f" ({result.stopped})" if result.stopped else ""
+        self.picture.ax.set_title(describe(result) + ended, loc="left")
         return Still(self.picture.draw(result), alt_text(self.picture.figure))
 
 
