@@ -232,12 +232,10 @@ def test_the_text_is_where_a_page_looks_for_it(kind):
     "make", [lambda result: Curve(9).still(result).alt, lambda result: run_that_drew(result).alt()]
 )
 def test_a_curve_describes_what_was_drawn_and_not_what_came_later(make):
-    assert (
-        make(Result()) == "0 steps in 0 s, 0 episodes, no episode finished yet. Return of an episode over agent steps."
-    )
+    assert make(Result()) == "0 steps in 0 s, no episode finished yet. Return of an episode over agent steps."
     words = make(Result(steps=[10, 20, 30], returns=[2.0, 4.0, 0.0], step=32))
     assert words == (
-        "32 steps in 0 s, 3 episodes, mean of the last 20: 2.0. Return of an episode over agent steps, from 10 to 30. "
+        "32 steps in 0 s, 3 episodes, mean of the last 3: 2.0. Return of an episode over agent steps, from 10 to 30. "
         "Mean of 20 goes from 2 to 2, highest 3 at 20; and 3 points, from 0 to 4."
     )
 

@@ -157,13 +157,13 @@ def test_the_explorer_with_real_workers():
     panel.count.value = 1
     panel.start()
     panel.refresh()
-    assert "starting workers" in panel.status.value
+    assert "1 worker starts" in panel.banner.value
     panel.stop()
     assert not panel.thread.is_alive() and not panel.go_button.disabled
-    assert "W = 1: ended when 0 of 1 workers were ready" in panel.status.value
+    assert "0 of 1 workers were ready" in panel.banner.value
 
 
 def test_a_race_that_cannot_be_started_says_why():
     panel = explore.workers(t_max=-1)
     panel.go_button.click()
-    assert "Not started: t_max" in panel.status.value and not panel.running()
+    assert "t_max" in panel.banner.value and "Failed" in panel.banner.value and not panel.running()

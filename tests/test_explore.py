@@ -281,7 +281,7 @@ class Counter(BackgroundPanel):
 
     def __init__(self, limit, failure=None):
         self.limit, self.failure, self.count, self.prepared, self.drawn = limit, failure, 0, 0, []
-        super().__init__(widgets.Button(), widgets.Button(), b"", (), "")
+        super().__init__(b"", ())
 
     def prepare(self):
         self.prepared += 1
@@ -366,7 +366,7 @@ def test_a_curve_draws_the_returns_and_its_axis_grows_in_jumps():
     assert curve.ax.get_xlim() == (0, 4_500) and curve.ax.get_ylim()[1] > 29
     result.step, result.stopped = 3_500, "stopped"
     curve.draw(result)
-    assert curve.ax.get_xlim() == (0, 3_500) and "(stopped)" in curve.ax.get_title("left")
+    assert curve.ax.get_xlim() == (0, 3_500)
 
 
 def test_a_run_that_fails_says_so_and_raises():
@@ -376,7 +376,7 @@ def test_a_run_that_fails_says_so_and_raises():
     run = Run(preset("dqn-cartpole", replay_size=2_000), 1_000_000, fail)
     with pytest.raises(RuntimeError, match="no more"):
         run.wait()
-    assert run.result.stopped == "failed: no more" and "failed: no more" in run.status.value
+    assert run.result.stopped == "failed: no more" and "no more" in run.banner.value
 
 
 def test_a_watcher_stops_a_run_with_its_reason():
@@ -433,7 +433,7 @@ def test_a_failed_run_says_so_and_raises_in_wait():
     run = Run(agent, 10_000)
     with pytest.raises(ZeroDivisionError):
         run.wait()
-    assert "failed" in run.status.value
+    assert "Failed" in run.banner.value and "division by zero" in run.banner.value
 
 
 def test_the_epsilon_slider_acts_on_the_running_agent():
@@ -453,12 +453,12 @@ def more(run, iterations=5):
     """The numbers of the next few iterations."""
     seen = len(run.rows) + 1  # the current iteration may have begun before the change
     wait_for(lambda: len(run.rows) >= seen + iterations)
-    return np.array(run.rows[seen : seen + iterations])
+    return np.array(run.rows[seen : seen + iterations])[:, 1:]
 
 
 def test_the_beta_slider_acts_on_the_running_agent():
     run = explore.beta_live(total_steps=10_000_000)
-    by_hand, price = run.control_box.children[1:3]
+    by_hand, price = run.by_hand, run.price
     more(run, 1)
     by_hand.value = True
     for value in (1e-3, 1.0, 10.0):
@@ -473,14 +473,15 @@ def test_the_beta_slider_acts_on_the_running_agent():
     assert run.result.stopped == "stopped" and not run.thread.is_alive()
     assert f"β = {run.agent.beta:.3g}" in run.status.value
     kl, beta = run.lines
-    for line, values in ((kl, [row[0] for row in run.rows]), (beta, [row[1] for row in run.rows])):
-        assert line.get_xdata() == run.steps and list(line.get_ydata()) == values
+    steps, kls, betas = map(list, zip(*run.rows))
+    for line, values in ((kl, kls), (beta, betas)):
+        assert list(line.get_xdata()) == steps and list(line.get_ydata()) == values
     assert bytes(run.second_image.value) == run.second.png()
 
 
 def test_the_clip_slider_acts_on_the_running_agent():
     run = explore.clip_live(total_steps=10_000_000)
-    clip = run.control_box.children[1]
+    clip = run.clip
     outside = []
     for value in (0.02, 0.5, 1.0):
         clip.value = value
@@ -488,7 +489,7 @@ def test_the_clip_slider_acts_on_the_running_agent():
         outside.append(more(run)[:, 0].mean())
     assert outside[0] > 0.1 > outside[2]
     run.stop()
-    assert run.result.stopped == "stopped" and run.steps[-1] == run.result.step == run.agent.step
+    assert run.result.stopped == "stopped" and run.rows[-1][0] == run.result.step == run.agent.step
     before = len(run.rows)
     run.start()
     more(run, 1)

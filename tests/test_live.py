@@ -88,7 +88,8 @@ run.stop()
 def test_an_interrupt_ends_the_waiting_and_not_the_run():
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == 3 * [live.GOES_ON]
+    goes_on = "The work goes on in the background; press its button Stop, or call its method stop(), to end it."
+    assert done.stdout.splitlines() == 3 * [goes_on]
 
 
 def test_a_second_run_on_an_agent_stops_the_first_and_continues_from_there():
@@ -137,7 +138,7 @@ def test_an_agent_that_learns_elsewhere_is_refused_on_the_panel():
     run = Run(agent, 10**9, calm)
     with pytest.raises(ValueError, match="A2C on CartPole-v1 is already learning in another thread"):
         run.wait()
-    assert "already learning" in run.status.value and not run.go_button.disabled
+    assert "already learning" in run.banner.value and not run.go_button.disabled
     learner.close()
     run.start()
     learning(run)
@@ -175,7 +176,7 @@ def test_stop_breaks_off_an_episode_that_does_not_end(monkeypatch):
     run = Run(REINFORCE(env=Endless), 10**9, Watcher())
     wait_for(lambda: run.agent.envs.steps > 100)
     run.stop()
-    assert not run.running() and run.error is None and "in an iteration that took more than" in run.status.value
+    assert not run.running() and run.error is None and "An iteration took more than 0.3 s." in run.banner.value
     assert told == [run.result.stopped]
     assert run.agent.learning.torn  # so that the next `learn` begins new episodes
 
@@ -186,19 +187,20 @@ def test_stop_returns_although_the_work_cannot_be_broken_off(monkeypatch):
     run = Run(small(), 10**9, lambda progress, result: hold.wait(60) and None)  # one call, which no interrupt reaches
     wait_for(lambda: run.agent.step)
     run.stop()
-    assert run.running() and "finishing an iteration before it stops" in run.status.value
+    assert run.running() and run.phase() == "stopping" and "It stops after this iteration" in run.banner.value
     hold.set()
     wait_for(lambda: not run.running())
-    assert "finishing" not in run.status.value and not run.go_button.disabled
+    assert "Stopped" in run.banner.value and not run.go_button.disabled
 
 
 def test_continue_says_at_once_that_the_run_goes_on():
     run = Run(small(), 10**9, calm)
     run.stop()
-    assert "(stopped)" in run.status.value
-    run.redraw.next = np.inf  # the last drawing took long, so that the next one is not due
+    assert "Stopped" in run.banner.value
     run.start()
-    wait_for(lambda: "(stopped)" not in run.status.value)
+    run.redraw.next = np.inf  # the last drawing took long, so that the next one is not due
+    assert "Stopped" not in run.banner.value
+    wait_for(lambda: "Learning" in run.banner.value)
     run.stop()
 
 
@@ -208,12 +210,11 @@ def test_continue_says_at_once_that_the_run_goes_on():
 def test_sliders_in_many_threads_and_a_live_run_lose_no_curve():
     run = explore.clip_live(num_envs=2, num_steps=16, minibatch_size=16)
     wait_for(lambda: len(run.rows) > 20)
-    (clip,) = [child for child in run.control_box.children if hasattr(child, "readout")]
     run.redraw.shortest = 0.0  # the run redraws itself all the time
 
     def move(offset):
         for value in range(6):
-            clip.value = 0.02 * (1 + value + offset)
+            run.clip.value = 0.02 * (1 + value + offset)
 
     movers = [threading.Thread(target=move, args=(offset,)) for offset in (0, 10)]
     [mover.start() for mover in movers]

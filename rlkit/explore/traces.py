@@ -24,11 +24,11 @@ class RunWithPicture(Run):
     def draw_second(self):
         """Show the second figure as it is now."""
         self.move()
-        self.second_image.value = self.second.png()
+        self.put(self.second_image, self.second)
 
     @painted
     def answer(self):
-        """Show what a control has changed: the second figure and the words. The curve stays, which takes half the time."""
+        """Show what a control has changed: the second figure and the words, but not the curve, which saves time."""
         self.draw_second()
         self.tell()
 

@@ -16,7 +16,6 @@ from rlkit.plotting.alt_text import alt_text
 from rlkit.plotting.painter import painted
 from rlkit.running.result import Result
 
-
 POINTS = 2_000  # the most points that a curve is drawn with, so that drawing stays fast however long a run gets
 
 
@@ -59,7 +58,7 @@ class CurvePicture:
         self.moving = Moving(self.figure)
 
     def draw(self, result):
-        """Draw the returns of a Result -> the picture as PNG bytes. `said` are its numbers in words."""
+        """Move the artists to the returns of a Result. `said` are its numbers in words."""
         number = min(len(result.steps), len(result.returns))  # the training thread may have appended to only one
         steps, returns = np.array(result.steps[:number]), np.array(result.returns[:number], float)
         self.every = thinning(number)
@@ -71,6 +70,10 @@ class CurvePicture:
         if result.stopped and number:
             self.ax.set_xlim(0, max([result.step, *self.before.get_xdata()[-1:]]))
         self.said = describe(result)
+
+    def png(self, result):
+        """The returns of a Result -> the picture as PNG bytes."""
+        self.draw(result)
         return self.moving.png()
 
     def reach(self, step, low, high):
@@ -126,7 +129,7 @@ class Curve:
         """The curve of a Result and its alternative text, as a notebook shows them -> Still."""
         ended = f" ({result.stopped})" if result.stopped else ""
         self.picture.ax.set_title(describe(result) + ended, loc="left")
-        return Still(self.picture.draw(result), alt_text(self.picture.figure))
+        return Still(self.picture.png(result), alt_text(self.picture.figure))
 
 
 class Still:

@@ -76,8 +76,9 @@ class BackgroundPanel(Panel):
         self.touched = time.monotonic()
         self.banner = widgets.HTML()
         self.banner.add_class("rlkit-banner")
-        super().__init__(png, [widgets.HBox([self.stop_button, self.go_button, self.over_button]), *controls], text)
-        self.picture_box.children = [self.banner, *self.picture_box.children]
+        row = widgets.HBox([self.stop_button, self.go_button, self.over_button])
+        row.add_class("rlkit-buttons")
+        super().__init__(png, [self.banner, row, *controls], text)
         self.cell, self.execution = executing()
         for panel in list(at_work):
             if self.cell and panel.cell == self.cell and panel.execution != self.execution:
@@ -205,16 +206,23 @@ class BackgroundPanel(Panel):
             raise self.error
 
     @contextlib.contextmanager
-    def on_the_page(self):
-        """Show the panel now, although its cell has not ended, and keep its last picture in the saved page."""
-        shown = display(self, display_id=True)
+    def on_the_page(self, question=None):
+        """Show the panel now, although its cell has not ended, and keep its last picture in the saved page.
+
+        `question` is the one that covers it, if it is to be shown with it.
+        """
+        page = question or self
+        shown = display(page, display_id=True) if get_ipython() else None
         yield
         if shown and not self.handled:  # showing it again would take the slider out of the reader's hand
-            shown.update(self)
+            shown.update(page)
 
-    def watch(self, seconds):
-        """Show the panel and watch it for some seconds. Then the cell ends; the work goes on."""
-        with self.on_the_page():
+    def watch(self, seconds, question=None):
+        """Show the panel and watch it for some seconds. Then the cell ends; the work goes on.
+
+        `question` is one that covers it: `explore.ask(name, then=panel)`.
+        """
+        with self.on_the_page(question):
             self.wait(timeout=seconds)
 
     # What the panel shows ---------------------------------------------------------------------------------------------
@@ -224,6 +232,14 @@ class BackgroundPanel(Panel):
         if self.working():
             return "stopping" if self.stopping.is_set() else "learning" if self.begun else "starting"
         return self.ending or "ready"
+
+    def put(self, view, moving):
+        """Show a figure: while the work goes on only at single resolution, which takes a third of the time."""
+        if not self.working():
+            view.show(moving)
+        else:
+            with view.hold_sync():
+                view.value, view.sharp = moving.png(), b""
 
     def attempt(self, draw):
         """Draw, or say why that failed: the work goes on all the same."""
@@ -283,8 +299,10 @@ class BackgroundPanel(Panel):
     def sentence(self, phase):
         """What the panel is doing, and what the reader can do -> str, HTML."""
         if phase == "stopping" and self.again:
-            return say("It stops after this iteration, and begins from the beginning.") if self.afresh else say(
-                "It stops after this iteration, and goes on."
+            return (
+                say("It stops after this iteration, and begins from the beginning.")
+                if self.afresh
+                else say("It stops after this iteration, and goes on.")
             )
         if phase == "failed":
             return say("{what} “{button}” starts it again.", what=in_words(self.error), button=self.next_start())
@@ -297,8 +315,8 @@ class BackgroundPanel(Panel):
 
 
 def as_sentence(text):
-    """A text as HTML, with a capital letter and a full stop."""
-    text = html.escape(text[:1].upper() + text[1:], quote=False)
+    """A text as HTML, with a full stop."""
+    text = html.escape(text, quote=False)
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
@@ -338,13 +356,15 @@ class Run(BackgroundPanel):
         self.result, self.heard = Result(agent=agent), set()
         self.curve = CurvePicture(total_steps)
         self.figure = self.curve.figure
-        super().__init__(self.curve.draw(self.result), controls, describe(self.result))
-        self.scene = View()
+        super().__init__(self.curve.png(self.result), controls, describe(self.result))
+        self.scene = View(photo=hasattr(agent, "envs") and agent.envs.name.startswith("ALE/"))
         self.scene.add_class("rlkit-scene")
         if hasattr(agent, "envs") and self.show_scene():
             caption = count(agent.envs.num_envs, "The environment, as it is now", "Environment 0 of {n}, as it is now")
             self.scene.alt = caption
-            self.control_box.children = [*self.control_box.children, self.scene, widgets.HTML(caption)]
+            below = widgets.HTML(caption)
+            below.add_class("rlkit-caption")
+            self.control_box.children = [*self.control_box.children, self.scene, below]
             for clock in (self.redraw, film := Redraw(shortest=0.1)):
                 clock.share = 0.05  # together a tenth of the time
             self.clocks.append((film, self.show_scene))
@@ -406,7 +426,8 @@ class Run(BackgroundPanel):
 
     def draw(self):
         """Show the curve of the result so far."""
-        self.image.value = self.curve.draw(self.result)
+        self.curve.draw(self.result)
+        self.put(self.image, self.curve.moving)
 
     def show_scene(self):
         """Show environment 0 as it is now -> whether it can be drawn."""
@@ -440,7 +461,7 @@ class Run(BackgroundPanel):
             return say("{why} “{button}” goes on from {step}.", why=why, button=button, step=step)
         if phase == "finished":
             if self.result.stopped:
-                reason = as_sentence(self.result.stopped)
+                reason = as_sentence(self.result.stopped[0].upper() + self.result.stopped[1:])
                 return say("{reason} “{button}” goes on all the same.", reason=reason, button=button)
             return say("It has taken its {end:,} steps. “{button}” takes {more:,} more.",
                        end=self.total_steps, button=button, more=self.stretch)  # fmt: skip

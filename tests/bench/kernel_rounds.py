@@ -49,9 +49,9 @@ def seen():
     return live.running(), learning, str(live.error or ""), min(pixels, default=999)
 """
 CELLS = {
-    "clip": "live = explore.clip_live(num_envs=2); sliders = live.control_box.children[1:2]",
-    "beta": "live = explore.beta_live(num_envs=2); sliders = live.control_box.children[1:3]",
-    "epsilon": "live = explore.epsilon(10**7); sliders = live.control_box.children[1:3]",
+    "clip": "live = explore.clip_live(num_envs=2); sliders = [live.clip]",
+    "beta": "live = explore.beta_live(num_envs=2); sliders = [live.by_hand, live.price]",
+    "epsilon": "live = explore.epsilon(); sliders = [live.by_hand, live.slider]",
     "one agent": "live = Run(agent, 10**7); sliders = []",
 }
 VALUES = {"clip": [(0, 0.02, 1.0)], "beta": [(1, -2.0, 1.0)], "epsilon": [(1, 0.0, 1.0)], "one agent": []}
