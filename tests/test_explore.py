@@ -6,7 +6,6 @@ import threading
 import time
 from functools import partial
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
