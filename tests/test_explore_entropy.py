@@ -14,10 +14,13 @@ from rlkit.explore.entropy_bonus import (
     SEEDS,
     entropy_bonus,
     entropy_gradient,
+    gradient,
     learn,
     maximiser,
     objective,
     outcomes,
+    policy,
+    without_noise,
 )
 
 
@@ -26,6 +29,18 @@ def test_the_gradient_of_the_entropy_is_the_one_of_autograd():
     gradient = torch.autograd.grad(F.entropy(logits).sum(), logits)[0]
     np.testing.assert_allclose(entropy_gradient(logits.detach().numpy().T).T, gradient, atol=1e-12)
     np.testing.assert_allclose(entropy_gradient(np.zeros(3)), 0, atol=1e-15)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.2, 1.0])
+def test_the_exact_gradient_is_the_one_of_autograd_and_its_steps_climb(beta):
+    probs = policy(0.1, 0.8)
+    np.testing.assert_allclose(probs, [0.1, 0.72, 0.18])
+    z = torch.from_numpy(np.log(probs)).requires_grad_()
+    J = z.softmax(0) @ torch.from_numpy(MEANS) + beta * F.entropy(z)
+    np.testing.assert_allclose(gradient(probs, beta), torch.autograd.grad(J, z)[0], atol=1e-12)
+    way = [objective(without_noise(probs, beta, 0.5, count), beta) for count in range(0, 2_000, 50)]
+    assert way[0] == pytest.approx(J.item()) and np.all(np.diff(way) >= -1e-6)  # to the six digits of `entropy`
+    assert way[-1] == pytest.approx(objective(maximiser(beta), beta), abs=0.01)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.2, 1.0])
@@ -68,7 +83,7 @@ def test_the_learners_follow_a_literal_loop():
 def test_the_words_and_the_artists_follow_beta():
     explorer = entropy_bonus()
     triangle = explorer.figure.axes[0]
-    *ends, star = triangle.lines[-4:]
+    *ends, star, _ = triangle.lines[-5:]
     words, stars, shades = set(), set(), set()
     for beta in (0.0, 0.2, 1.0):
         explorer.controls["beta"].value = beta

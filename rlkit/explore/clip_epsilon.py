@@ -6,7 +6,8 @@ import torch
 from rlkit import functional as F
 from rlkit.experiments.stored import stored
 from rlkit.explore.controls import slider, switch
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import count, number, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
 RATIOS = np.linspace(0, 2.5, 126)
@@ -43,20 +44,22 @@ class ClipPicture:
     """The surrogate for A = 1 and for A = -1, and a minibatch: which samples have a gradient."""
 
     def __init__(self):
-        self.figure, (plus, minus, cloud) = picture(3, width=11.5, height=4.5, width_ratios=[1, 1, 1.5])
+        self.figure, self.axes = picture(3, width=11.5, height=4.6, width_ratios=[1, 1, 1.5])
+        plus, minus, cloud = self.axes
         self.curves, self.marks, self.limits = [], [], []
         for ax, sign in ((plus, 1), (minus, -1)):
             ax.plot(RATIOS, sign * RATIOS, ":", color=GREY, label="r A")
             self.curves += ax.plot(RATIOS, RATIOS, color=BLUE, linewidth=3, label="objective")
             self.marks += ax.plot([], [], "|", color=RED, markersize=12, label="slope 0")
-            ax.set(xlabel="ratio r", title=f"A = {sign:+d}", xlim=(0, 2.5), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
+            ax.set(xlabel="ratio r", xlim=(0, 2.5), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
+            ax.set_title(f"A = {number(sign, '+d')}")
         plus.set_ylabel("objective of one sample")
         (self.alive,) = cloud.plot([], [], "o", color=BLUE, markersize=4, label="alive")
         (self.dead,) = cloud.plot([], [], "x", color=GREY, markersize=6, label="no gradient")
         cloud.set(xlabel="ratio r", ylabel="advantage A", title="a minibatch of CartPole")
         cloud.set(xlim=(0, 2.5), ylim=(-4.2, 2.2))
         cloud.axhline(0, color=BLACK, linewidth=0.8)
-        for ax in (plus, minus, cloud):
+        for ax in self.axes:
             ax.axvline(1, color=BLACK, linewidth=0.8)
             limit = dict(color=ORANGE, linestyle="--", linewidth=1.5, label="1 ± ε")
             self.limits.append((ax.axvline(1, **limit), ax.axvline(1, **limit)))
@@ -98,21 +101,38 @@ def clip_epsilon(**settings):
         ratio = ratios[epoch]
         picture.draw_objective(clip_coef, minimum)
         picture.draw_samples(ratio, advantages, slope(ratio, advantages, clip_coef, minimum) == 0)
-        asked, wrong = shares(ratio, advantages, clip_coef, minimum)
-        other = sum(shares(ratio, advantages, clip_coef, not minimum))
-        this, that = ("with", "Without") if minimum else ("without", "With")
-        return (
-            f"ε = {clip_coef:.2f}, after {epoch} epochs, {this} the min: {asked + wrong:.0%} of the samples have no "
-            f"gradient. {asked:.0%} have moved far enough, as their advantage asks; {wrong:.0%} have moved the wrong "
-            f"way and cannot come back. {that} the min {other:.0%} would have no gradient."
-        )
+        return words(clip_coef, minimum, epoch, *shares(ratio, advantages, clip_coef, minimum))
 
     return Explorer(
         "clip_epsilon",
         settings,
         picture.figure,
         draw,
+        grips=[Grip(ax, at=lambda ratio, y: {"clip_coef": abs(ratio - 1)}) for ax in picture.axes],
+        ghosts=picture.curves,
+        plays="epoch",
         clip_coef=slider("ε, clip eps", 0.2, 0.05, 0.5, 0.05),
         minimum=switch("min, keep the smaller one", True),
         epoch=slider("k, epochs of reuse", 4, 0, len(ratios) - 1, 1),
     )
+
+
+def words(clip_coef, minimum, epoch, asked, wrong):
+    """The line of text: the shares of samples without a gradient, moved as asked and moved the wrong way."""
+    setting = say(
+        "ε = {clip_coef:.2f}, with the min." if minimum else "ε = {clip_coef:.2f}, without the min.",
+        clip_coef=clip_coef,
+    )
+    dead = count(
+        epoch,
+        "After {n} epoch {dead:.0%} of the samples have no gradient.",
+        "After {n} epochs {dead:.0%} of the samples have no gradient.",
+        dead=asked + wrong,
+    )
+    kinds = say(
+        "{asked:.0%} have moved far enough, as their advantage asks; {wrong:.0%} have moved the wrong way and cannot "
+        "come back.",
+        asked=asked,
+        wrong=wrong,
+    )
+    return f"{setting} {dead} {kinds}"

@@ -86,8 +86,13 @@ def nearest(control, value):
     """The allowed value of a numeric control that is nearest to a number, on a logarithmic scale if it has one."""
     values = [each for each in allowed(control) if isinstance(each, int | float)]
     if isinstance(control, widgets.FloatLogSlider):
-        return min(values, key=lambda each: abs(math.log(each / max(value, 1e-300))))
+        return nearest_by_ratio(values, value)
     return min(values, key=lambda each: abs(each - value))
+
+
+def nearest_by_ratio(values, value):
+    """The one of some positive values that is nearest to a number on a logarithmic scale."""
+    return min(values, key=lambda each: abs(math.log(each / max(value, 1e-300))))
 
 
 def accepted(name, control, value):

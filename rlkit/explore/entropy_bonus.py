@@ -5,17 +5,21 @@ from functools import lru_cache
 import numpy as np
 import torch
 from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
 
 from rlkit import functional as F
-from rlkit.explore.controls import steps
-from rlkit.explore.panel import Explorer
+from rlkit.explore.controls import slider, steps
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import count, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, YELLOW, Picture
 
 MEANS = np.array([1.0, 0.5, 0.0])  # a1 pays 10, one time in ten; a2 pays ½, every time; a3 never pays
 BETAS, RATES = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0], [0.1, 0.2, 0.3, 0.5, 0.7]
 SEEDS, STEPS, SURE = 40, 600, 0.8  # learners; their steps; a learner is sure of an action with this probability
+AHEAD = 20  # steps of the reader's policy that the arrow shows
 OUTCOMES = {
-    "sure of a1, the best": (BLUE, "-", "o"),
+    "sure of $a_1$, the best": (BLUE, "-", "o"),
     "sure of another": (RED, "--", "X"),
     "not sure": (ORANGE, ":", "s"),
 }
@@ -59,6 +63,24 @@ def maximiser(beta):
     return softmax(MEANS / max(beta, 1e-6))
 
 
+def policy(p1, share):
+    """The policy that takes a1 with probability p1 and, of the rest, a2 with this share: `[3]`."""
+    return np.array([p1, (1 - p1) * share, (1 - p1) * (1 - share)])
+
+
+def gradient(probs, beta):
+    """∂J/∂z of the logits z of a policy, exact: `[3]` -> `[3]`."""
+    return probs * (MEANS - probs @ MEANS) + beta * entropy_gradient(np.log(probs))
+
+
+def without_noise(probs, beta, rate, count=AHEAD):
+    """The policy after `count` steps of length α along the exact gradient: `[3]` -> `[3]`."""
+    logits = np.log(probs)
+    for _ in range(count):
+        logits = logits + rate * gradient(softmax(logits), beta)
+    return softmax(logits)
+
+
 @lru_cache(maxsize=1)
 def learn():
     """The policies of 40 learners, one action a step, for every α and β: `[STEPS + 1, α, β, SEEDS, 3]`.
@@ -96,11 +118,14 @@ class EntropyPicture:
     def __init__(self):
         self.figure = Picture(figsize=(10.5, 5.6), layout="constrained")
         axes = self.figure.subplot_mosaic([["all", "entropy"], ["all", "regret"]], width_ratios=[1.2, 1])
-        self.add_triangle(axes["all"])
-        self.add_entropy(axes["entropy"])
-        self.add_regret(axes["regret"])
-        handles = [*self.ends, self.star, self.mean_entropy]
-        self.figure.legend(handles=handles, loc="outside upper center", ncols=5)  # drawn once, away from all curves
+        self.triangle, self.over_steps, self.over_betas = axes["all"], axes["entropy"], axes["regret"]
+        self.add_triangle(self.triangle)
+        self.add_entropy(self.over_steps)
+        self.add_regret(self.over_betas)
+        self.yours = [self.add_yours(ax) for ax in (self.triangle, self.over_steps, self.over_betas)]
+        arrow = Line2D([], [], color=BLACK, marker="D", markeredgecolor="white", label=f"yours, {AHEAD} exact steps")
+        handles = [*self.ends, self.mean_entropy, self.star, arrow]
+        self.figure.legend(handles=handles, loc="outside upper center", ncols=3)  # drawn once, away from all curves
 
     def add_triangle(self, ax):
         """All policies, lighter where J is larger; a path and an end for each learner; a star where J is largest."""
@@ -115,9 +140,12 @@ class EntropyPicture:
             ax.plot([], [], marker, color=colour, label=label)[0] for label, (colour, _, marker) in OUTCOMES.items()
         ]
         (self.star,) = ax.plot([], [], "*", color=YELLOW, markeredgecolor=BLACK, markersize=18, label="largest J")
-        ax.set(title="a1: 10, one time in ten", xlabel="a point is a policy: the lighter, the larger J", anchor="S")
-        ax.set(xlim=(-0.12, 1.12), ylim=(-0.08, 0.95), yticks=[])
-        ax.set_xticks([0, 1], ["a2: always ½", "a3: always 0"], fontsize=13)
+        arrow = dict(arrowstyle="-|>", mutation_scale=16, linewidth=2.5, color=BLACK, shrinkA=0, shrinkB=0)
+        self.arrow = ax.add_patch(FancyArrowPatch((0, 0), (1, 1), zorder=3, **arrow))
+        ax.set_title("$a_1$: 10, one time in ten", y=0.955, pad=0)
+        ax.set(xlabel="a point is a policy: the lighter, the larger J", anchor="S")
+        ax.set(xlim=(-0.12, 1.12), ylim=(-0.08, 1), yticks=[])
+        ax.set_xticks([0, 1], ["$a_2$: always ½", "$a_3$: always 0"], fontsize=13)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.grid(False)
@@ -137,8 +165,13 @@ class EntropyPicture:
             ax.plot([], [], marker, color=colour, markersize=4)[0] for colour, _, marker in OUTCOMES.values()
         ]
         (self.mean_regret,) = ax.plot(range(len(BETAS)), np.zeros(len(BETAS)), color=BLACK, linewidth=3)
-        ax.set(xlabel="β", ylabel="regret, 1 - E[r]", xlim=(-0.6, len(BETAS) - 0.4), ylim=(-0.05, 0.85))
+        ax.set(xlabel="β", ylabel="regret, 1 − E[r]", xlim=(-0.6, len(BETAS) - 0.4), ylim=(-0.05, 0.85))
         ax.set_xticks(range(len(BETAS)), [f"{beta:g}" for beta in BETAS])
+
+    def add_yours(self, ax):
+        """A diamond for the reader's policy."""
+        look = dict(color=BLACK, markeredgecolor="white", markersize=11, zorder=4, clip_on=False)
+        return ax.plot([], [], "D", **look)[0]
 
     def draw_objective(self, beta):
         """Shade the policies by how far their J is below the largest, in twelve steps, and mark where it is largest."""
@@ -159,6 +192,15 @@ class EntropyPicture:
         for kind, end in enumerate(self.ends):
             end.set_data(*(points[-1] + FAN)[kinds == kind].T)  # fanned out, so that equal policies are seen apart
 
+    def draw_yours(self, probs, after, t, i):
+        """The reader's policy, an arrow to the policy `after`, and what it is worth under step t and the i-th β."""
+        here, there = probs @ CORNERS, after @ CORNERS
+        self.arrow.set_positions(here, there)
+        self.arrow.set_visible(np.hypot(*(there - here)) > 0.04)  # a shorter one would be all head
+        places = here, (t, entropy(probs)), (i, MEANS.max() - probs @ MEANS)
+        for diamond, (x, y) in zip(self.yours, places):
+            diamond.set_data([x], [y])
+
     def draw_regret(self, i, regret, kinds):
         """The strips of all learners, regrets and kinds `[β, SEEDS]`, the i-th β being the chosen one."""
         self.here.set_x(i - 0.5)
@@ -169,41 +211,88 @@ class EntropyPicture:
             strip.set_data(place[kinds == kind], regret[kinds == kind])
 
 
+def policy_at(x, y):
+    """The policy at a point of the triangle, or near one outside of it -> p1 and share, as controls."""
+    p1, p2 = y / HEIGHT, 1 - x - y / HEIGHT / 2
+    return {"p1": p1, "share": p2 / max(1 - p1, 1e-9)}
+
+
 # Explorer -------------------------------------------------------------------------------------------------------------
 
 
 def entropy_bonus(**settings):
     """40 learners on the triangle of all policies, their entropy, and their regret at every β -> Explorer.
 
-    Its controls are β, the learning rate α and the number of steps t.
+    Its controls are β, the learning rate α, the number of steps t and, as two shares, a policy of the reader's.
     """
     picture = EntropyPicture()
 
-    def draw(beta, rate, t):
+    def draw(beta, rate, t, p1, share):
         i, history = BETAS.index(beta), learn()[: t + 1, RATES.index(rate)]  # [t + 1, β, SEEDS, 3]
         kinds, regret = outcomes(history[-1]), MEANS.max() - history[-1] @ MEANS  # [β, SEEDS]
         H = entropy(history[:, i])
         picture.draw_objective(beta)
         picture.draw_learners(history[:, i], H, kinds[i])
         picture.draw_regret(i, regret, kinds)
-        return words(beta, t, kinds[i], H[-1], regret[i])
+        probs = policy(p1, share)
+        picture.draw_yours(probs, without_noise(probs, beta, rate), t, i)
+        return f"{words(beta, t, kinds[i], H[-1], regret[i])} {words_of_yours(probs, beta)}"
 
     return Explorer(
         "entropy_bonus",
         settings,
         picture.figure,
         draw,
+        grips=[
+            Grip(picture.triangle, at=policy_at),
+            Grip(picture.over_steps, x="t"),
+            Grip(picture.over_betas, at=lambda i, regret: {"beta": BETAS[min(max(round(i), 0), len(BETAS) - 1)]}),
+        ],
+        ghosts=[picture.star, picture.mean_entropy, picture.mean_regret],
+        plays="t",
         beta=steps("β, weight of the entropy", 0.0, BETAS),
         rate=steps("α, learning rate", 0.5, RATES),
         t=steps("t, steps so far", STEPS, [0, 10, 25, 50, 100, 200, 400, STEPS]),
+        p1=slider("π₁, share of a₁", 0.2, 0.01, 0.99, 0.01),
+        share=slider("s, a₂ of the rest", 0.7, 0.01, 0.99, 0.01),
     )
 
 
 def words(beta, t, kinds, H, regret):
     """The line of text: how many learners are sure of what, how sure they are, and what they earn; all `[SEEDS]`."""
     right, wrong, unsure = np.bincount(kinds, minlength=3)
-    return (
-        f"β = {beta:g}, after {t} steps: {right} of {SEEDS} learners are sure of a1, the best action, {wrong} of "
-        f"another one, {unsure} of none. Their median entropy is {np.median(H):.2f} of at most ln 3 = "
-        f"{np.log(3):.2f} nats. On average they earn {1 - regret.mean():.2f} a step, where a1 alone earns 1."
+    sure = count(
+        right,
+        "β = {beta:g}, after {t} steps: {n} of {seeds} learners is sure of a₁, the best action, {wrong} of another "
+        "one, {unsure} of none.",
+        "β = {beta:g}, after {t} steps: {n} of {seeds} learners are sure of a₁, the best action, {wrong} of another "
+        "one, {unsure} of none.",
+        beta=beta,
+        t=t,
+        seeds=SEEDS,
+        wrong=wrong,
+        unsure=unsure,
+    )
+    earned = say(
+        "Their median entropy is {H:.2f} of at most {most:.2f} nats. On average they earn {earned:.2f} a step, where "
+        "a₁ alone earns 1.",
+        H=np.median(H),
+        most=np.log(3),
+        earned=1 - regret.mean(),
+    )
+    return f"{sure} {earned}"
+
+
+def words_of_yours(probs, beta):
+    """The line of text about the reader's policy `[3]`: what it earns, its entropy, its J and the gradient of J."""
+    return say(
+        "Your policy ({p1:.2f}, {p2:.2f}, {p3:.2f}) earns {earned:.2f} and has entropy {H:.2f}: J = {J:.2f}, and ∇J "
+        "has length {length:.2g}.",
+        p1=probs[0],
+        p2=probs[1],
+        p3=probs[2],
+        earned=probs @ MEANS,
+        H=entropy(probs),
+        J=objective(probs, beta),
+        length=np.linalg.norm(gradient(probs, beta)),
     )

@@ -6,16 +6,18 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
-from rlkit.explore.controls import choice, slider, steps
-from rlkit.explore.panel import Explorer, still_legend
+from rlkit.explore.controls import choice, nearest_by_ratio, slider, steps
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import BLACK, BLUE, GREEN, GREY, RED, Picture
 
 REPEATS, SHOWN, LONGEST = 500, 16, 2000  # runs of which the last estimate is shown, or the way to it; samples
+SIZES = [5, 10, 20, 50, 100, 300, 1000, LONGEST]  # numbers of samples
 BINS = np.linspace(-3, 2, 51)  # of the last estimates
 FUNCTIONS = {
     "tanh(2x), a soft step": lambda x: (2 * x).tanh(),
     "x": lambda x: x,
-    "½ - 2 exp(-2(x + 2)²), a hole": lambda x: 0.5 - 2 * (-2 * (x + 2) ** 2).exp(),
+    "½ − 2 exp(−2(x + 2)²), a hole": lambda x: 0.5 - 2 * (-2 * (x + 2) ** 2).exp(),
 }
 
 
@@ -66,15 +68,21 @@ class ImportancePicture:
     """The densities with one run's samples; running estimates of 16 runs; the last estimates of 500 repeats."""
 
     def __init__(self):
-        self.figure = Picture(figsize=(10, 6.4), layout="constrained")
+        self.figure = Picture(figsize=(10, 6.6), layout="constrained")
         axes = self.figure.subplot_mosaic([["x", "x"], ["run", "end"]], height_ratios=[1, 1.15], width_ratios=[1.8, 1])
+        self.densities, self.runs = axes["x"], axes["run"]
         self.add_densities(axes["x"])
         for ax in (axes["run"], axes["end"]):
             ax.axhline(0, color=GREY, linewidth=1)
             ax.set_ylim(-3, 2)
-        self.truths = []
+        self.truths = [
+            ax.axhline(0, color=BLUE, linestyle=":", linewidth=2.5, label="$E_p[f]$, exact")
+            for ax in (axes["run"], axes["end"])
+        ]
         self.add_runs(axes["run"])
         self.add_repeats(axes["end"])
+        handles = [self.p, self.q, self.f, self.ticks, self.heaviest, self.truths[0], self.run, self.right, self.wrong]
+        self.figure.legend(handles=handles, loc="outside upper center", ncols=5)  # drawn once, away from all curves
 
     def add_densities(self, ax):
         """p, q and f over x, the samples of q as ticks, and a ring around the heaviest one."""
@@ -82,40 +90,35 @@ class ImportancePicture:
         (self.p,) = ax.plot(self.grid, self.grid, color=BLUE, label="p")
         (self.q,) = ax.plot(self.grid, self.grid, "--", color=RED, label="q")
         (self.f,) = ax.plot(self.grid, self.grid, "-.", color=GREEN, label="f")
+        self.peaks = [ax.plot([0], [0], "o", color=colour, markersize=9)[0] for colour in (BLUE, RED)]
         (self.ticks,) = ax.plot([], [], "|", color=RED, markersize=12, markeredgewidth=1, label="samples of q")
         (self.heaviest,) = ax.plot([0], [0], "o", color=BLACK, fillstyle="none", markersize=13, label="the heaviest")
         ax.axhline(0, color=GREY, linewidth=1, zorder=0)
-        ax.set(xlabel="x", xlim=(-5, 5), ylim=(-1.6, 1.15), yticks=[-1, 0, 1])
-        still_legend(ax, loc="lower right", ncols=5)
-
-    def add_truth(self, ax):
-        self.truths.append(ax.axhline(0, color=BLUE, linestyle="--", label="E_p[f], exact"))
+        ax.set(xlabel="x", ylabel="p, q, f", xlim=(-5, 5), ylim=(-1.15, 1.15), yticks=[-1, 0, 1])
 
     def add_runs(self, ax):
         """Running estimates: this run thick, 15 other ones thin."""
         self.others = [ax.plot([], [], color=RED, linewidth=0.8, alpha=0.5)[0] for _ in range(SHOWN - 1)]
         (self.run,) = ax.plot([], [], color=RED, linewidth=3, label="this run")
-        self.add_truth(ax)
-        ax.set(xlabel="samples", ylabel="estimate of E_p[f]", xscale="log", xlim=(1, LONGEST))
-        still_legend(ax, loc="upper right")
+        ax.set(xlabel="samples", ylabel="estimate of $E_p[f]$", xscale="log", xlim=(1, LONGEST))
 
     def add_repeats(self, ax):
         """A histogram of the last estimates, those with the wrong sign hatched."""
-        self.add_truth(ax)
         self.right, self.wrong = (
             ax.stairs(
                 np.zeros(50), BINS, orientation="horizontal", fill=True, facecolor=colour, hatch=hatch, label=label
             )
             for colour, hatch, label in ((GREY, "", "right sign"), (RED, "////", "wrong sign"))
         )
-        ax.set(xlabel="share of 500 repeats", xlim=(0, 0.6), yticklabels=[])
-        still_legend(ax, loc="upper right")
+        ax.set(xlabel="share of 500 repeats", xlim=(0, 1), yticklabels=[])
 
     def draw_densities(self, mu_p, mu_q, sigma_q, f):
         """The curves of p, q and f."""
         self.p.set_ydata(log_density(self.grid, mu_p).exp().numpy())
         self.q.set_ydata(log_density(self.grid, mu_q, sigma_q).exp().numpy())
         self.f.set_ydata(f(self.grid).numpy())
+        for peak, mu, sigma in zip(self.peaks, (mu_p, mu_q), (1.0, sigma_q)):
+            peak.set_data([mu], [log_density(torch.tensor([mu]), mu, sigma).exp()])
 
     def draw_runs(self, x, top, terms, truth):
         """This run's samples `[n]`, number `top` the heaviest; all runs' terms `[SHOWN, n]`; the exact mean."""
@@ -157,25 +160,39 @@ def importance_sampling(**settings):
         picture.draw_repeats(estimates, wrong)
         return words(truth, terms[0], weights[0], top, wrong)
 
+    densities, (peak_of_p, peak_of_q) = picture.densities, picture.peaks
     return Explorer(
         "importance_sampling",
         settings,
         picture.figure,
         draw,
-        mu_p=slider("μ_p, mean of p", -1.0, -2.5, -0.5, 0.25),
-        mu_q=slider("μ_q, mean of q", 1.5, -2.5, 2.5, 0.25),
-        sigma_q=slider("σ_q, width of q", 1.0, 0.5, 3.0, 0.25),
+        grips=[
+            Grip(densities, x="mu_q", line=peak_of_q),
+            Grip(densities, x="mu_p", line=peak_of_p),
+            Grip(picture.runs, at=lambda x, y: {"n": nearest_by_ratio(SIZES, x)}),
+        ],
+        ghosts=[picture.p, picture.q, picture.run],
+        plays="n",
+        mu_p=slider("p, its mean", -1.0, -2.5, -0.5, 0.25),
+        mu_q=slider("q, its mean", 1.5, -2.5, 2.5, 0.25),
+        sigma_q=slider("q, its width", 1.0, 0.5, 3.0, 0.25),
         f=choice("f(x), function", "tanh(2x), a soft step", list(FUNCTIONS)),
-        n=steps("n, samples", 10, [5, 10, 20, 50, 100, 300, 1000, 2000]),
+        n=steps("n, samples", 10, SIZES),
         seed=slider("seed", 1, 0, 20, 1),
     )
 
 
 def words(truth, terms, weights, top, wrong):
     """The line of text: what this run's terms and weights `[n]` say, all and without number `top`; the wrong signs."""
-    n, share = len(terms), float(weights[top] / weights.sum())
-    return (
-        f"E_p[f] = {truth:+.2f}; this run's {n} samples say {terms.mean():+.2f}. Their effective sample size is "
-        f"{F.effective_sample_size(weights):.1f} of {n}. The heaviest has {share:.0%} of all weight; without it "
-        f"they say {np.delete(terms, top).mean():+.2f}. Wrong sign: {wrong.mean():.0%} of 500 repeats."
+    return say(
+        "E<sub>p</sub>[f] = {truth:+.2f}; this run's {n} samples say {mean:+.2f}. Their effective sample size is "
+        "{effective:.1f} of {n}. The heaviest has {share:.0%} of all weight; without it they say {rest:+.2f}. "
+        "Wrong sign: {wrong:.0%} of 500 repeats.",
+        truth=truth,
+        n=len(terms),
+        mean=terms.mean(),
+        effective=F.effective_sample_size(weights).item(),
+        share=float(weights[top] / weights.sum()),
+        rest=np.delete(terms, top).mean(),
+        wrong=wrong.mean(),
     )

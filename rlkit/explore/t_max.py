@@ -4,8 +4,9 @@ import numpy as np
 
 from rlkit.experiments.segment_length import T_MAX
 from rlkit.experiments.stored import stored
-from rlkit.explore.controls import slider, steps
-from rlkit.explore.panel import Explorer
+from rlkit.explore.controls import nearest_by_ratio, slider, steps
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import number, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
 
 GAMMA = 0.99
@@ -35,25 +36,32 @@ class SegmentPicture:
 
     def __init__(self, runs):
         self.runs = runs
-        self.figure, (left, right) = picture(2, width=11, height=4.4)
+        self.figure, (self.segment, right) = picture(2, width=11, height=4.8)
+        self.add_errors(self.segment)
+        self.add_runs(right)
+        self.figure.legend(loc="outside upper center", ncols=5)  # the figure's: drawn once, away from all curves
+
+    def add_errors(self, ax):
+        """Bias², variance and their sum by t_max, and a dot at the chosen one."""
         ones = np.ones(len(LENGTHS))
-        (self.bias,) = left.plot(LENGTHS, ones, "--", color=ORANGE, label="bias², from V")
-        (self.variance,) = left.plot(LENGTHS, ones, "-.", color=BLUE, label="variance, from rewards")
-        (self.sum,) = left.plot(LENGTHS, ones, color=BLACK, label="both")
-        (self.dot,) = left.plot([1], [1], "o", color=BLACK, markersize=10)
-        left.set(xlabel="t_max, steps of a segment", ylabel="squared error of a return", xscale="log", yscale="log")
-        left.set(xlim=(0.9, 220), ylim=(0.03, 300), title="if V is wrong by b nearby")
-        left.legend(loc="upper center", fontsize=11)
-        for seeds in runs.values():
+        (self.bias,) = ax.plot(LENGTHS, ones, "--", color=ORANGE, label="bias², from V")
+        (self.variance,) = ax.plot(LENGTHS, ones, "-.", color=BLUE, label="variance, from rewards")
+        (self.sum,) = ax.plot(LENGTHS, ones, color=BLACK, label="both")
+        (self.dot,) = ax.plot([1], [1], "o", color=BLACK, markersize=10)
+        ax.set(xlabel=r"$t_{\max}$, steps of a segment", ylabel="squared error of a return", xscale="log", yscale="log")
+        ax.set(xlim=(0.9, 220), ylim=(0.03, 300), title="if V is wrong by b nearby")
+
+    def add_runs(self, ax):
+        """The median learning curve of every t_max in grey, and lines for those with the chosen one."""
+        for seeds in self.runs.values():
             median = np.median([on(GRID, run) for run in seeds], 0)
-            right.plot(GRID, median, ":", color=GREY, linewidth=1.2)
-        each = next(iter(runs.values()))
-        self.seeds = [right.plot([0], [0], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in each]
-        (self.median,) = right.plot([0], [0], color=BLUE, linewidth=3, label="chosen t_max, median of the seeds")
-        right.plot([], [], ":", color=GREY, linewidth=1.2, label="the others")
-        right.set(xlabel="steps, thousands", ylabel="return, mean of 20", xlim=(0, 100), ylim=(0, 520))
-        right.set_title("A2C on CartPole")
-        right.legend(loc="upper left", fontsize=11)
+            ax.plot(GRID, median, ":", color=GREY, linewidth=1.2)
+        each = next(iter(self.runs.values()))
+        self.seeds = [ax.plot([0], [0], color=BLUE, linewidth=0.8, alpha=0.6)[0] for _ in each]
+        (self.median,) = ax.plot([0], [0], color=BLUE, linewidth=3, label=r"chosen $t_{\max}$, median")
+        ax.plot([], [], ":", color=GREY, linewidth=1.2, label="the others")
+        ax.set(xlabel="steps, thousands", ylabel="return, mean of 20", xlim=(0, 100), ylim=(0, 520))
+        ax.set_title("A2C on CartPole")
 
     def draw_errors(self, curves, t_max, error):
         """Bias² and variance at LENGTHS `[L, 2]`, and their sum at the chosen t_max."""
@@ -91,22 +99,36 @@ def t_max(**settings):
         bias, variance = errors(t_max, value_error, fading, noise)
         picture.draw_errors(curves, t_max, bias + variance)
         picture.draw_runs(t_max)
-        best = LENGTHS[curves.sum(1).argmin()]
-        ends = ", ".join(f"{run['returns'][-1]:.0f}" for run in runs[str(t_max)])
-        seconds = np.median([run["seconds"][-1] for run in runs[str(t_max)]])
-        return (
-            f"t_max = {t_max}: bias² {bias:.2f}, variance {variance:.2f}. With b = {value_error:g}, ρ = {fading:g} and "
-            f"σ = {noise:g} the sum is least at t_max = {best}. CartPole after 100 000 steps, seed by seed: {ends}; "
-            f"{seconds:.0f} CPU seconds."
-        )
+        return words(t_max, bias, variance, LENGTHS[curves.sum(1).argmin()], runs[str(t_max)])
 
     return Explorer(
         "t_max",
         settings,
         picture.figure,
         draw,
-        t_max=steps("t_max, steps", 5, list(T_MAX)),
+        grips=[Grip(picture.segment, at=lambda x, y: {"t_max": nearest_by_ratio(T_MAX, x)})],
+        ghosts=[picture.sum, picture.median],
+        t_max=steps("tₘₐₓ, steps", 5, list(T_MAX)),
         value_error=slider("b, error of V", 5.0, 0.0, 10.0, 0.5),
         fading=slider("ρ, per step away", 0.8, 0.5, 1.0, 0.05),
         noise=slider("σ, noise of a reward", 1.0, 0.0, 3.0, 0.25),
     )
+
+
+def words(t_max, bias, variance, best, seeds):
+    """The line of text: the two errors, at which t_max their sum is least, and how the stored runs of `seeds` ended."""
+    error = say(
+        "t<sub>max</sub> = {t_max}: bias² {bias:.2f}, variance {variance:.2f}, together {both:.2f}. The sum is least "
+        "at t<sub>max</sub> = {best}.",
+        t_max=t_max,
+        bias=bias,
+        variance=variance,
+        both=bias + variance,
+        best=best,
+    )
+    learned = say(
+        "CartPole after 100,000 steps, seed by seed: {ends}. It took {seconds:.0f} CPU seconds.",
+        ends=", ".join(number(run["returns"][-1], ".0f") for run in seeds),
+        seconds=np.median([run["seconds"][-1] for run in seeds]),
+    )
+    return f"{error} {learned}"

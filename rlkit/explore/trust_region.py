@@ -5,7 +5,8 @@ import torch
 
 from rlkit import functional as F
 from rlkit.explore.controls import log_slider, slider
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
 ANGLES = np.linspace(0, 2 * np.pi, 121)
@@ -65,13 +66,14 @@ class RegionPicture:
     """The plane of logits with all steps of one length and of one KL; the KL by angle; π before and after the step."""
 
     def __init__(self):
-        self.figure, (plane, around, bars) = picture(3, width=11.5, height=4.6, width_ratios=[1.15, 1, 0.9])
+        self.figure, axes = picture(3, width=11.5, height=4.6, width_ratios=[1.15, 1, 0.9])
+        self.plane, self.around, bars = axes
         self.points = np.stack(np.meshgrid(np.linspace(LEFT, RIGHT, 61), np.linspace(BOTTOM, TOP, 61)), -1)
-        self.add_plane(plane)
-        self.add_angles(around)
+        self.add_plane(self.plane)
+        self.add_angles(self.around)
         self.before = bars.bar(np.arange(3) - 0.2, np.zeros(3), 0.4, color=GREY, label="before")
         self.after = bars.bar(np.arange(3) + 0.2, np.zeros(3), 0.4, color=RED, hatch="//", label="after the step")
-        bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1.25), xticks=range(3), xticklabels=[1, 2, 3])
+        bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1), xticks=range(3), xticklabels=[1, 2, 3])
         self.figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, away from all curves
 
     def add_plane(self, ax):
@@ -92,7 +94,7 @@ class RegionPicture:
         (self.curve,) = ax.plot(ANGLES, ANGLES, "-.", color=ORANGE)
         self.budget = ax.axhline(1, color=BLUE, linestyle="--", linewidth=1.5)
         (self.mark,) = ax.plot([0], [1], "D", color=RED, markersize=9)
-        ax.set(xlabel="angle of the step, degrees", ylabel="KL, nats", yscale="log", ylim=(1e-4, 10), xlim=(0, 360))
+        ax.set(xlabel="angle φ of the step, degrees", ylabel="KL, nats", yscale="log", ylim=(1e-4, 10), xlim=(0, 360))
         ax.set_xticks([0, 90, 180, 270, 360])
 
     def draw(self, old, new, steps, max_kl):
@@ -110,6 +112,14 @@ class RegionPicture:
         for bars, z in ((self.before, old), (self.after, new)):
             for rectangle, p in zip(bars, logits(z).softmax(-1).numpy()):
                 rectangle.set_height(p)
+
+    def step_to(self, x, y):
+        """The step from the old policy to a point of the plane -> its length and its angle, as controls."""
+        (from_x,), (from_y,) = self.here.get_data()
+        return {
+            "length": np.hypot(x - from_x, y - from_y),
+            "angle": np.degrees(np.arctan2(y - from_y, x - from_x)) % 360,
+        }
 
     def draw_angles(self, around, angle, reached):
         """The KL of all steps `[121]`, and of the step at `angle`, in degrees."""
@@ -134,20 +144,38 @@ def trust_region(**settings):
         around, reached = kl(old, steps), kl(old, new)
         picture.draw(old, new, steps, max_kl)
         picture.draw_angles(around, angle, reached)
-        side = "inside" if reached <= max_kl else "outside"
-        return (
-            f"A step of length {length:.2f} at {angle}°: KL {reached:.4f}, {side} the trust region of δ = "
-            f"{max_kl:.3g}. Over all angles the KL goes from {around.min():.4f} to {around.max():.4f}, "
-            f"a factor of {around.max() / around.min():.0f}."
-        )
+        return words(length, angle, reached, max_kl, around)
 
     return Explorer(
         "trust_region",
         settings,
         picture.figure,
         draw,
+        grips=[
+            Grip(picture.plane, at=picture.step_to),
+            Grip(picture.around, x="angle", line=picture.curve),
+            Grip(picture.around, y="max_kl", line=picture.budget),
+        ],
+        ghosts=[picture.region, picture.arrow, picture.curve],
         confidence=slider("z₁, confidence", 3.0, 0.0, 5.0, 0.5),
         length=slider("d, length of the step", 1.0, 0.1, 3.0, 0.1),
         angle=slider("φ, angle of the step", 200, 0, 360, 5),
         max_kl=log_slider("δ, trust region", 10**-1.5, -3.0, 0.0),
     )
+
+
+def words(length, angle, reached, max_kl, around):
+    """The line of text: the KL of the step, inside or outside of δ, and those of all steps of its length `[121]`."""
+    step = say(
+        "The step of length {length:.1f} at {angle}° has a KL of {reached:.3g}, inside the region of δ = {max_kl:.3g}."
+        if reached <= max_kl
+        else "The step of length {length:.1f} at {angle}° has a KL of {reached:.3g}, outside the region of δ = "
+        "{max_kl:.3g}.",
+        length=length, angle=angle, reached=reached, max_kl=max_kl,
+    )  # fmt: skip
+    least, most = around.min(), around.max()
+    others = say(
+        "Over all angles the KL goes from {least:.3g} to {most:.3g}, a factor of {factor:.0f}.",
+        least=least, most=most, factor=most / least,
+    )  # fmt: skip
+    return f"{step} {others}"

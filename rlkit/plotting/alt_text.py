@@ -40,7 +40,7 @@ def axes_in_words(figure):
 
 def plain(text):
     """HTML or TeX as it is read out -> str: no tags, no dollars and backslashes, one line."""
-    text = re.sub(r"</?(b|code|i|em|strong)>", "", str(text))  # within a word or before a full stop
+    text = re.sub(r"</?(b|code|i|em|strong|sub)>", "", str(text).replace("<sub>", "_"))  # within a word
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     if "$" in text:
         text = re.sub(r"[${}\\]", "", text)
