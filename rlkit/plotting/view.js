@@ -165,10 +165,9 @@ function render({ model, el }) {
         panel = found;
         panel.tabIndex = -1; // a click on a disabled control gives the focus to the panel, and not to the notebook
         window.addEventListener("keydown", event => {
-            if (panel.contains(event.target)) {
-                panel.toggleAttribute("data-lm-suppress-shortcuts", !forTheApplication(event));
-            }
-        }, { capture: true, signal: ended.signal }); // before the application, which may look at once
+            if (!panel.contains(event.target)) return;
+            event.target.toggleAttribute("data-lm-suppress-shortcuts", !forTheApplication(event));
+        }, { capture: true, signal: ended.signal }); // Notebook looks at keys before the panel does, JupyterLab after
         panel.addEventListener("keydown", event => {
             if (!forTheApplication(event)) event.stopPropagation();
         }, listen);
@@ -206,7 +205,7 @@ const percent = share => `${(100 * share).toFixed(3)}%`;
 
 // Keys that go on to JupyterLab or Notebook; all others stay in the panel, where they move a control.
 const forTheApplication = event =>
-    event.ctrlKey || event.metaKey || event.altKey || ["Tab", "Escape"].includes(event.key)
+    event.ctrlKey || event.metaKey || event.altKey || ["Tab", "Escape", "Shift"].includes(event.key)
     || (event.key === "Enter" && event.shiftKey);
 
 // Names and values for screen readers: a slider is called what its label says, and its value is what its number says.
