@@ -80,7 +80,7 @@ def make_ready(extras, newest, cuda):
         STAMP.unlink()
     make_venv(fresh=newest)
     install(PYTHON, extras, cuda=cuda, newest=newest)
-    ask_no_questions(VENV)
+    set_up_jupyterlab(VENV)
     STAMP.write_text(fingerprint(newest) + " " + extras)
 
 
@@ -175,12 +175,20 @@ def install_cpu_torch(python, version, newest=False):
         )
 
 
-def ask_no_questions(prefix):
-    """Answer JupyterLab's question about news for the reader: it would come at the first start, in front of a class."""
-    quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
-    settings = Path(prefix, "share", "jupyter", "lab", "settings")
-    settings.mkdir(parents=True, exist_ok=True)
-    (settings / "overrides.json").write_text(json.dumps(quiet, indent=4) + "\n")
+def set_up_jupyterlab(prefix):
+    """Set JupyterLab up for readers, if they have not set it up themselves.
+
+    Its question about news would come at the first start, in front of a class. The pages of the lectures are shown and
+    not edited. With the time of each run the start page knows where a reader stopped.
+    """
+    settings = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+        "@jupyterlab/notebook-extension:tracker": {"recordTiming": True},
+    }
+    folder = Path(prefix, "share", "jupyter", "lab", "settings")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "overrides.json").write_text(json.dumps(settings, indent=4) + "\n")
 
 
 def has_gpu():
@@ -233,6 +241,6 @@ def run(arguments, cwd=None):
 if __name__ == "__main__":
     if HERE:
         install(sys.executable, cuda="--cuda" in sys.argv, newest="--newest" in sys.argv)
-        ask_no_questions(sys.prefix)
+        set_up_jupyterlab(sys.prefix)
     else:
         environment(sys.argv[1:])

@@ -195,15 +195,17 @@ def test_the_newest_versions_get_a_fresh_environment(install, monkeypatch, tmp_p
     assert "-c" not in newest and "-c" in pinned
 
 
-def test_jupyterlab_asks_no_question_at_its_start(install, tmp_path):
-    install.ask_no_questions(tmp_path)
-    quiet = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
-    schema = Path(sys.prefix, "share/jupyter/lab/schemas/@jupyterlab/apputils-extension/notification.json")
-    known = json.loads(schema.read_text(encoding="utf-8"))["properties"]
-    (settings,) = quiet.values()
-    assert settings.keys() <= known.keys() and settings["fetchNews"] in [
-        o["const"] for o in known["fetchNews"]["oneOf"]
-    ]
+def test_what_jupyterlab_is_told_are_settings_that_it_knows(install, tmp_path):
+    install.set_up_jupyterlab(tmp_path)
+    told = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
+    for name, settings in told.items():
+        extension, _, plugin = name.partition(":")
+        schema = Path(sys.prefix, "share/jupyter/lab/schemas", extension, plugin + ".json")
+        known = json.loads(schema.read_text(encoding="utf-8"))["properties"]
+        assert settings.keys() <= known.keys(), name
+        for key, value in settings.items():
+            choices = [choice["const"] for choice in known[key].get("oneOf", []) if "const" in choice]
+            assert not choices or value in choices, key
 
 
 def test_more_extras_are_installed_on_first_use_and_then_kept(install, monkeypatch, tmp_path):
@@ -344,15 +346,150 @@ def test_without_a_network_the_cure_is_a_network_and_not_other_versions(install,
     assert said == [True, False, False]
 
 
+def start_lectures(monkeypatch, arguments, prepare):
+    """Run `python lectures` up to where it would start JupyterLab -> what it would start."""
+    started = []
+    monkeypatch.setitem(sys.modules, "install", types.SimpleNamespace(environment=lambda a: a, run=started.append))
+    copies = load(ROOT / "binder" / "copies.py")
+    copies.prepare = prepare
+    monkeypatch.setitem(sys.modules, "copies", copies)
+    monkeypatch.setattr(sys, "argv", ["lectures", *arguments])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "lectures" / "__main__.py"), run_name="__main__")
+    return started[0]
+
+
 @pytest.mark.parametrize("root", [True, False])
 def test_jupyterlab_is_told_that_root_may_start_it_as_in_a_container(root, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000, raising=False)
-    started = []
-    monkeypatch.setitem(sys.modules, "install", types.SimpleNamespace(environment=lambda a: a, run=started.append))
-    monkeypatch.setattr(sys, "argv", ["lectures"])
-    with pytest.raises(SystemExit):
-        runpy.run_path(str(ROOT / "lectures" / "__main__.py"), run_name="__main__")
-    assert ("--allow-root" in started[0]) == root
+    assert ("--allow-root" in start_lectures(monkeypatch, [], lambda: [])) == root
+
+
+def test_the_start_page_of_the_copies_is_opened_and_on_request_that_of_the_originals(monkeypatch, capsys):
+    mine = start_lectures(monkeypatch, ["--port", "9000"], lambda: ["02_dqn.ipynb"])
+    assert "--LabApp.default_url=/lab/tree/my_lectures/start.md" in mine and mine[-2:] == ["--port", "9000"]
+    assert any(word.startswith("--LabApp.workspaces_dir=") for word in mine)
+    assert capsys.readouterr().err == (
+        "rlkit: you changed 02_dqn.ipynb, so it stays, although there is a newer one; to get that, delete yours.\n"
+    )
+    originals = start_lectures(monkeypatch, ["--originals"], lambda: pytest.fail("no copies are needed"))
+    assert "--LabApp.default_url=/lab/tree/lectures/start.md" in originals and "--originals" not in originals
+
+
+def test_where_no_copies_can_be_made_the_originals_are_opened(monkeypatch, capsys):
+    def prepare():
+        raise PermissionError(13, "Permission denied")
+
+    assert "--LabApp.default_url=/lab/tree/lectures/start.md" in start_lectures(monkeypatch, [], prepare)
+    assert "Permission denied" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lectures(tmp_path):
+    """A repository with one chapter and a page, and copies.py: `copies.prepare(root)`."""
+    copies = load(ROOT / "binder" / "copies.py")
+    (tmp_path / "lectures" / "images").mkdir(parents=True)
+    (tmp_path / "lectures" / "images" / "a.png").write_bytes(b"picture")
+    (tmp_path / "lectures" / "start.md").write_text("# Start\n\n<!-- continue -->\n")
+    (tmp_path / "lectures" / "page.md").write_text("[a](assignments/README.md)")
+    write_chapter(tmp_path / "lectures" / "02_a.ipynb", "1 + 1")
+    assert copies.prepare(tmp_path) == []
+    return types.SimpleNamespace(copies=copies, root=tmp_path, mine=tmp_path / "my_lectures")
+
+
+def write_chapter(path, code, outputs=(), ran=""):
+    heading = {"cell_type": "markdown", "id": "head", "metadata": {}, "source": ["## 3. Sums\n", "\n", "words"]}
+    cell = {"cell_type": "code", "id": "sum", "metadata": {}, "source": [code], "outputs": list(outputs)}
+    if ran:
+        cell["metadata"] = {"execution": {"shell.execute_reply": ran}}
+    path.write_text(json.dumps({"cells": [heading, cell]}))
+
+
+def code_of(path):
+    return json.loads(path.read_text())["cells"][1]["source"]
+
+
+def test_a_copy_that_was_only_run_is_replaced_by_a_newer_original_and_stays_as_long_as_there_is_none(lectures):
+    copy = lectures.mine / "02_a.ipynb"
+    write_chapter(copy, "1 + 1", outputs=["2"])
+    ran = copy.read_bytes()
+    assert lectures.copies.prepare(lectures.root) == [] and copy.read_bytes() == ran
+    write_chapter(lectures.root / "lectures" / "02_a.ipynb", "1 + 2")
+    assert lectures.copies.prepare(lectures.root) == [] and code_of(copy) == ["1 + 2"]
+
+
+def test_a_copy_that_the_reader_changed_stays_until_it_is_deleted(lectures):
+    copy = lectures.mine / "02_a.ipynb"
+    write_chapter(copy, "my own")
+    assert lectures.copies.prepare(lectures.root) == []
+    write_chapter(lectures.root / "lectures" / "02_a.ipynb", "1 + 2")
+    for _ in range(2):  # each start says so
+        assert lectures.copies.prepare(lectures.root) == ["02_a.ipynb"] and code_of(copy) == ["my own"]
+    copy.unlink()
+    assert lectures.copies.prepare(lectures.root) == [] and code_of(copy) == ["1 + 2"]
+
+
+@pytest.mark.parametrize("record", ["", "[]", '{"02_a.ipynb": 1}', '{"02_a.ipynb": ["a", "b"]}'])
+def test_a_damaged_record_of_the_copies_loses_nothing_of_the_readers(lectures, record):
+    copy = lectures.mine / "02_a.ipynb"
+    write_chapter(copy, "my own")
+    (lectures.mine / ".originals.json").write_text(record)
+    assert lectures.copies.prepare(lectures.root) == ["02_a.ipynb"] and code_of(copy) == ["my own"]
+    assert (lectures.mine / "page.md").read_text() == "[a](../lectures/assignments/README.md)"
+
+
+def test_a_copy_that_is_no_notebook_any_more_stays(lectures):
+    (lectures.mine / "02_a.ipynb").write_text("{")
+    write_chapter(lectures.root / "lectures" / "02_a.ipynb", "1 + 2", outputs=["3"])
+    assert lectures.copies.prepare(lectures.root) == ["02_a.ipynb"]
+    assert (lectures.mine / "02_a.ipynb").read_text() == "{"
+
+
+def test_the_start_page_leads_to_where_the_last_cell_was_run(lectures):
+    page = lectures.mine / "start.md"
+    assert page.read_text() == "# Start\n\n\n"
+    write_chapter(lectures.mine / "02_a.ipynb", "1 + 1", ran="2026-01-02T10:00:00.000000Z")
+    write_chapter(lectures.mine / "01_b.ipynb", "1 + 1", ran="2026-01-01T10:00:00.000000Z")
+    lectures.copies.prepare(lectures.root)
+    assert "[chapter 2, section 3. Sums](02_a.ipynb#cell-id=head)" in page.read_text()
+
+
+def test_git_does_not_see_the_copies_and_the_start_page_has_a_place_for_the_link():
+    copies = load(ROOT / "binder" / "copies.py")
+    assert f"{copies.NAME}/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert copies.CONTINUE in (ROOT / "lectures" / copies.START).read_text(encoding="utf-8")
+
+
+def test_the_first_layout_has_the_name_that_jupyterlab_gives_its_default(lectures):
+    from jupyterlab_server.workspaces_handler import WorkspacesManager
+
+    folder = lectures.mine / ".layout"
+    assert "toc" in WorkspacesManager(str(folder)).load("default")["data"]["layout-restorer:data"]["left"]["current"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_the_start_says_two_lines_and_ctrl_c_ends_it(tmp_path):
+    import signal
+    import urllib.request
+
+    places = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [sys.executable, ROOT / "binder" / "serve.py", "--no-browser", "--allow-root", "--port=0"]
+    command += [f"--ServerApp.root_dir={tmp_path}", "--LabApp.default_url=/lab/tree/start.md"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    server = subprocess.Popen(command, env=os.environ | places, **pipes)
+    try:
+        first, second = server.stdout.readline(), server.stdout.readline()
+        url = re.fullmatch(r"rlkit: the lectures are at (http://\S+/lab/tree/start\.md\?token=\w+)\n", first)[1]
+        assert second == "rlkit: press Ctrl-C here to stop.\n"
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert page.status == 200
+        server.send_signal(signal.SIGINT)
+        out, err = server.communicate(timeout=60)
+    finally:
+        server.kill()
+        server.communicate()
+    said = [line for line in err.splitlines() if line.strip() and "nbgrader" not in line.lower()]
+    assert server.returncode == 0 and out == "" and len(said) <= 1, err  # "Shutting down..."
 
 
 def test_the_exit_code_of_the_program_is_returned(install, monkeypatch):

@@ -1,0 +1,35 @@
+"""Start JupyterLab, and say in two lines of our own what it says in forty. `python lectures` runs this in `.venv`.
+
+Warnings and errors are printed as ever. All arguments are JupyterLab's.
+"""
+
+import sys
+
+from jupyter_server.extension.application import NoStart
+from jupyterlab.labapp import LabApp
+from tornado.ioloop import IOLoop
+
+
+def address(server):
+    """Where the server can be opened, with its token."""
+    lines = server.connect_url.splitlines()
+    return lines[0].strip() if len(lines) == 2 else "\n".join(lines)  # the second of two says the same with a number
+
+
+def announce(server):
+    print(f"rlkit: the lectures are at {address(server)}")
+    print("rlkit: press Ctrl-C here to stop.", flush=True)
+
+
+def main(arguments):
+    server = LabApp.initialize_server(argv=["--ServerApp.answer_yes=True", "--Application.log_level=WARN", *arguments])
+    server.log.addFilter(lambda record: "To access the server" not in record.getMessage())
+    IOLoop.current().add_callback(announce, server)  # runs as soon as the server answers
+    try:
+        server.start()
+    except NoStart:
+        pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
