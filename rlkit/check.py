@@ -1,6 +1,7 @@
 """Compare a function from the notebook with rlkit's own, and say clearly where they differ."""
 
 import contextlib
+import html
 import inspect
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -47,6 +48,11 @@ class Answer(NamedTuple):
 
     def __repr__(self):
         return self.sentence
+
+    def _repr_markdown_(self):
+        """The sentence as text that wraps between words, and the case as code."""
+        words, *case = html.escape(self.sentence, quote=False).split("\n")
+        return words + "".join(f"\n    {line}" for line in ["", *case] if case)
 
 
 def exercise(name, mine):
@@ -227,7 +233,10 @@ def copied(value):
 
 def brief(value):
     try:
-        text = repr(value) if np.isscalar(value) else np.array2string(as_array(value), precision=3, threshold=12)
+        array = None if np.isscalar(value) else as_array(value)
+        if "bool" in str(getattr(value, "dtype", "")) and array is not None:
+            array = array.astype(bool)
+        text = repr(value) if array is None else np.array2string(array, precision=3, threshold=12)
     except (TypeError, ValueError):  # a function, say
         text = repr(value)
     return " ".join(text.split())[:500]

@@ -117,6 +117,15 @@ def test_an_unknown_mistake_gets_the_case_and_the_numbers_alone():
     assert answer.sentence.startswith("In case 1 of 3 <lambda>(...)[0, 0] is −1.5, where 4 is right. The case has\n")
 
 
+def test_a_notebook_shows_the_sentence_as_text_and_the_case_as_code():
+    answer = check.exercise("double-target", lambda rewards, *rest: rewards)
+    first, blank, *case = answer._repr_markdown_().split("\n")
+    assert first.startswith("In case 1 of 3 &lt;lambda&gt;(...)[0] is ") and not blank.strip()
+    assert case[0] == "      rewards = [1. 1.]" and case[3] == "      terminated = [False True]" and len(case) == 5
+    right = check.exercise("double-target", EXERCISES["double-target"].right)
+    assert right._repr_markdown_() == repr(right) == "double_target is right in all 3 cases."
+
+
 @pytest.mark.parametrize(
     "function, words",
     [
