@@ -31,6 +31,25 @@ window.lab = {
         return box && box.height > 0 && box.top < innerHeight / 2 && box.bottom > 0;
     },
 
+    // The numbers of the cells that show a table.
+    cellsWithTables: () => lab.notebook().widgets.flatMap((cell, number) => {
+        const outputs = cell.model.type === "code" ? JSON.stringify(cell.model.outputs.toJSON()) : "";
+        const source = cell.model.type === "markdown" ? cell.model.sharedModel.getSource() : "";
+        return /^\|/m.test(source) || /\| ---|<table/.test(outputs) ? [number] : [];
+    }),
+
+    showCell(number) {
+        lab.notebook().activeCellIndex = number;
+        lab.notebook().scrollToItem(number, "start");
+    },
+
+    // [width, the width there is for it] of each table of a cell; null as long as it has none.
+    tables(number) {
+        const tables = [...lab.notebook().widgets[number].node.querySelectorAll("table")];
+        const room = table => table.closest(".jp-RenderedMarkdown, .jp-RenderedHTML").clientWidth;
+        return tables.length ? tables.map(table => [table.offsetWidth, room(table)]) : null;
+    },
+
     selectLast() { lab.notebook().activeCellIndex = lab.notebook().widgets.length - 1; },
 
     write(source) { lab.notebook().activeCell.model.sharedModel.setSource(source); },

@@ -282,6 +282,31 @@ def test_in_a_narrow_window_nothing_is_cut_off(ran, width):
         chapter.do("application:toggle-left-area")
 
 
+def test_no_table_is_read_by_scrolling_sideways(ran):
+    for width in (1280, 768):
+        for name in CHAPTERS:
+            chapter = ran(name)
+            chapter.page.set_viewport_size({"width": width, "height": 800})
+            if width == 768:
+                chapter.do("application:toggle-left-area")
+            try:
+                numbers = chapter.page.evaluate("lab.cellsWithTables()")
+                assert numbers
+                for number in numbers:
+                    assert_tables_fit(chapter, number)
+            finally:
+                chapter.page.set_viewport_size({"width": 1280, "height": 800})
+                if width == 768:
+                    chapter.do("application:toggle-left-area")
+
+
+def assert_tables_fit(chapter, number):
+    chapter.page.evaluate("number => lab.showCell(number)", number)
+    tables = chapter.page.wait_for_function("number => lab.tables(number)", arg=number).json_value()
+    for table, room in tables:
+        assert 0 < table <= room, f"cell {number} of {chapter.name}"
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_text_and_labels_have_contrast_in_both_themes(ran, theme):
     chapter = ran("03_ppo")
