@@ -390,7 +390,7 @@ def places(axis, count):
     """Numbers at equal distances along an axis `[count]`; on an axis with as many ticks, these -> list."""
     if len(axis.ticks) == count:
         return list(axis.ticks)
-    return (np.geomspace if axis.log else np.linspace)(axis.low, axis.high, count).tolist()
+    return (np.geomspace if axis.log else np.linspace)(axis.low, axis.high, count).round(10).tolist()
 
 
 def stops(axis):

@@ -156,7 +156,7 @@ QUESTIONS = {
         chapter=2,
         question="Ten estimates are right on average, with errors of standard deviation 1. All truths are 0. How large "
         "is the largest estimate, on average?",
-        line=Axis(-1, 3, ticks=(-1, 0, 1, 2, 3), form="{value:.2f}"),
+        line=Axis(-1, 3, ticks=(-1, 0, 1, 2, 3), form="{value:.3g}"),
         near=0.25,
         answer="It is {value:.2f}.",
         because="Each estimate is honest, but the choice is not. The maximum picks the luckiest one.",
@@ -298,7 +298,7 @@ QUESTIONS = {
         chapter=4,
         question="Sixteen workers, each gradient fifteen updates old: how many times as fast as one worker do they "
         "solve CartPole?",
-        line=Axis(0, 20, "times as fast", ticks=(0, 4, 8, 12, 16, 20), form="{value:.1f}"),
+        line=Axis(0, 20, "times as fast", ticks=(0, 4, 8, 12, 16, 20), form="{value:.2g}"),
         near=1.5,
         answer="They are {value:.1f} times as fast, in the median of {seeds} seeds.",
         because="They make sixteen times as many steps per second. But they need {more:.1f} times as many steps, and "
