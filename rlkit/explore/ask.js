@@ -266,13 +266,23 @@ function hands(model, body) {
 
 // The whole ------------------------------------------------------------------------------------------------------------
 
+// Keep keys from JupyterLab and Notebook, where an arrow would leave the question, but for Tab and keys with Ctrl.
+function keepKeys(root, signal) {
+  const forTheApplication = (event) =>
+    event.ctrlKey || event.metaKey || event.altKey || ["Tab", "Escape", "Shift"].includes(event.key) ||
+    (event.key === "Enter" && event.shiftKey);
+  window.addEventListener("keydown", (event) => {
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", !forTheApplication(event));
+  }, { capture: true, signal });
+  root.addEventListener("keydown", (event) => forTheApplication(event) || event.stopPropagation(), { signal });
+}
+
 function render({ model, el }) {
   const words = model.get("words");
   const question = node("div", { class: "rlkit-ask-question" });
   const body = node("div"), foot = node("div", { class: "rlkit-ask-foot" });
   const reply = node("div", { class: "rlkit-ask-reply", role: "status", tabindex: -1 });
-  // the attribute keeps keys from JupyterLab, where an arrow would otherwise leave the question
-  const root = node("div", { class: "rlkit-ask", role: "group", "data-lm-suppress-shortcuts": "true" });
+  const root = node("div", { class: "rlkit-ask", role: "group", tabindex: -1 });
   question.innerHTML = model.get("question");
   root.setAttribute("aria-label", question.textContent);
   root.append(question, body, foot, reply);
@@ -301,10 +311,14 @@ function render({ model, el }) {
     if (done && focused) reply.focus({ preventScroll: true });
   };
   update();
-  const again = () => update();
-  model.on("change:done change:hands", again);
+  const ended = new AbortController();
+  keepKeys(root, ended.signal);
+  model.on("change:done change:hands", update);
   el.append(root);
-  return () => model.off("change:done change:hands", again);
+  return () => {
+    ended.abort();
+    model.off("change:done change:hands", update);
+  };
 }
 
 export default { render };
