@@ -14,6 +14,7 @@ from pathlib import Path
 
 LECTURES = Path(__file__).resolve().parent.parent / "lectures"
 FILES = ["01_overview.ipynb", "02_dqn.ipynb", "03_ppo.ipynb", "04_a3c.ipynb"]
+NO_BREAK = "\u00a0"  # a number stays on the line of its title
 PAGES = ["start.md", "glossary.md", "slides.md", "teaching.md", "metrics.md", "spaces.md"]
 LINK = re.compile(r'\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)(?: "([^"]*)")?\)')
 HIDDEN = re.compile(r"```.*?```|<pre.*?</pre>|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$", re.S)  # code and formulas
@@ -75,7 +76,7 @@ def contents(chapter):
     """All sections of a chapter, each a link."""
     items = []
     for anchor, (number, title) in chapter.sections.items():
-        items.append(f"[{f'{number}. ' if number else ''}{title}](#cell-id={anchor})")
+        items.append(f"[{f'{number}.{NO_BREAK}' if number else ''}{title}](#cell-id={anchor})")
     return "**Contents of this chapter**\n\n" + " ·\n".join(items)
 
 
@@ -88,7 +89,7 @@ def here(chapter, anchor, all_chapters):
     step = "[{}](#cell-id={})".format
     if place:
         line.append(step(f"← {chapter.sections[anchors[place - 1]][0] or 'back'}", anchors[place - 1]))
-    line.append(step("contents", "contents"))
+    line += [step("contents", "contents"), "[glossary](glossary.md)"]
     if place + 1 < len(anchors):
         line.append(step(f"{chapter.sections[anchors[place + 1]][0] or 'end'} →", anchors[place + 1]))
     others = [other for other in all_chapters if abs(other.number - chapter.number) == 1]
@@ -151,19 +152,19 @@ def renewed(text, file, all_chapters, glossary):
 
 
 def glossary_words():
-    """anchor: the first sentence of each entry of the glossary, as plain text."""
+    """anchor: the words of each entry of the glossary, as plain text."""
     path = LECTURES / "glossary.md"
     words = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        if entry := re.match(r'[-*|] <a id="([\w-]+)"></a>(.*)', line):
+        if entry := re.match(r'- <a id="([\w-]+)"></a>(.*)', line):
             words[entry[1]] = plain(entry[2])
     return words
 
 
 def plain(entry):
-    """Markdown as the plain text that a browser shows beside the pointer: its first two sentences at most."""
-    text = LINK.sub(r"\1", entry).replace("*", "").replace("`", "").replace('"', "'")
-    return text.strip(" |")
+    """Markdown as the plain text that a browser shows beside the pointer, without the numbers of sections."""
+    text = re.sub(r"(,? \[\d\.\d+\]\([^)]*\))+$", "", entry.strip())
+    return LINK.sub(r"\1", text).replace("*", "").replace("`", "").replace('"', "'")
 
 
 # --- all of it ---

@@ -15,6 +15,7 @@ CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(LECT
 GUIDE = (LECTURES / "teaching.md").read_text(encoding="utf-8")
 SLIDES = (LECTURES / "slides.md").read_text(encoding="utf-8")
 PAGES = [*ROOT.glob("*.md"), *LECTURES.rglob("*.md"), *LECTURES.rglob("*.ipynb")]
+PAGES = [path for path in PAGES if ".ipynb_checkpoints" not in path.parts]
 FOLDERS = ["", "rlkit", "rlkit/experiments", "rlkit/plotting", "rlkit/running"]  # where a page's `name.py` may be
 
 
@@ -223,3 +224,64 @@ def test_the_errata_are_counted_without_a_gap():
     for letter in "WL":
         found = [int(number) for number in re.findall(rf"^\*\*{letter}(\d+)\.", SLIDES, re.MULTILINE)]
         assert found == list(range(1, len(found) + 1)) and found
+
+
+GLOSSARY = (LECTURES / "glossary.md").read_text(encoding="utf-8")
+ENTRIES = dict(re.findall(r'^- <a id="([\w-]+)"></a>(.+)$', GLOSSARY, re.MULTILINE))
+SYMBOLS = {  # what formulas write: the entries that explain it
+    r"\theta": ["theta"],
+    "w_T": ["w-target"],
+    r"\pi": ["pi"],
+    r"\gamma": ["gamma"],
+    r"\alpha": ["alpha", "alpha-priority", "alpha-rmsprop"],
+    r"\beta": ["beta-correction", "beta-price", "beta-entropy"],
+    r"\delta": ["delta", "delta-budget"],
+    r"\varepsilon": ["epsilon-greedy", "epsilon-clip", "epsilon-optimizer"],
+    r"\lambda": ["lambda-gae", "lambda-value", "lambda-curvature"],
+    r"\rho": ["rho-correlation", "rho-step"],
+    r"\sigma": ["sigma"],
+    r"t_{\max}": ["t-max"],
+}
+
+
+def links_to_the_glossary(chapter):
+    return {
+        link[12:] for _, link, _ in links.LINK.findall(prose(LECTURES / chapter)) if link.startswith("glossary.md#")
+    }
+
+
+def test_the_glossary_has_short_entries_that_say_where_they_are_introduced():
+    assert len(ENTRIES) > 70 and len(set(ENTRIES)) == len(re.findall('^- <a id="', GLOSSARY, re.MULTILINE))
+    for anchor, entry in ENTRIES.items():
+        assert re.search(r"\. \[\d\.\d+\]\(0\d_\w+\.ipynb#cell-id=[\w-]+\)(, \[|$)", entry), anchor
+        assert re.match(r"\*\*.+\*\*: \S", entry) and len(links.plain(entry)) < 220, anchor
+
+
+@pytest.mark.parametrize("chapter", links.FILES)
+def test_a_chapter_links_to_each_entry_of_the_glossary_that_it_introduces(chapter):
+    introduced = {anchor for anchor, entry in ENTRIES.items() if f"({chapter}#cell-id=" in entry}
+    assert len(introduced) > 10 and introduced - links_to_the_glossary(chapter) == set()
+
+
+@pytest.mark.parametrize("chapter", links.FILES)
+def test_a_chapter_links_each_symbol_of_its_formulas_to_the_glossary(chapter):
+    formulas = "".join(re.findall(r"\$[^$]+\$", links.LINK.sub("", prose(LECTURES / chapter))))
+    used = [symbol for symbol in SYMBOLS if re.search(re.escape(symbol) + r"(?![a-zA-Z])", formulas)]
+    linked = links_to_the_glossary(chapter)
+    assert len(used) >= 3 and [symbol for symbol in used if not linked & set(SYMBOLS[symbol])] == []
+
+
+def test_the_words_over_a_link_to_the_glossary_are_those_of_its_entry():
+    entry = 'x, "y": the [weights](#w) of `a`, *twice*. [2.5](02_dqn.ipynb#cell-id=a), [3.1](03_ppo.ipynb#cell-id=b)'
+    assert links.plain(entry) == "x, 'y': the weights of a, twice."
+    titled = links.renewed("[w](glossary.md#w)", "02_dqn.ipynb", links.chapters(), links.glossary_words())
+    assert titled == f'[w](glossary.md#w "{links.plain(ENTRIES["w"])}")'
+
+
+def test_the_glossary_names_all_that_agents_report_and_every_paper_that_a_chapter_cites():
+    metrics = (LECTURES / "metrics.md").read_text(encoding="utf-8")
+    reported = re.findall(r'^\| <a id="([\w-]+)"></a>`', metrics, re.MULTILINE)
+    assert len(reported) == metrics.count("\n| ") - 2 and all(f"metrics.md#{name})" in GLOSSARY for name in reported)
+    cited = {link for name in links.FILES for _, link, _ in links.LINK.findall(prose(LECTURES / name))}
+    papers = {link for link in cited if re.match(r"https://(arxiv|doi)\.org/|http://(www\.cs\.rhul|incomplete)", link)}
+    assert len(papers) > 25 and [link for link in papers if f"]({link})" not in GLOSSARY] == []
