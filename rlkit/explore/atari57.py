@@ -173,7 +173,7 @@ class Ranking:
         zero, human = upright
         self.zero.set_data([zero, zero], [0.5, self.bottom - 0.1])
         self.human.set_data([human, human], [0.5, self.bottom - 0.1])
-        self.says_human.set_x(human)
+        self.says_human.set_x(min(human, self.bars_to - 0.3))  # within the figure
         for name, (*rank, width) in rows.items():
             bar, line, dots, label = self.rows[name]
             line.set_data(*joined(rank))

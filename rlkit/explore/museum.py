@@ -34,15 +34,15 @@ class BugPicture:
             (thick,) = self.returns.plot([], [], **line, linewidth=3, label=f"{kind}, median")
             (dots,) = self.telling.plot([], [], marker, color=colour, markersize=8, alpha=0.5, markeredgewidth=0)
             (bar,) = self.telling.plot([], [], color=colour, linewidth=3)
-            value = self.telling.text(place + 0.3, 0, "", va="center")
+            below = dict(transform=self.telling.get_xaxis_transform(), ha="center", va="top")
+            value = self.telling.text(place, -0.12, "0", **below)  # below the axis, where no seed can be
             self.curves[kind], self.points[kind] = (thin, thick), (place, dots, bar, value)
-        (self.line,) = self.telling.plot([-0.5, 1.7], [0, 0], color=GREY, linewidth=1)
-        self.meaning = self.telling.text(0, 0, "", va="bottom", fontsize=11)
+        (self.line,) = self.telling.plot([-0.5, 1.5], [0, 0], color=GREY, linewidth=1)
         self.returns.set(xlabel="agent steps, thousands", ylabel="return, mean of 20 episodes")
-        self.telling.set(xlim=(-0.5, 1.7), xticks=[0, 1], xticklabels=list(KINDS))
+        self.telling.set(xlim=(-0.5, 1.5), xticks=[0, 1], xticklabels=list(KINDS))
         self.telling.grid(False, axis="x")
         for ax in (self.returns, self.telling):
-            ax.set_title(" ", fontsize=11)  # axes are laid out once, with room for a title
+            ax.set_title("\n", fontsize=11)  # axes are laid out once, with room for a title of two lines
             ax.locator_params(axis="y", nbins=5)  # few labels, because text is what costs time
         handles = [thick for _, thick in self.curves.values()]
         self.figure.legend(handles=handles, loc="outside upper left", ncols=2)
@@ -57,7 +57,7 @@ class BugPicture:
         thick.set_data(steps, np.median(returns, axis=0))
         dots.set_data(place + np.linspace(-0.15, 0.15, len(numbers)), numbers)
         bar.set_data([place - 0.25, place + 0.25], [np.median(numbers)] * 2)
-        value.set(text=number(np.median(numbers), ".3g"), y=np.median(numbers))
+        value.set_text(f"median {number(np.median(numbers), '.3g')}")
         for artist in (*thin, thick, dots, bar, value):
             artist.set_visible(shown)
 
@@ -68,14 +68,11 @@ class BugPicture:
             self.draw_kind(kind, runs[kind], broken or kind == "sound")
         height, meaning = bug.mark or (0.0, "")
         self.line.set_ydata([height] * 2)
-        far = max(KINDS, key=lambda kind: abs(medians(runs[kind])[1] - height))  # there is room for words on its side
-        x, side = (-0.47, "left") if far == "sound" else (1.68, "right")
-        self.meaning.set(text=meaning, x=x, y=height, ha=side)
         both = [run for kind in KINDS for run in runs[kind]]
         self.returns.set(xlim=(0, bug.steps / 1_000), ylim=limits([max(run["returns"]) for run in both]))
         self.telling.set(ylim=limits([height, *(run["number"] for run in both)]))
         self.returns.title.set_text(name)
-        self.telling.title.set_text(bug.number)
+        self.telling.title.set_text(f"{bug.number}\ngrey line: {meaning}" if meaning else bug.number)
 
 
 # Explorer -------------------------------------------------------------------------------------------------------------
