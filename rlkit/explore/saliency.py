@@ -7,9 +7,9 @@ import numpy as np
 
 from rlkit.experiments.saliency import layers, middles, outputs, perturbed, scores
 from rlkit.explore.controls import choice, slider
-from rlkit.explore.panel import Explorer
+from rlkit.explore.panel import Explorer, Grip
+from rlkit.language import say
 from rlkit.plotting import BLUE, GREY, Picture, lit, outline, tiles
-from rlkit.plotting.film import number
 from rlkit.plotting.video import play, probabilities
 from rlkit.running.checkpoint import load
 
@@ -48,7 +48,7 @@ def effect(agent, recording, t, whose, computed, blurred):
         return "max Q" if q_network else "V", computed[0], blurred[0]
     name = recording.names[action]
     if q_network:
-        return f"Q(s, {name}) less the mean", computed[action], blurred[action]
+        return say("Q(s, {action}) less the mean", action=name), computed[action], blurred[action]
     return f"π({name}|s)", probabilities(computed)[action], probabilities(blurred)[action]
 
 
@@ -56,15 +56,15 @@ def effect(agent, recording, t, whose, computed, blurred):
 
 
 class SaliencyPicture:
-    """The screen with what is attended to, a bar for each action, and what a layer makes of the frames."""
+    """The screen with what is attended to, a bar for each action, what a layer makes of the frames, and V over time."""
 
     def __init__(self, recording):
         self.recording = recording
-        self.figure = Picture(figsize=(10.5, 5.2), layout="constrained")
+        self.figure = Picture(figsize=(10.5, 5.6), layout="constrained")
         axes = self.figure.subplot_mosaic(
-            [["game", "bars"], ["game", "layer"]], width_ratios=[1, 1.55], height_ratios=[1, 1.1]
+            [["game", "bars"], ["game", "layer"], ["game", "curve"]], width_ratios=[1, 1.4], height_ratios=[1, 1.3, 0.8]
         )
-        self.game, bars, layer = axes["game"], axes["bars"], axes["layer"]
+        self.game, bars, layer, self.curve = axes["game"], axes["bars"], axes["layer"], axes["curve"]
         self.screen = self.game.imshow(recording.frames[0], interpolation="nearest")
         self.contours = []
         names = recording.names
@@ -74,6 +74,12 @@ class SaliencyPicture:
         bars.invert_yaxis()
         self.maps = layer.imshow(np.zeros((1, 1)), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
         layer.set(title="what the layer sees", xlim=(0, PANEL), ylim=(1, 0), aspect="equal")
+        self.curve.plot(recording.curve_high, color=GREY)
+        self.curve.set(xlabel="step t of the game", ylabel=recording.titles.curve.removesuffix(" over time"))
+        self.curve.set_xlim(0, max(len(recording) - 1, 1))
+        self.curve.locator_params(nbins=4)
+        self.now = self.curve.axvline(0, color=BLUE)
+        (self.here,) = self.curve.plot([0], [0], "o", color=BLUE, markersize=8, clip_on=False)
         for ax in (self.game, layer):
             ax.set_axis_off()
 
@@ -87,6 +93,8 @@ class SaliencyPicture:
         for action, (bar, value) in enumerate(zip(self.bars, self.recording.bars[t])):
             taken = action == self.recording.actions[t]
             bar.set(width=value, facecolor=BLUE if taken else GREY, hatch="//" if taken else "")
+        self.now.set_xdata([t, t])
+        self.here.set_data([t], [self.recording.curve_high[t]])
         image = tiles(maps)
         self.maps.set_data(image)
         self.maps.set_extent((0, PANEL, PANEL * image.shape[0] / image.shape[1], 0))
@@ -117,6 +125,7 @@ def saliency(agent=None, recording=None, **settings):
         settings,
         picture.figure,
         draw,
+        grips=[Grip(picture.curve, x="t")],
         t=slider("t, step of the game", min(74, len(recording) - 1), 0, len(recording) - 1, 1),
         whose=choice("whose attention", "policy", ["policy", "V"]),
         layer=choice("layer", "convolution 1", ["frames", *convolutions]),
@@ -127,11 +136,18 @@ def words(agent, recording, t, whose, S, what, before, after):
     """The line of text: the action, where S is largest, and how the number `what` changes when that spot is blurred."""
     down, across = middles(recording.frames.shape[2])
     row, column = np.unravel_index(S.argmax(), S.shape)
-    curve = "max Q" if hasattr(agent, "q_values") else "V"
-    subject = "V attends" if whose == "V" else "The policy attends"
-    return (
-        f"Step {t}: the agent takes {recording.names[recording.actions[t]]}; {curve} = "
-        f"{number(recording.curve_high[t], '.2f')}. {subject} most to column {across[column]:.0f}, row "
-        f"{down[row]:.0f} of the screen, S = {S.max():.2g}: with this spot blurred, {what} is "
-        f"{number(after, '.2f')} instead of {number(before, '.2f')}."
+    taken = say(
+        "Step {t}: the agent takes {action}; {curve} = {value:.2f}.",
+        t=t, action=recording.names[recording.actions[t]], value=recording.curve_high[t],
+        curve="max Q" if hasattr(agent, "q_values") else "V",
+    )  # fmt: skip
+    place = say("column {x:.0f}, row {y:.0f} of the screen", x=across[column], y=down[row])
+    attends = (
+        say("V attends most to {place}, S = {largest:.2g}", place=place, largest=S.max())
+        if whose == "V"
+        else say("The policy attends most to {place}, S = {largest:.2g}", place=place, largest=S.max())
     )
+    blurred = say(
+        "with this spot blurred, {what} is {after:.2f} instead of {before:.2f}.", what=what, after=after, before=before
+    )
+    return f"{taken} {attends}: {blurred}"
