@@ -28,6 +28,12 @@ def opened(name, **settings):
     return getattr(explore, name)(*arguments, **settings)
 
 
+def opened_by(state):
+    """What a copied state opens -> Explorer."""
+    agent, recording = short_game()
+    return eval(state, {"explore": explore, "agent": agent, "recording": recording})
+
+
 def some(control, rng=None):
     """Both ends and the middle of what a control allows, or one value by chance."""
     values = allowed(control)

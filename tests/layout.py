@@ -125,10 +125,14 @@ def crossed(ax, box):
         if line.get_visible() and line_crosses(line, box):
             yield f"the line {line.get_label()!r}"
     for patch in ax.patches:
-        across = patch.get_transform() != patch.get_data_transform() + ax.transData and not patch.get_data_transform()
-        if patch.get_visible() and not is_band(ax, patch) and not across and box.overlaps(patch.get_window_extent()):
-            if patch.get_window_extent().width > 1 and patch.get_window_extent().height > 1:
-                yield "a bar or another shape"
+        shape = patch.get_window_extent()
+        if (
+            patch.get_visible()
+            and min(shape.width, shape.height) > 1
+            and not is_band(ax, shape)
+            and box.overlaps(shape)
+        ):
+            yield "a bar or another shape"
     for many in ax.collections:
         if many.get_visible() and collection_crosses(many, box):
             yield f"{type(many).__name__} {many.get_label()!r}"
@@ -137,10 +141,9 @@ def crossed(ax, box):
             yield "an image"
 
 
-def is_band(ax, patch):
-    """Does a patch go from edge to edge? Text may stand on it."""
-    shape, whole = patch.get_window_extent(), ax.bbox
-    return shape.width >= whole.width - 2 or shape.height >= whole.height - 2
+def is_band(ax, shape):
+    """Does a shape go from edge to edge? Text may stand on it."""
+    return shape.width >= ax.bbox.width - 2 or shape.height >= ax.bbox.height - 2
 
 
 def line_crosses(line: Line2D, box):

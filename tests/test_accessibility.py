@@ -192,7 +192,7 @@ def test_no_code_asks_for_smaller_text(path):
 # Controls -------------------------------------------------------------------------------------------------------------
 
 IN_WORDS = {  # labels without a symbol, or with one in the middle
-    "VideoPinball", "a lead that is a tie, %", "alias: w_T is w (a bug)", "bug", "bug in", "divided by", "games",
+    "VideoPinball", "a lead that is a tie, %", "alias: the target is w (a bug)", "bug", "bug in", "divided by", "games",
     "hold β by hand", "hold ε by hand", "layer", "methods", "only these (none: all)", "seed", "statistic", "task",
     "whose attention",
 }  # fmt: skip

@@ -24,14 +24,14 @@ def test_the_lectures_table_follows_from_the_raw_scores():
 
 def test_van_hasselts_treatment_of_videopinball_brings_dqns_mean_closer():
     games = atari57()
-    scores = human_normalized(games, "dqn", "|human - random|")
+    scores = human_normalized(games, "dqn", "|human − random|")
     assert scores["VideoPinball"] == pytest.approx(-4.65, abs=0.005), "van Hasselt et al. 2016, table 6"
-    assert human_normalized(games, "double_dqn", "|human - random|")["VideoPinball"] == pytest.approx(
+    assert human_normalized(games, "double_dqn", "|human − random|")["VideoPinball"] == pytest.approx(
         7220.51, abs=0.005
     )
     assert np.mean(list(scores.values())) == pytest.approx(SLIDE["DQN"][0], abs=0.2)
     assert np.median(list(scores.values())) == pytest.approx(SLIDE["DQN"][1], abs=0.05)
-    tuned = human_normalized(published.reported_by_all(games), "double_dqn", "|human - random|")
+    tuned = human_normalized(published.reported_by_all(games), "double_dqn", "|human − random|")
     assert np.mean(list(tuned.values())) == pytest.approx(475.2, abs=0.05), "their mean over the 49 games"
 
 

@@ -34,7 +34,7 @@ PPO_COLUMNS = {"A2C": "a2c", "ACER": "acer", "PPO": "ppo"}
 PINBALL = {  # VideoPinball, where the random player beats the human: (random, human) -> the two to put in the formula
     "random = 0": lambda random, human: (0.0, human),
     "as listed": lambda random, human: (random, human),
-    "|human - random|": lambda random, human: (random, random + abs(human - random)),
+    "|human − random|": lambda random, human: (random, random + abs(human - random)),
     "left out": None,
 }
 AS_IN_THE_TABLE = "as in the lecture's table"  # random = 0 where 57 games were reported, as listed where 49 were
@@ -82,7 +82,7 @@ def human_normalized(games, column, pinball=AS_IN_THE_TABLE):
     VideoPinball's random player is better than its human. `pinball` says what is done about it: one of `PINBALL`, or
     `AS_IN_THE_TABLE`, which reproduces the papers' means. That takes its random score as 0 for methods reported on 57
     games, and as listed for DQN and Gorila, which were reported on 49. Van Hasselt et al. 2016, table 6, divide by
-    |human - random|.
+    |human − random|.
 
     games: as from `atari57` or `ppo49`. column: one of its columns. Raises KeyError for any other name.
     """
@@ -151,7 +151,7 @@ def places(values):
 def wins(games, margin=0.0):
     """In how many games each method has the largest raw score: {"A2C", "ACER", "PPO", "tie"} -> a number of games.
 
-    `games` as from `ppo49`. A lead of no more than `margin` percent of |human - random| is a tie.
+    `games` as from `ppo49`. A lead of no more than `margin` percent of |human − random| is a tie.
 
     Schulman et al. 2017, table 2, count 1, 28, 19 and one tie. Pong is a second tie here, because the paper prints 20.7
     for both ACER and PPO. By the mean over all of training they count 1, 18, 30 and 0, which final scores cannot show.

@@ -237,7 +237,7 @@ class RankingExplorer(Explorer):
         self.gliding = share < 1
         if self.gliding:
             self.ranking.put(*between(self.start, self.end, share * share * (3 - 2 * share)))  # starts and ends slowly
-            self.image.value = self.moving.png()
+            self.image.show(self.moving)
         else:
             super().refresh()
         return self.gliding

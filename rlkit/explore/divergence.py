@@ -65,8 +65,7 @@ def divergence(**settings):
     (target,) = ax.plot(x, np.ones_like(x), color=GREEN, linestyle="-.", label="semi-gradient, target network")
     ax.axhline(1.0, color=GREY, linewidth=1)
     ax.set(xlabel="updates", ylabel="|w|  (the true value is 0)", yscale="log", ylim=(1e-6, 1e6))
-    ax.yaxis.set_major_formatter(lambda size, _: f"$10^{{{np.log10(size):.0f}}}$")
-    ax.tick_params(axis="y", labelsize=14)  # exponents are smaller than that
+    ax.tick_params(axis="y", labelsize=13)  # exponents are smaller than that
     figure.legend(loc="outside upper center", ncols=3)
 
     def draw(gamma, learning_rate, period):
@@ -95,6 +94,7 @@ def divergence(**settings):
         settings,
         figure,
         draw,
+        ghosts=[semi, residual, target],
         grips=[Grip(ax, at=bend_semi, line=semi), Grip(ax, at=bend_residual, line=residual)],
         gamma=slider("γ, discount", 0.9, 0.0, 0.99, 0.01),
         learning_rate=slider("α, learning rate", 0.1, 0.01, 0.5, 0.01),

@@ -75,6 +75,7 @@ def max_bias(**settings):
         settings,
         figure,
         draw,
+        ghosts=[line],
         grips=[Grip(curve, x="actions", at=through)],
         actions=slider("|A|, actions", 10, 1, 50, 1),
         noise=slider("σ, noise", 1.0, 0.0, 1.5, 0.1),

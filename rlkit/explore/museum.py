@@ -91,7 +91,7 @@ def museum(chapter=None, **settings):
         picture.draw(bug, runs[bug], broken)
         return words(bug, BUGS[bug], runs[bug], broken)
 
-    return Explorer(
+    explorer = Explorer(
         "museum",
         settings,
         picture.figure,
@@ -99,6 +99,8 @@ def museum(chapter=None, **settings):
         bug=choice("bug", names[0], names),
         broken=switch("bug in", True),
     )
+    explorer.arguments = [] if chapter is None else [f"chapter={chapter!r}"]
+    return explorer
 
 
 def words(name, bug, runs, broken):

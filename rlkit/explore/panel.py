@@ -67,6 +67,8 @@ class Explorer(Panel):
     shadow shows where they were. `plays` is the name of a control that a button steps through.
     """
 
+    arguments = ()  # what else the reader gave, as it is typed: "chapter=2"
+
     def __init__(self, name, settings, figure, draw, /, grips=(), ghosts=(), plays="", **controls):
         self.name, self.figure, self.draw, self.grips, self.controls = name, figure, draw, grips, controls
         self.usual = {name: control.value for name, control in controls.items()}
@@ -175,7 +177,7 @@ class Explorer(Panel):
     def state(self):
         """The call that opens this explorer in its present state -> str: "explore.beta(kl_coef=3, seed=4)"."""
         moved = [f"{name}={typed(value)}" for name, value in self.values().items() if value != self.usual[name]]
-        return f"explore.{self.name}({', '.join(moved)})"
+        return f"explore.{self.name}({', '.join([*self.arguments, *moved])})"
 
     def copy_state(self):
         """Put the call that opens this state on the reader's clipboard."""

@@ -52,6 +52,7 @@ def priority(**settings):
     )
     truth = estimates.axvline(0, color=BLUE, linewidth=2, label="mean of δ over the memory")
     mean = estimates.axvline(0, color=RED, linestyle="--", label="mean of the estimates")
+    estimates.set_xticks(range(-1, 3))
     estimates.set(xlabel="estimate of the mean δ from a batch", ylabel="share of batches", ylim=(0, 0.25))
     for axes, place in ((ax, "outside upper left"), (estimates, "outside upper right")):
         figure.legend(*axes.get_legend_handles_labels(), loc=place, ncols=2)
@@ -92,6 +93,7 @@ def priority(**settings):
         settings,
         figure,
         draw,
+        ghosts=[drawn, counted, mean],
         grips=[Grip(ax, at=bend), Grip(estimates, at=pull)],
         alpha=slider("α, prioritization", 0.6, 0.0, 1.0, 0.05),
         beta=slider("β, correction", 0.4, 0.0, 1.0, 0.05),

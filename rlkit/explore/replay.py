@@ -76,8 +76,6 @@ def replay(**settings):
     worth.set(
         xlabel="buffer size N", ylabel="worth, in independent samples", xscale="log", yscale="log", ylim=(0.3, 300)
     )
-    for axis in (worth.xaxis, worth.yaxis):
-        axis.set_major_formatter("{x:,.0f}")
     figure.legend(handles=[online, replayed, ideal], loc="outside upper center", ncols=3)
 
     def draw(buffer_size, batch_size, seed):
@@ -103,6 +101,7 @@ def replay(**settings):
         settings,
         figure,
         draw,
+        ghosts=[curve, line],
         grips=[Grip(worth, x="buffer_size")],
         buffer_size=steps("N, buffer size", 2_000, [32, 100, 500, 2_000, 5_000, 20_000]),
         batch_size=steps("B, batch size", 32, [8, 32, 128]),

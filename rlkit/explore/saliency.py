@@ -109,6 +109,7 @@ def saliency(agent=None, recording=None, **settings):
     `agent` plays Atari; the default is the shipped PPO. `recording` is a Recording of `play(agent)`; without
     one, the agent plays the first 120 steps of a game.
     """
+    arguments = [name for name, given in (("agent", agent), ("recording", recording)) if given is not None]
     agent = load(SHIPPED, device="cpu", num_envs=1) if agent is None else agent
     recording = play(agent, STEPS) if recording is None else recording
     moments = lru_cache(lambda t: moment(agent, recording.stacks[t]))
@@ -120,16 +121,19 @@ def saliency(agent=None, recording=None, **settings):
         return words(agent, recording, t, whose, S, *effect(agent, recording, t, whose, computed, blurred))
 
     convolutions = [name for name in layers(agent, recording.stacks[0]) if name != "hidden"]
-    return Explorer(
+    explorer = Explorer(
         "saliency",
         settings,
         picture.figure,
         draw,
         grips=[Grip(picture.curve, x="t")],
+        plays="t",
         t=slider("t, step of the game", min(74, len(recording) - 1), 0, len(recording) - 1, 1),
         whose=choice("whose attention", "policy", ["policy", "V"]),
         layer=choice("layer", "convolution 1", ["frames", *convolutions]),
     )
+    explorer.arguments = [f"{name}={name}" for name in arguments]
+    return explorer
 
 
 def words(agent, recording, t, whose, S, what, before, after):

@@ -60,7 +60,6 @@ def target_network(**settings):
     ax.set(xlabel="agent steps, thousands", ylabel="return, mean of 20", ylim=(0, 520), xlim=(0, 30))
     values.set(ylabel="mean Q of a minibatch", yscale="log", ylim=(0.5, 1e4), xlim=(0, 30))
     values.set_xlabel("agent steps, thousands")
-    values.yaxis.set_major_formatter("{x:,.0f}")
     ceiling = values.axhline(CEILING, color=GREY, linestyle=":", label="no true value is higher")
     figure.legend(handles=[*lines["q"][1:], ceiling], loc="outside upper center", ncols=3)
     explorer = None
@@ -89,7 +88,8 @@ def target_network(**settings):
         settings,
         figure,
         draw,
+        ghosts=[median for _, median, _ in lines.values()],
         period=steps("C, updates between copies", 16, list(PERIODS)),
-        aliased=switch("alias: w_T is w (a bug)"),
+        aliased=switch("alias: the target is w (a bug)"),
     )
     return explorer

@@ -121,6 +121,7 @@ def value_estimation(**settings):
         settings,
         figure,
         draw,
+        ghosts=[*thick.values(), *ends.values()],
         learning_rate=log_slider("α, learning rate", 10**-0.5, -2.5, 0.0),
         features=choice("x(s), features", "one for each state", list(FEATURES)),
         seed=slider("seed", 0, 0, 20, 1),

@@ -9,6 +9,9 @@ import textwrap
 
 import numpy as np
 
+from rlkit import language
+from rlkit.language import count, say
+
 LONGEST = 800  # characters: as much as one can listen to at once
 MANY_BARS = 9  # if there are more, only the lowest and the highest are named
 EXTREMES, ENDS, END = "extremes", "ends", "end"  # how much is said about a line, from most to least
@@ -27,15 +30,16 @@ def alt_text(figure):
         text = in_words(figure, detail)
         if len(text) <= LONGEST:
             break
-    return textwrap.shorten(text, LONGEST, placeholder=" …") or "A figure whose numbers are not read aloud."
+    return textwrap.shorten(text, LONGEST, placeholder=" …") or say("A figure whose numbers are not read aloud.")
 
 
 def axes_in_words(figure):
     """The titles and labels of a figure's axes -> str, for figures whose numbers are said elsewhere."""
     heads = [": ".join(filter(None, (title(ax), headline(ax)))) for ax in panels(figure)]
     heads = list(filter(None, heads))
-    number_of = f"{len(heads)} panels: " if len(heads) > 1 else ""
-    return capital(number_of + "; ".join(heads)) + "." if heads else ""
+    if len(heads) > 1:
+        return say("{n} panels: {heads}.", n=len(heads), heads="; ".join(heads))
+    return say("{head}.", head=capital(heads[0])) if heads else ""
 
 
 def plain(text):
@@ -53,11 +57,10 @@ def number(value):
 
     It has a true minus, because screen readers skip a hyphen.
     """
-    value = float(value) + 0.0  # turns -0 into 0
+    value = float(value)
     if value % 1:  # true of inf and nan as well
         value = float(f"{value:.3g}")
-    text = f"{value:,.0f}" if value % 1 == 0 and abs(value) < 1e9 else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("-", "−")
+    return language.number(value, ",.0f" if value % 1 == 0 and abs(value) < 1e9 else ".3g")
 
 
 # A figure and its axes --------------------------------------------------------------------------------------------
@@ -67,7 +70,7 @@ def in_words(figure, detail):
     """All panels in words -> str. Labels that are the same as in the panel before are not repeated."""
     shown, x, y, before, texts = panels(figure), None, None, "", []
     for i, ax in enumerate(shown, start=1):
-        called, head = [f"panel {i}" * (len(shown) > 1), title(ax)], []
+        called, head = [say("panel {n}", n=i) if len(shown) > 1 else "", title(ax)], []
         if ax.get_xlabel() != x or ax.get_ylabel() not in ("", y):
             x, y = ax.get_xlabel(), ax.get_ylabel()
             head = [headline(ax), span(ax)]
@@ -95,7 +98,7 @@ def headline(ax):
     x, y = plain(ax.get_xlabel()), plain(ax.get_ylabel())
     if any(bars.orientation == "horizontal" for bars in bars_of(ax)):
         x, y = y, x
-    return f"{pause(y)} over {x}" if x and y else x or y
+    return say("{y} over {x}", y=pause(y), x=x) if x and y else x or y
 
 
 def pause(text):
@@ -107,7 +110,8 @@ def span(ax):
     """Where the lines of an axes begin and end, if the x axis has a label: "from 0 to 100"."""
     if not lines(ax) or not ax.get_xlabel():
         return ""
-    return f"from {' to '.join(name(ax.xaxis, end) for end in ends(ax))}"
+    low, high = ends(ax)
+    return say("from {low} to {high}", low=name(ax.xaxis, low), high=name(ax.xaxis, high))
 
 
 def ends(ax):
@@ -131,7 +135,8 @@ def contents(ax, detail):
     nameless = [line for line in lines(ax) if not label(line)]
     texts = [bars_in_words(ax, bars) for bars in bars_of(ax)]
     if detail == END and named:
-        texts.append("at the end " + "; ".join(f"{pause(label(line))} {number(points(line)[1][-1])}" for line in named))
+        last = "; ".join(f"{pause(label(line))} {number(points(line)[1][-1])}" for line in named)
+        texts.append(say("at the end {values}", values=last))
     else:
         texts += [line_in_words(ax, line, label(line), detail) for line in named]
     joined = [line for line in nameless if is_joined(line)]
@@ -139,10 +144,10 @@ def contents(ax, detail):
     thickest = [line for line in joined if line.get_linewidth() == thick]
     if not named and len(thickest) == 1:  # a single thick line is what the picture is about
         nameless.remove(thickest[0])
-        texts.append(line_in_words(ax, thickest[0], "the line" if len(joined) == 1 else "the thick line", detail))
+        texts.append(line_in_words(ax, thickest[0], say("the line" if len(joined) == 1 else "the thick line"), detail))
     texts += [*references(ax), *table(ax)]
     if detail != END:
-        texts += ["and " * bool(texts) + text for text in together(ax, nameless)]
+        texts += [say("and {rest}", rest=text) if texts else text for text in together(ax, nameless)]
     return texts
 
 
@@ -199,15 +204,18 @@ def line_in_words(ax, line, called, detail):
     """One line, or points in no order, under the name `called`."""
     x, y = points(line)
     if not is_joined(line) and np.any(np.diff(x) <= 0):  # in no order
-        return f"{called}: {cloud_in_words(ax, x, y)}"
+        return say("{name}: {points}", name=called, points=cloud_in_words(ax, x, y))
     if number(y.min()) == number(y.max()):
-        return f"{pause(called)} stays at {number(y[0])}" + across(ax, x)
-    text = f"{pause(called)} goes from {number(y[0])} to {number(y[-1])}"
+        return say("{name} stays at {value}", name=pause(called), value=number(y[0])) + across(ax, x)
+    text = say("{name} goes from {start} to {end}", name=pause(called), start=number(y[0]), end=number(y[-1]))
     if detail == EXTREMES:
         said, far = (number(y[0]), number(y[-1])), 0.02 * (y.max() - y.min())
-        for word, i in (("lowest", y.argmin()), ("highest", y.argmax())):
+        for lowest, i in ((True, y.argmin()), (False, y.argmax())):
             if number(y[i]) not in said and min(abs(y[i] - y[0]), abs(y[i] - y[-1])) > far:
-                text += f", {word} {number(y[i])} at {name(ax.xaxis, x[i])}"
+                text += say(
+                    ", lowest {value} at {place}" if lowest else ", highest {value} at {place}",
+                    value=number(y[i]), place=name(ax.xaxis, x[i]),
+                )  # fmt: skip
     return text + across(ax, x)
 
 
@@ -216,18 +224,18 @@ def across(ax, x):
     low, high = ends(ax)
     if max(x.min() - low, high - x.max()) <= 0.02 * (high - low):
         return ""
-    return f", across from {name(ax.xaxis, x.min())} to {name(ax.xaxis, x.max())}"
+    return say(", across from {low} to {high}", low=name(ax.xaxis, x.min()), high=name(ax.xaxis, x.max()))
 
 
 def cloud_in_words(ax, x, y):
     """Points in no order: how many, and how far they spread."""
-    return f"{len(x):,} points, {extent(y)}" + across(ax, x)
+    return count(len(x), "{n:,} point, {extent}", "{n:,} points, {extent}", extent=extent(y)) + across(ax, x)
 
 
 def extent(values):
     """The smallest and the largest value: "from 1 to 5"."""
     low, high = number(values.min()), number(values.max())
-    return f"from {low} to {high}" if low != high else f"at {low}"
+    return say("from {low} to {high}", low=low, high=high) if low != high else say("at {value}", value=low)
 
 
 def together(ax, nameless):
@@ -237,8 +245,11 @@ def together(ax, nameless):
     if dots:
         yield cloud_in_words(ax, *map(np.concatenate, zip(*dots)))
     if joined:
-        thin = "thin " * (max(line.get_linewidth() for line in joined) < 1)
-        yield f"{len(joined)} {thin}lines, {extent(np.concatenate([points(line)[1] for line in joined]))}"
+        spread = extent(np.concatenate([points(line)[1] for line in joined]))
+        if max(line.get_linewidth() for line in joined) < 1:
+            yield count(len(joined), "{n} thin line, {extent}", "{n} thin lines, {extent}", extent=spread)
+        else:
+            yield count(len(joined), "{n} line, {extent}", "{n} lines, {extent}", extent=spread)
 
 
 def references(ax):
@@ -246,10 +257,11 @@ def references(ax):
     for line in ax.lines:
         if label(line) and line.get_transform() != ax.transData:
             x, y = line.get_data(orig=False)
-            yield f"{label(line)}: {number(y[0] if y[0] == y[-1] else x[0])}"
+            yield say("{name}: {value}", name=label(line), value=number(y[0] if y[0] == y[-1] else x[0]))
     for patch in ax.patches:
         if label(patch) and hasattr(patch, "get_width") and (patch.get_x(), patch.get_width()) == (0, 1):
-            yield f"{label(patch)}: {extent(np.array([patch.get_y(), patch.get_y() + patch.get_height()]))}"
+            low, high = patch.get_y(), patch.get_y() + patch.get_height()
+            yield say("{name}: {value}", name=label(patch), value=extent(np.array([low, high])))
 
 
 def bars_in_words(ax, bars):
@@ -260,13 +272,16 @@ def bars_in_words(ax, bars):
     sizes = [number(patch.get_height() if upright else patch.get_width()) for patch in bars.patches]
     names = [name(ax.xaxis if upright else ax.yaxis, place, 0.5) for place in places]
     words = [
-        f"{size} {'at' if called == number(place) else 'for'} {called}"
+        say("{size} at {name}" if called == number(place) else "{size} for {name}", size=size, name=called)
         for size, called, place in zip(sizes, names, places)
     ]
-    called = f"{label(bars)}: " if label(bars) else ""
+    called = say("{name}: ", name=label(bars)) if label(bars) else ""
     if len(words) > MANY_BARS:
         lengths = [b.height if upright else b.width for b in boxes]
-        return f"{called}{len(words)} bars, lowest {words[np.argmin(lengths)]}, highest {words[np.argmax(lengths)]}"
+        return called + say(
+            "{n} bars, lowest {lowest}, highest {highest}",
+            n=len(words), lowest=words[np.argmin(lengths)], highest=words[np.argmax(lengths)],
+        )  # fmt: skip
     return called + ("; " if "," in "".join(names) else ", ").join(words)
 
 
@@ -277,4 +292,5 @@ def table(ax):
         if len(ax.texts) == rows * columns:
             cells = np.reshape([text.get_text() for text in ax.texts], (rows, columns))
             down = "; ".join(f"{name(ax.yaxis, i)}: {', '.join(row)}" for i, row in enumerate(cells))
-            yield f"the columns are {', '.join(name(ax.xaxis, j) for j in range(columns))}; the rows: {down}"
+            across_them = ", ".join(name(ax.xaxis, j) for j in range(columns))
+            yield say("the columns are {columns}; the rows: {rows}", columns=across_them, rows=down)
