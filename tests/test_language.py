@@ -2,10 +2,14 @@
 
 import ast
 import doctest
+import html
+import re
 from pathlib import Path
 from string import Formatter
 
+import ipywidgets as widgets
 import pytest
+from explorers import DRAWN, opened
 
 from rlkit import language
 from rlkit.language import count, number, pseudo_translation, say
@@ -80,3 +84,50 @@ def test_templates_are_written_out_and_their_places_are_filled(path):
                 needed = {field.split(".")[0].split("[")[0] for _, field, *_ in Formatter().parse(text) if field}
                 given = places | ({"n"} if name == "count" else set())
                 assert None in places or needed <= given, f"{path}:{line}: nothing fills {needed - given}"
+
+
+# Nothing on a panel goes past it --------------------------------------------------------------------------------------
+
+
+def on_the_page(widget):
+    """The texts of a widget and of all that is in it."""
+    for child in getattr(widget, "children", ()):
+        yield from on_the_page(child)
+    if isinstance(widget, widgets.HTML):
+        yield from re.split(r"<br>|</?div[^>]*>", widget.value)
+    for trait in ("description", "tooltip", "alt"):
+        yield (getattr(widget, trait) or "") if widget.has_trait(trait) else ""
+    yield from getattr(widget, "_options_labels", ())
+    yield from getattr(widget, "titles", ())
+    yield from getattr(widget, "words", {}).values()
+
+
+def not_said(text):
+    """The words of a text that did not pass through `say` in a pseudo-translation -> list."""
+    text = html.unescape(re.sub(r"<[^>]*>", "", text))
+    outside, depth = "", 0
+    for letter in text:
+        depth += {"⟦": 1, "⟧": -1}.get(letter, 0)
+        outside += letter * (depth == 0)
+    return re.findall(r"[^\W\d_]{2,}", outside)
+
+
+def test_what_did_not_pass_through_is_found():
+    assert not_said("<b>⟦by ⟦mean⟧ of all⟧</b>; 3 × 4, x") == []
+    assert not_said("⟦one⟧ and ⟦two⟧ more") == ["and", "more"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_text_of_a_panel_passes_through(name):
+    with pseudo_translation():
+        panel = opened(name)
+        for control in panel.controls.values():  # other settings say other things
+            if isinstance(control, widgets.Checkbox):
+                control.value = not control.value
+            elif isinstance(control, widgets.Dropdown):
+                control.value = control.options[-1][1]
+        shown = [*on_the_page(panel), panel.alt(), panel.play_button.description if panel.plays else ""]
+        panel.cover()
+        shown += on_the_page(panel)
+    assert len(shown) > 10
+    assert [text for text in shown if not_said(text)] == []

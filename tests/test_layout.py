@@ -177,9 +177,7 @@ UNLIKE_A_TEXTBOOK = {
     "no digit before the point": r"(?<!\d)\.\d",
     "no commas": r"(?<!\.)(?<!\d)\d{5,}",
 }
-COUNTS = re.compile(
-    "state$|number of|episodes|updates|buffer size|samples later|workers"
-)  # of these there are no halves
+COUNTS = re.compile("(state|number of .*|episodes|updates|epoch|action|samples later|.*workers)$")  # have no halves
 
 
 def unlike_a_textbook(text):
@@ -191,7 +189,7 @@ def unlike_a_textbook(text):
 def halves(figure):
     """The ticks that are no whole numbers on axes that count something."""
     axes = [axis for ax in figure.axes if ax.axison for axis in (ax.xaxis, ax.yaxis)]
-    for axis in (axis for axis in axes if COUNTS.search(axis.label.get_text())):
+    for axis in (axis for axis in axes if COUNTS.match(axis.label.get_text())):
         labels = [label.get_text() for label in axis.get_ticklabels()]
         yield from (f"{label} {axis.label.get_text()}" for label in labels if "." in label)
 
