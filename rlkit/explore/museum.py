@@ -46,6 +46,10 @@ class BugPicture:
             ax.locator_params(axis="y", nbins=5)  # few labels, because text is what costs time
         handles = [thick for _, thick in self.curves.values()]
         self.figure.legend(handles=handles, loc="outside upper left", ncols=2)
+        self.returns.set_ylim(0, 500)
+        self.telling.set_ylim(0, 0.15)  # its numbers are the widest
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")  # laid out here, so that the axes do not depend on the first bug
 
     def draw_kind(self, kind, runs, shown):
         """The runs of one of KINDS, one for each seed; `shown`: or hidden."""

@@ -20,7 +20,7 @@ class TargetNetworkExplorer(Explorer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.run_button = widgets.Button(
-            description="Run it now", tooltip="Train one more agent with these settings: about ten seconds"
+            description=say("Run it now"), tooltip=say("Train one more agent with these settings: about ten seconds")
         )
         self.run_button.on_click(lambda _: self.run_now())
         self.control_box.children = [*self.control_box.children, self.run_button]
@@ -29,7 +29,7 @@ class TargetNetworkExplorer(Explorer):
     def run_now(self, total_steps=30_000):
         """Train one agent as the stored ones were trained, with another seed, and draw its run over theirs."""
         self.run_button.disabled = True
-        self.say("training ...")
+        self.say(say("Training …"))
         period, aliased = self.controls["period"].value, self.controls["aliased"].value
         try:
             self.fresh = target_run(100, period, aliased, total_steps)
