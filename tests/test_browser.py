@@ -73,10 +73,11 @@ def changed(cell, before):
 
 
 def unlock(cell):
-    """Make the sliders work: answer the prediction, and hold ε, which otherwise follows its schedule."""
-    cell.locator("img.widget-image").last.wait_for()
+    """Make the sliders work: skip the question, and hold ε, which otherwise follows its schedule."""
+    cell.locator(".rlkit-ask, .rlkit-view img").first.wait_for()
     for skip in cell.get_by_role("button", name="Skip", exact=True).all():
         skip.click()
+    cell.locator(".rlkit-view img").last.wait_for()
     for hold in cell.get_by_label("hold ε by hand").all():
         before = picture(cell)
         hold.check()
@@ -145,6 +146,57 @@ def test_every_control_is_reached_by_the_tab_key(ran, source):
 def state(cell):
     """What a live run says it is doing."""
     return cell.locator(".rlkit-state")
+
+
+def test_a_question_covers_its_panel_until_an_option_is_chosen(ran):
+    cell = ran("02_dqn").cell('explore.ask("divergence"')
+    sync_api.expect(cell.get_by_text("The picture and its controls appear")).to_be_visible()
+    assert cell.locator(".jp-OutputArea").locator("img, .noUi-handle, details").count() == 0
+    assert "infinity" not in cell.locator(".rlkit-ask-reply").inner_text()
+    cell.get_by_role("button", name="to 0", exact=True).click()
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("Not quite: you chose “to 0”.")
+    cell.locator(".rlkit-view img").wait_for()
+
+
+def test_a_number_is_guessed_with_the_keys_alone(ran):
+    chapter = ran("03_ppo")
+    cell = chapter.cell('explore.ask("wrong_sign"')
+    guess = cell.get_by_role("slider", name="your guess")
+    guess.focus()
+    for key in ("PageUp", "PageUp", "ArrowRight", "ArrowLeft", "ArrowRight"):
+        chapter.page.keyboard.press(key)
+    sync_api.expect(guess).to_have_attribute("aria-valuetext", "21\xa0%")
+    sync_api.expect(guess).to_be_focused()
+    chapter.page.keyboard.press("Tab")
+    chapter.page.keyboard.press("Enter")
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("Not quite: you guessed 21\xa0%.")
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_be_focused()
+
+
+def test_a_curve_is_drawn_with_the_pointer_and_the_truth_laid_over(ran):
+    chapter = ran("02_dqn")
+    cell = chapter.cell('explore.ask("alias"')
+    sync_api.expect(cell.get_by_role("button", name="This is my curve")).to_be_disabled()
+    box = cell.locator(".rlkit-ask-picture").bounding_box()
+    chapter.page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.7 * box["height"])
+    chapter.page.mouse.down()
+    chapter.page.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.4 * box["height"], steps=20)
+    chapter.page.mouse.up()
+    heights = [int(point.get_attribute("aria-valuenow")) for point in cell.get_by_role("slider").all()]
+    assert heights == sorted(heights) and len(set(heights)) == len(heights)
+    assert cell.locator("path.truth").count() == 0
+    cell.get_by_role("button", name="This is my curve").click()
+    sync_api.expect(cell.locator(".rlkit-ask-picture path.truth")).to_have_count(1)
+    chapter.screenshot("4-curve")
+
+
+def test_a_class_raises_hands(ran):
+    cell = ran("03_ppo").cell('explore.ask("kl_factor"')
+    cell.get_by_role("button", name="Count hands").click()
+    cell.get_by_role("button", name="one more hand: 5 to 20").click()
+    cell.get_by_role("spinbutton", name="hands: 1 to 2", exact=True).fill("3")
+    cell.get_by_role("button", name="Show the answer").click()
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("1 hand of 4 was right.")
 
 
 def steps(cell):
