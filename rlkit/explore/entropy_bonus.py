@@ -104,6 +104,12 @@ def learn():
     return np.moveaxis(history, 1, -1)
 
 
+@lru_cache(maxsize=1)
+def entropies():
+    """The entropies of all policies of `learn`: `[STEPS + 1, α, β, SEEDS]`."""
+    return entropy(learn())
+
+
 def outcomes(probs):
     """Which of OUTCOMES a policy is, 0 to 2: sure of a1, sure of another, not sure. `[..., 3]` -> `[...]`."""
     return np.where(probs.max(-1) < SURE, 2, probs.argmax(-1).clip(max=1))
@@ -132,6 +138,7 @@ class EntropyPicture:
         x, y = np.meshgrid(np.linspace(0, 1, 141), np.linspace(0, HEIGHT, 121))
         self.policies = np.stack([y / HEIGHT, 1 - x - y / HEIGHT / 2, x - y / HEIGHT / 2], -1)
         self.inside = (self.policies > -1e-9).all(-1)
+        self.rewards, self.entropies = self.policies @ MEANS, entropy(self.policies)
         extent = (0, 1, 0, HEIGHT)
         self.shade = ax.imshow(x, "Greys", extent=extent, origin="lower", vmin=0, vmax=26, interpolation="nearest")
         self.paths = ax.add_collection(LineCollection([], linewidths=0.6, alpha=0.6))
@@ -152,7 +159,7 @@ class EntropyPicture:
 
     def add_entropy(self, ax):
         """The entropy of each learner over its steps, and their mean."""
-        self.entropies = ax.add_collection(LineCollection([], linewidths=0.6, alpha=0.5))
+        self.courses = ax.add_collection(LineCollection([], linewidths=0.6, alpha=0.5))
         (self.mean_entropy,) = ax.plot([], [], color=BLACK, linewidth=3, label="mean of the 40")
         ax.axhline(np.log(3), color=GREY, linestyle="--", linewidth=1.5)
         ax.set(xlabel="step", ylabel="entropy, nats", xlim=(0, STEPS), ylim=(-0.05, 1.2))
@@ -176,7 +183,7 @@ class EntropyPicture:
     def draw_objective(self, beta):
         """Shade the policies by how far their J is below the largest, in twelve steps, and mark where it is largest."""
         best = maximiser(beta)
-        lack = objective(best, beta) - objective(self.policies, beta)
+        lack = objective(best, beta) - (self.rewards + beta * self.entropies)
         self.shade.set_data(np.where(self.inside, np.floor(12 * lack / lack[self.inside].max()), np.nan))
         self.star.set_data(*(best @ CORNERS)[:, None])
 
@@ -187,7 +194,7 @@ class EntropyPicture:
         points = history[seen] @ CORNERS
         colours, styles, _ = zip(*(list(OUTCOMES.values())[kind] for kind in kinds))
         self.paths.set(segments=points.swapaxes(0, 1), color=colours, linestyle=styles)
-        self.entropies.set(segments=[np.stack([seen, h], -1) for h in H[seen].T], color=colours, linestyle=styles)
+        self.courses.set(segments=[np.stack([seen, h], -1) for h in H[seen].T], color=colours, linestyle=styles)
         self.mean_entropy.set_data(range(t + 1), H.mean(-1))
         for kind, end in enumerate(self.ends):
             end.set_data(*(points[-1] + FAN)[kinds == kind].T)  # fanned out, so that equal policies are seen apart
@@ -228,9 +235,10 @@ def entropy_bonus(**settings):
     picture = EntropyPicture()
 
     def draw(beta, rate, t, p1, share):
-        i, history = BETAS.index(beta), learn()[: t + 1, RATES.index(rate)]  # [t + 1, β, SEEDS, 3]
+        i, k = BETAS.index(beta), RATES.index(rate)
+        history = learn()[: t + 1, k]  # [t + 1, β, SEEDS, 3]
         kinds, regret = outcomes(history[-1]), MEANS.max() - history[-1] @ MEANS  # [β, SEEDS]
-        H = entropy(history[:, i])
+        H = entropies()[: t + 1, k, i]
         picture.draw_objective(beta)
         picture.draw_learners(history[:, i], H, kinds[i])
         picture.draw_regret(i, regret, kinds)
