@@ -234,6 +234,13 @@ def test_a_heatmap_writes_every_number_in_its_place_and_in_a_readable_colour():
     np.testing.assert_array_equal(ax.images[0].get_array(), scores)
 
 
+def test_the_names_and_numbers_of_a_heatmap_are_printed_as_in_a_textbook():
+    figure, ax = plotting.picture()
+    plotting.heatmap(ax, np.array([[-5.0, 10.0]]), [3e-5], [100.0, "adaptive"])
+    ticks = [text.get_text() for text in (*ax.get_yticklabels(), *ax.get_xticklabels())]
+    assert ticks == ["3 × 10⁻⁵", "100", "adaptive"] and [text.get_text() for text in ax.texts] == ["−5", "10"]
+
+
 # Pictures as bytes ----------------------------------------------------------------------------------------------------
 
 

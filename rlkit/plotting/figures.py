@@ -8,6 +8,7 @@ style, so that nothing is told by colour alone.
 
 import io
 import re
+from numbers import Real
 
 import matplotlib
 import numpy as np
@@ -394,7 +395,10 @@ def heatmap(ax, scores, rows, columns, **labels):
     ax.imshow(scores, cmap="cividis", aspect="auto")
     for (i, j), score in np.ndenumerate(scores):
         dark = score < (scores.min() + scores.max()) / 2
-        ax.text(j, i, f"{score:.0f}", ha="center", va="center", color="white" if dark else "black", fontsize=11)
+        ax.text(j, i, number(score, ".0f"), ha="center", va="center", color="white" if dark else "black", fontsize=11)
+    rows, columns = (
+        [number(name, "g") if isinstance(name, Real) else name for name in each] for each in (rows, columns)
+    )
     ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows, **labels)
     ax.grid(False)
 
