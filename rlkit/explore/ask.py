@@ -21,6 +21,7 @@ from rlkit.language import count, say
 from rlkit.plotting import Picture, compact
 from rlkit.plotting.alt_text import alt_text, plain
 from rlkit.plotting.panel import Panel
+from rlkit.plotting.subshells import hear_at_once
 
 HERE = Path(__file__).parent
 HEIGHTS = 100  # steps of a drawn curve, from the bottom to the top
@@ -134,6 +135,7 @@ class Question(widgets.VBox):
         show_all_answers()
 
     def _repr_mimebundle_(self, **kwargs):
+        hear_at_once(self)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**data, "text/html": on_paper(self), "text/plain": plain(self.kind.said("question"))}, metadata

@@ -9,6 +9,7 @@ from rlkit.language import say
 from rlkit.plotting.alt_text import axes_in_words, plain
 from rlkit.plotting.figures import compact
 from rlkit.plotting.painter import painted
+from rlkit.plotting.subshells import hear_at_once
 from rlkit.plotting.view import View
 
 
@@ -49,6 +50,7 @@ class Panel(widgets.VBox):
         self.covered = covered
 
     def _repr_mimebundle_(self, **kwargs):
+        hear_at_once(self)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": type(self).__name__}
