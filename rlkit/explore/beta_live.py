@@ -59,7 +59,7 @@ class BetaRun(TracedRun):
         kl, acted = self.numbers
         now = say("KL {kl:.4f}, β = {acted:.3g}.", kl=kl, acted=acted)
         text = f"{super().words()} {now} {band}"
-        if self.by_hand.value and self.price.value != acted:
+        if self.by_hand.value and not math.isclose(self.price.value, acted):
             text += " " + say("β = {price:.3g} {since}.", price=self.price.value, since=self.since_when())
         return text
 

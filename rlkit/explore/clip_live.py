@@ -37,7 +37,7 @@ class ClipRun(TracedRun):
         share, kl, acted = self.numbers
         text += " " + say("ε = {acted:.2f}: {share:.0%} of the ratios outside, KL {kl:.4f}.",
                           acted=acted, share=share, kl=kl)  # fmt: skip
-        if acted != now:
+        if not math.isclose(acted, now):
             text += " " + say("ε = {now:.2f} {since}.", now=now, since=self.since_when())
         return text
 

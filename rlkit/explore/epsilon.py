@@ -60,7 +60,7 @@ class EpsilonRun(RunWithPicture):
     def words(self):
         epsilon = self.agent.current_epsilon()
         held = say("held by hand") if self.by_hand.value else say("by its schedule")
-        if self.working() or epsilon == self.acted:
+        if self.working() or math.isclose(epsilon, self.acted):
             changed = say("ε = {epsilon:.2f}, {held}.", epsilon=epsilon, held=held)
         else:
             changed = say("ε was {before:.2f}; it is {epsilon:.2f}, {held}, {since}.",

@@ -78,7 +78,8 @@ class BackgroundPanel(Panel):
         self.banner.add_class("rlkit-banner")
         row = widgets.HBox([self.stop_button, self.go_button, self.over_button])
         row.add_class("rlkit-buttons")
-        super().__init__(png, [self.banner, row, *controls], text)
+        super().__init__(png, [row, *controls], text)
+        self.picture_box.children = [self.banner, *self.picture_box.children]
         self.cell, self.execution = executing()
         for panel in list(at_work):
             if self.cell and panel.cell == self.cell and panel.execution != self.execution:
@@ -358,13 +359,14 @@ class Run(BackgroundPanel):
         self.figure = self.curve.figure
         super().__init__(self.curve.png(self.result), controls, describe(self.result))
         self.scene = View(photo=hasattr(agent, "envs") and agent.envs.name.startswith("ALE/"))
-        self.scene.add_class("rlkit-scene")
         if hasattr(agent, "envs") and self.show_scene():
             caption = count(agent.envs.num_envs, "The environment, as it is now", "Environment 0 of {n}, as it is now")
             self.scene.alt = caption
             below = widgets.HTML(caption)
             below.add_class("rlkit-caption")
-            self.control_box.children = [*self.control_box.children, self.scene, below]
+            moving = widgets.VBox([self.scene, below])
+            moving.add_class("rlkit-scene")
+            self.control_box.children = [*self.control_box.children, moving]
             for clock in (self.redraw, film := Redraw(shortest=0.1)):
                 clock.share = 0.05  # together a tenth of the time
             self.clocks.append((film, self.show_scene))

@@ -226,7 +226,8 @@ function layOut(panel) {
     const images = [...(pictures?.querySelectorAll("img.rlkit-image") ?? [])].filter(image => image.naturalWidth);
     const width = panel.clientWidth;
     if (!controls || !words || !images.length || !width) return;
-    const screen = (panel.closest(NOTEBOOK)?.clientHeight || innerHeight) - MARGIN;
+    const banner = pictures?.querySelector(":scope > .rlkit-banner");
+    const screen = (panel.closest(NOTEBOOK)?.clientHeight || innerHeight) - MARGIN - (banner ? banner.offsetHeight + GAP : 0);
     const shapes = images.map(image => image.naturalWidth / image.naturalHeight);
     const column = Math.round(Math.min(320, Math.max(250, 0.3 * width)));
     const largest = Math.min(...images.map(image => sharpest(image)));
