@@ -52,6 +52,7 @@ class CurvePicture:
         (self.dots,) = self.ax.plot([], [], ".", color=BLUE, alpha=0.25, markersize=4)
         (self.line,) = self.ax.plot([], [], color=BLUE, label="mean of 20")
         self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, min(total_steps, 500_000) / 50))
+        self.ax.set_ylim(0, 1)
         self.ax.set_title(title, loc="left")  # it needs room, if there is to be one
         self.said, self.every = "", 1
         self.range = math.inf, -math.inf  # of the returns, as soon as there are some

@@ -236,7 +236,8 @@ function layOut(panel) {
     panel.style.setProperty("--rlkit-column", `${column}px`);
     const line = parseFloat(getComputedStyle(words).lineHeight) || 20;
     const candidates = [];
-    for (const kind of ["beside", "words-beside", "above"]) {
+    const moving = panel.querySelector(":scope > .rlkit-controls > .rlkit-scene"); // it is to be seen beside the curve
+    for (const kind of moving && width > 700 ? ["beside"] : ["beside", "words-beside", "above"]) {
         panel.dataset.layout = kind;
         const high = [controls.offsetHeight, words.scrollHeight + line]; // words change their length
         for (const row of shapes.length > 1 ? [false, true] : [false]) {
