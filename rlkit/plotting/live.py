@@ -5,7 +5,6 @@ import contextlib
 import ctypes
 import dataclasses
 import html
-import io
 import math
 import threading
 import time
@@ -13,14 +12,13 @@ import time
 import ipywidgets as widgets
 from IPython import get_ipython
 from IPython.display import display
-from PIL import Image
 
 from rlkit.language import count, say
 from rlkit.plotting.alt_text import alt_text
 from rlkit.plotting.curve import CurvePicture, Redraw, describe
 from rlkit.plotting.painter import painted, repeat
 from rlkit.plotting.panel import Panel
-from rlkit.plotting.scenes import scene
+from rlkit.plotting.scenes import scene_png
 from rlkit.plotting.view import View
 from rlkit.running.result import Result, finish, reason_to_stop, watch
 
@@ -433,12 +431,10 @@ class Run(BackgroundPanel):
 
     def show_scene(self):
         """Show environment 0 as it is now -> whether it can be drawn."""
-        pixels = scene(self.agent)
-        if pixels is not None:
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, format="png", compress_level=1)
-            self.scene.value = buffer.getvalue()
-        return pixels is not None
+        png = scene_png(self.agent)
+        if png is not None:
+            self.scene.value = png
+        return png is not None
 
     def words(self):
         """The line of text under the curve -> str."""

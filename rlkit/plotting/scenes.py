@@ -7,11 +7,12 @@ environment. A drawing needs only the last observation. It takes about a millise
 """
 
 import functools
+import io
 
 import numpy as np
 
 from rlkit import plotting
-from rlkit.plotting.film import BLACK, BLUE, GREY, INKS, SKY, add_inks, ink, stamp, stroke
+from rlkit.plotting.film import BLACK, BLUE, GREY, INKS, SKY, add_inks, as_image, ink, stamp, stroke
 from rlkit.tasks import Catch
 
 SHAPE = HEIGHT, WIDTH = 240, 360  # pixels of a drawing; Catch is a square, and Atari has the shape of its screen
@@ -27,8 +28,24 @@ def scene(agent):
     It may be called while another thread learns: it copies the last observation, and never calls the environment. It is
     None for A3C and Gorila, whose workers play in other processes.
     """
+    colours = scene_colours(agent)
+    return None if colours is None else PALETTE.take(colours, axis=0)
+
+
+def scene_png(agent):
+    """The same picture as PNG bytes, or None: a third of the work of a picture in full colour."""
+    colours = scene_colours(agent)
+    if colours is None:
+        return None
+    buffer = io.BytesIO()
+    as_image(colours, PALETTE).save(buffer, format="png", compress_level=1)
+    return buffer.getvalue()
+
+
+def scene_colours(agent):
+    """The same picture as numbers of colours in PALETTE, `[H, W]` uint8, or None."""
     draw = None if hasattr(agent, "num_workers") else drawing(agent.envs)
-    return None if draw is None else PALETTE.take(draw(agent.envs.obs[0].copy()), axis=0)
+    return None if draw is None else draw(agent.envs.obs[0].copy())
 
 
 def drawing(envs):
