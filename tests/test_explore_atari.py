@@ -1,5 +1,9 @@
 """The explorers of published Atari scores: their numbers at several settings, and what is drawn from them."""
 
+import sys
+from types import SimpleNamespace
+
+import ipywidgets as widgets
 import numpy as np
 import pytest
 
@@ -7,7 +11,8 @@ from rlkit import explore
 from rlkit.experiments import published
 from rlkit.experiments.published import COLUMNS, STATISTICS, TRAINING
 from rlkit.explore.atari49 import standings as standings49
-from rlkit.explore.atari57 import ALL, BOTH, LOOKS, PER, Ranking, joined, short, standings
+from rlkit.explore.atari57 import ALL, BOTH, LOOKS, PER, Ranking, between, joined, short, standings
+from rlkit.plotting.painter import paint
 
 
 def place(numbers, statistic, name):
@@ -118,3 +123,41 @@ def test_the_winner_of_the_ppo_papers_games_depends_on_the_statistic():
     fewer, won, without = standings49(left_out=10, margin=20.0)
     assert sum(won.values()) == 39 == 49 - len(without) and won["tie"] > 2
     assert fewer["PPO"]["mean"] > fewer["ACER"]["mean"]
+
+
+def test_rows_glide_to_exactly_where_they_are_drawn_at_once(monkeypatch):
+    clock, asked = SimpleNamespace(now=0.0), []
+    module = sys.modules[Ranking.__module__]
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(module, "repeat", asked.append)
+    panel, at_once = explore.atari57(), explore.atari57(statistic="median")
+    panel.on_page = True
+    rank = lambda: panel.ranking.at[0]["A3C, LSTM"][-2]
+    start, end = rank(), at_once.ranking.at[0]["A3C, LSTM"][-2]
+    panel.controls["statistic"].value = "median"
+    assert asked == [panel.glide] and panel.status.value == at_once.status.value
+    clock.now = 0.5 * panel.SECONDS
+    assert paint(panel.glide) and rank() == pytest.approx((start + end) / 2) != end
+    panel.controls["left_out"].value = 3  # on the way, to another place
+    panel.controls["left_out"].value = 0
+    assert asked == [panel.glide], "nothing queues"
+    clock.now += panel.SECONDS
+    assert not paint(panel.glide) and not panel.gliding
+    assert bytes(panel.image.value) == bytes(at_once.image.value)
+    panel.controls["statistic"].value = "mean"
+    assert asked == [panel.glide] * 2, "and the next move starts another one"
+
+
+def test_a_method_that_was_not_there_is_at_its_place_at_once():
+    row, upright = np.array([1.0, 2.0, 3.0]), np.zeros(2)
+    rows, _ = between(({"DQN": row}, upright), ({"DQN": row + 2, "A3C, FF": row}, upright), 0.5)
+    assert rows["DQN"].tolist() == [2, 3, 4] and rows["A3C, FF"].tolist() == [1, 2, 3]
+
+
+def test_games_and_methods_are_folded_but_part_of_the_panel():
+    panel = explore.atari57()
+    (fold,) = (child for child in panel.control_box.children if isinstance(child, widgets.Accordion))
+    names = ("games", "only", "methods")
+    assert fold.selected_index is None and fold.children[0].children == tuple(panel.controls[name] for name in names)
+    open_ones = [control for name, control in panel.controls.items() if name not in names]
+    assert panel.control_box.children[: len(open_ones)] == tuple(open_ones)

@@ -133,6 +133,7 @@ def saliency(agent=None, recording=None, **settings):
         layer=choice("layer", "convolution 1", ["frames", *convolutions]),
     )
     explorer.arguments = [f"{name}={name}" for name in arguments]
+    explorer.image.photo = True  # bright is what is attended to, in a dark theme too
     return explorer
 
 
