@@ -3,11 +3,15 @@
 Warnings and errors are printed as ever. All arguments are JupyterLab's.
 """
 
+import re
 import sys
 
 from jupyter_server.extension.application import NoStart
 from jupyterlab.labapp import LabApp
 from tornado.ioloop import IOLoop
+
+# What the two lines replace, and what is said of every notebook that was made elsewhere.
+UNASKED = re.compile("To access the server|is not trusted")
 
 
 def address(server):
@@ -23,7 +27,7 @@ def announce(server):
 
 def main(arguments):
     server = LabApp.initialize_server(argv=["--ServerApp.answer_yes=True", "--Application.log_level=WARN", *arguments])
-    server.log.addFilter(lambda record: "To access the server" not in record.getMessage())
+    server.log.addFilter(lambda record: not UNASKED.search(record.getMessage()))
     IOLoop.current().add_callback(announce, server)  # runs as soon as the server answers
     try:
         server.start()
