@@ -114,6 +114,19 @@ QUESTIONS = {
         because="Four games can be won by four sequences of buttons. Little in them says that the ball matters.",
         points=7,
     ),
+    "balls": Options(
+        chapter=1,
+        question="The board grows from 6 × 6 to 10 × 10. For which learner does the number of balls grow most?",
+        options={
+            "the table": "It comes close: it has to see every row of the larger board.",
+            "the network on pixels": "",
+            "the features by hand": "They mean the same on every board.",
+            "for all three about alike": "The features mean the same on every board. The others have more to learn.",
+        },
+        answer="For the network: from {network_small:,.0f} balls to {network_large:,.0f}.",
+        because="The table comes close, from {table_small:,.0f} to {table_large:,.0f}. With features by hand the "
+        "number does not grow.",
+    ),
     # Chapter 2 --------------------------------------------------------------------------------------------------------
     "mc_td": Options(
         chapter=2,
@@ -181,6 +194,19 @@ QUESTIONS = {
         answer="Those drawn by priority spread less: {prioritized:.2f} to {uniform:.2f}.",
         because="The few large errors decide the spread. Prioritized batches contain them more often, each with a "
         "smaller weight.",
+    ),
+    "claims": Options(
+        chapter=2,
+        question="Whose claims are highest in the end?",
+        options={
+            "Double DQN’s with ten actions": "A second opinion judges the action that the first one chose.",
+            "Double DQN’s with two actions": "A second opinion judges the action that the first one chose.",
+            "DQN’s with two actions": "There are fewer actions to be lucky with.",
+            "DQN’s with ten actions": "",
+        },
+        answer="DQN’s with ten actions. It claims {claimed:.0f} and gets {got:.0f}.",
+        because="The task is the same, but there are more actions to be lucky with. Double DQN claims {double:.0f} "
+        "there.",
     ),
     "time_limit": Options(
         chapter=2,
@@ -317,6 +343,20 @@ QUESTIONS = {
         "busy.",
         points=5,
     ),
+    "out_of_hand": Options(
+        chapter=4,
+        question="In which rows do weights get out of hand?",
+        options={
+            "in one: torch’s Adam, shared without a lock": "",
+            "in both Adams that are shared without a lock": "The other one reads and writes <i>m</i> and <i>v</i> "
+            "within a shorter moment, and its ε is larger.",
+            "in all three that are shared without a lock": "RMSProp has a single statistic, so two cannot disagree.",
+            "in none: collisions are rare": "They are rare, but one is enough.",
+        },
+        answer="In one: torch’s Adam, shared without a lock. Its largest weight is {largest:,.0f}, and in all other "
+        "rows none is above {others:.1f}.",
+        because="One worker read an <i>m</i> that was new and a <i>v</i> that was not.",
+    ),
     "no_velocity": Options(
         chapter=4,
         question="Can a policy that sees only the present balance the pole at all?",
@@ -338,6 +378,32 @@ QUESTIONS = {
         near=0.1,
         answer="Its five best games make {value:.0%} of the sum.",
         because="The best one alone, {game}, gives {score:,.0f} %. The median does not see how large these scores are.",
+    ),
+    "clock": Options(
+        chapter=4,
+        question="Who leads after 150 seconds of CrazyClimber?",
+        options={
+            "PPO": "",
+            "A3C with an LSTM": "It leads the table by the mean, after four days on 16 cores.",
+            "Prioritized DQN": "It leads the table by the median, after eight days on a GPU.",
+            "DQN": "",
+        },
+        answer="PPO leads, with {best:,.0f} points in the games of the last 60 seconds.",
+        because="The next one is {second}, with {score:,.0f}. With another game, other settings or more time it can be "
+        "different.",
+    ),
+    "one_step": Options(
+        chapter=4,
+        question="A2C takes one step on each rollout, and PPO dozens. Where will that show most?",
+        options={
+            "on CartPole and Acrobot": "Within these steps, one step on each rollout is enough there.",
+            "on LunarLander and Pendulum": "",
+            "on HalfCheetah": "A2C ends below PPO there, but above TRPO.",
+            "on all five tasks alike": "On CartPole and Acrobot A2C keeps up.",
+        },
+        answer="On LunarLander and Pendulum. A2C ends at {lander:.0f} and {pendulum:,.0f}, and PPO at {ppo_lander:.0f} "
+        "and {ppo_pendulum:,.0f}.",
+        because="On CartPole and Acrobot A2C keeps up.",
     ),
     "shared_network": Options(
         chapter=4,

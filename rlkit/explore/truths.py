@@ -15,6 +15,7 @@ import numpy as np
 
 from rlkit.experiments import published
 from rlkit.experiments.museum import medians
+from rlkit.experiments.statistics import interquartile_mean
 from rlkit.experiments.stored import stored
 from rlkit.explore.atari49 import standings
 from rlkit.explore.beta import LINE, along_the_line
@@ -90,6 +91,23 @@ def unseen():
     }
 
 
+def balls():
+    runs, _ = stored("sample_efficiency")
+    needed = {  # balls, the median of the seeds; a ball takes as many steps as the board has rows
+        name: np.median([(steps or np.inf) / int(name.split(", ")[1]) for steps in seeds])
+        for name, seeds in runs.items()
+    }
+    kinds = ["table", "network on pixels", "features by hand"]
+    growth = [needed[f"{kind}, 10"] / needed[f"{kind}, 6"] for kind in kinds]
+    return {
+        "right": int(np.argmax(growth)),
+        "network_small": round(needed["network on pixels, 6"], -2),
+        "network_large": round(needed["network on pixels, 10"], -2),
+        "table_small": round(needed["table, 6"], -2),
+        "table_large": round(needed["table, 10"], -2),
+    }
+
+
 # Chapter 2 ----------------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +169,14 @@ def priority():
     ratio = prioritized / uniform
     right = 2 if 0.9 < ratio < 1.1 else 1 if ratio < 1 else 0
     return {"right": right, "uniform": uniform, "prioritized": prioritized}
+
+
+def claims():
+    runs, _ = stored("overestimation")
+    names = ["Double DQN, 10 actions", "Double DQN, 2 actions", "DQN, 2 actions", "DQN, 10 actions"]
+    claimed = [np.median([seed[-1]["claimed"] for seed in runs[name]]) for name in names]
+    got = np.median([seed[-1]["true"] for seed in runs["DQN, 10 actions"]])
+    return {"right": int(np.argmax(claimed)), "claimed": claimed[3], "got": got, "double": claimed[0]}
 
 
 def time_limit():
@@ -258,6 +284,19 @@ def waiting():
     }  # fmt: skip
 
 
+def out_of_hand():
+    runs, _ = stored("updates")
+    largest = {name: max(run["largest_weight"] for run in seeds) for name, seeds in runs.items()}
+    unlocked = ("Adam as torch has it, shared", "Adam, shared", "RMSProp, shared g")
+    wild = [name for name, weight in largest.items() if weight > 20]
+    assert set(wild) <= set(unlocked)
+    return {
+        "right": {1: 0, 2: 1, 3: 2, 0: 3}[len(wild)],
+        "largest": max(largest.values()),
+        "others": math.ceil(10 * max(weight for name, weight in largest.items() if name not in wild)) / 10,
+    }
+
+
 def no_velocity():
     low, _, median, _, high = ends(stored("memory")[0]["feed-forward"])
     return {"right": nearest(median, [500, 250, 50, 20]), "low": low, "high": high}
@@ -270,6 +309,35 @@ def five_games():
         "value": sum(scores[game] for game in best[:5]) / sum(scores.values()),
         "game": best[0],
         "score": scores[best[0]],
+    }
+
+
+def clock():
+    runs, _ = stored("wall_clock")
+    scores = {}
+    for method, seeds in runs.items():
+        late = [[score for second, score in zip(run["seconds"], run["returns"]) if second > 90] for run in seeds]
+        scores[method] = np.mean([np.mean(games) for games in late])
+    order = sorted(scores, key=scores.get, reverse=True)
+    right = ["PPO clip", "A3C LSTM", "Prioritized DQN", "DQN"].index(order[0])
+    return {"right": right, "best": scores[order[0]], "second": order[1], "score": scores[order[1]]}
+
+
+def one_step():
+    runs, _ = stored("policy_gradients")
+    tasks = ("CartPole-v1", "Acrobot-v1", "LunarLander-v3", "Pendulum-v1", "HalfCheetah-v5")
+    first, last = (
+        {name: interquartile_mean(np.array([run["returns"][i] for run in seeds])) for name, seeds in runs.items()}
+        for i in (0, -1)
+    )
+    gain = {name: last[name] - first[name] for name in runs}
+    behind = tuple(task for task in tasks if gain[f"A2C, {task}"] < 0.5 * gain[f"PPO clip, {task}"])
+    return {
+        "right": {tasks[:2]: 0, tasks[2:4]: 1, tasks[4:]: 2, tasks: 3}[behind],
+        "lander": last["A2C, LunarLander-v3"],
+        "pendulum": last["A2C, Pendulum-v1"],
+        "ppo_lander": last["PPO clip, LunarLander-v3"],
+        "ppo_pendulum": last["PPO clip, Pendulum-v1"],
     }
 
 
