@@ -1,6 +1,7 @@
 """For test_browser.py: a real JupyterLab on loopback, and a real browser in front of it."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -20,6 +21,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def browser_path():
     """The path of the first browser command that exists, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def empty_notebook(path):
+    """Write a notebook without cells."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": []}
+    path.write_text(json.dumps(notebook))
 
 
 class Lab:

@@ -183,7 +183,12 @@ function render({ model, el }) {
         ended.signal.addEventListener("abort", () => words.disconnect());
     };
     watcher.observe(el);
-    image.addEventListener("load", arrange, listen);
+    let shape;
+    image.addEventListener("load", () => { // a layout takes time: not for each picture
+        const now = image.naturalWidth / image.naturalHeight;
+        if (now !== shape) arrange();
+        shape = now;
+    }, listen);
     window.addEventListener("resize", arrange, listen);
 
     return () => {
