@@ -501,12 +501,23 @@ def test_the_clip_slider_acts_on_the_running_agent():
     assert len(run.rows) > before and not run.thread.is_alive()
 
 
-def test_target_network_explorer_runs_one_now():
-    explorer = explore.target_network()
-    explorer.controls["aliased"].value = True
-    before = bytes(explorer.image.value)
-    explorer.run_now(total_steps=3_000)
-    assert bytes(explorer.image.value) != before and not explorer.run_button.disabled
+def test_the_target_network_explorer_trains_one_more_agent_in_the_background():
+    explorer = explore.target_network(aliased=True)
+    run, before = explorer.one_more, bytes(explorer.image.value)
+    run.total_steps = 3_000
+    run.go_button.click()
+    run.wait()
+    assert bytes(explorer.image.value) != before and "Finished" in run.banner.value
+    with_run = bytes(explorer.image.value)
+    explorer.controls["period"].value = 4  # other settings: it does not belong to them
+    explorer.controls["period"].value = 16
+    explorer.unghost()
+    assert bytes(explorer.image.value) == with_run
+    run.total_steps = 10**9
+    run.start()
+    wait_for(lambda: run.phase() == "learning")
+    run.stop()
+    assert "Stopped" in run.banner.value and not run.go_button.disabled
 
 
 def test_an_empty_result_describes_itself():

@@ -37,7 +37,11 @@ def curve(agent, total_steps):
 
     A return is the mean of the last 20 episodes. A DQN also gives "q" `[60]`, the mean Q-value of its minibatches.
     """
-    result = trained(agent, total_steps)
+    return curve_of(trained(agent, total_steps), total_steps)
+
+
+def curve_of(result, total_steps):
+    """The same for the Result of a run."""
     steps = np.linspace(0, total_steps, 60).astype(int)
     run = returns_at(result, steps)
     if "q" in result.metrics:

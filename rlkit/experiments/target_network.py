@@ -17,8 +17,13 @@ def target_network(seeds=SEEDS):
 
 
 def target_run(seed, period, aliased=False, total_steps=30_000):
-    """The `curve` of one run. `aliased`: the target network is the online network, whatever the period."""
+    """The `curve` of one run."""
+    return curve(target_agent(seed, period, aliased), total_steps)
+
+
+def target_agent(seed, period, aliased=False):
+    """The agent of one run. `aliased`: the target network is the online network, whatever the period."""
     agent = preset("dqn-cartpole-plain", seed=seed, target_period=period)
     if aliased:
         agent.target = agent.network
-    return curve(agent, total_steps)
+    return agent

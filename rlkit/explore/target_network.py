@@ -1,15 +1,16 @@
 """How often to refresh the target network: stored runs, and one that the reader can start."""
 
-import ipywidgets as widgets
 import numpy as np
 
-from rlkit.experiments.curves import SEEDS
+from rlkit.experiments.curves import SEEDS, curve_of
 from rlkit.experiments.stored import stored
-from rlkit.experiments.target_network import PERIODS, target_run
+from rlkit.experiments.target_network import PERIODS, target_agent
 from rlkit.explore.controls import steps, switch
 from rlkit.explore.panel import Explorer
 from rlkit.language import count, number, say
 from rlkit.plotting import BLUE, GREY, RED, picture
+from rlkit.plotting.live import BackgroundPanel
+from rlkit.running.result import Result, watch
 
 CEILING = 100  # the value of a reward of 1 a step for ever, at γ = 0.99; no value in CartPole is higher
 
@@ -19,24 +20,56 @@ class TargetNetworkExplorer(Explorer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.run_button = widgets.Button(
-            description=say("Run it now"), tooltip=say("Train one more agent with these settings: about ten seconds")
-        )
-        self.run_button.on_click(lambda _: self.run_now())
-        self.control_box.children = [*self.control_box.children, self.run_button]
-        self.fresh = None
+        self.one_more = OneMore(self)
+        self.control_box.children = [*self.control_box.children, self.one_more.buttons, self.one_more.banner]
 
-    def run_now(self, total_steps=30_000):
-        """Train one agent as the stored ones were trained, with another seed, and draw its run over theirs."""
-        self.run_button.disabled = True
-        self.say(say("Training …"))
-        period, aliased = self.controls["period"].value, self.controls["aliased"].value
-        try:
-            self.fresh = target_run(100, period, aliased, total_steps)
-        finally:  # an interrupt too
-            self.run_button.disabled = False
-        self.refresh()
-        self.fresh = None
+    def redraw(self):
+        """Show the figure as the run goes on, its controls unchanged."""
+        self.show(self.draw(**self.values()))
+
+
+class OneMore(BackgroundPanel):
+    """One more agent, trained as the stored ones were but with another seed. Its curve grows over theirs.
+
+    Its buttons and its banner stand among the controls of the explorer.
+    """
+
+    def __init__(self, explorer):
+        self.explorer, self.settings, self.result = explorer, {}, None
+        self.total_steps, self.seed = 30_000, 99
+        super().__init__(b"", ())
+        self.buttons.children = [self.go_button, self.stop_button]
+
+    def prepare(self):
+        self.settings, self.seed, self.result = self.explorer.values(), self.seed + 1, Result()
+
+    def work(self):
+        agent = target_agent(self.seed, **self.settings)
+        for _ in watch(agent, self.total_steps, self.result):
+            self.begun = True
+            if self.stopping.is_set():
+                return "stopped"
+
+    def curve(self, **values):
+        """Its curve so far, if it belongs to the explorer's present settings; otherwise None."""
+        if values == self.settings and self.result.returns and "q" in self.result.metrics:
+            run = curve_of(self.result, self.total_steps)
+            reached = sum(step <= self.result.step for step in run["steps"])
+            return {key: values[:reached] for key, values in run.items()}
+
+    def draw(self):
+        self.explorer.redraw()
+
+    def next_start(self):
+        return say("Run it now")
+
+    def sentence(self, phase):
+        if phase in ("starting", "learning"):
+            return say("One more run, with seed {seed}, until step {end:,}.", seed=self.seed, end=self.total_steps)
+        if phase in ("ready", "stopped", "finished"):
+            return say("“{button}” trains one more agent with these settings: about ten seconds.",
+                       button=self.next_start())  # fmt: skip
+        return super().sentence(phase)
 
 
 def thousands(steps):
@@ -66,7 +99,7 @@ def target_network(**settings):
 
     def draw(period, aliased):
         chosen = runs["aliased"] if aliased else runs[str(period)]
-        fresh_run = explorer.fresh if explorer is not None else None
+        fresh_run = explorer.one_more.curve(period=period, aliased=aliased) if explorer is not None else None
         for key, (seeds, median, fresh) in lines.items():
             for line, run in zip(seeds, chosen):
                 line.set_data(thousands(run["steps"]), run[key])

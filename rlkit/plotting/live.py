@@ -59,8 +59,8 @@ class BackgroundPanel(Panel):
     endless = False  # does the work go on until it is stopped? Then it stops if nobody touches the panel for long
 
     def __init__(self, png, controls, text=""):
-        self.go_button, self.stop_button, self.over_button = buttons = [widgets.Button() for _ in range(3)]
-        for button, pressed in zip(buttons, (self.start, self.ask_to_stop, self.start_over)):
+        self.go_button, self.stop_button, self.over_button = three = [widgets.Button() for _ in range(3)]
+        for button, pressed in zip(three, (self.start, self.ask_to_stop, self.start_over)):
             button.layout.width = "auto"
             button.on_click(lambda _, pressed=pressed: self.touch() or pressed())
         for control in controls:
@@ -74,9 +74,9 @@ class BackgroundPanel(Panel):
         self.touched = time.monotonic()
         self.banner = widgets.HTML()
         self.banner.add_class("rlkit-banner")
-        row = widgets.HBox([self.stop_button, self.go_button, self.over_button])
-        row.add_class("rlkit-buttons")
-        super().__init__(png, [row, *controls], text)
+        self.buttons = widgets.HBox([self.stop_button, self.go_button, self.over_button])
+        self.buttons.add_class("rlkit-buttons")
+        super().__init__(png, [self.buttons, *controls], text)
         self.picture_box.children = [self.banner, *self.picture_box.children]
         self.cell, self.execution = executing()
         for panel in list(at_work):
