@@ -1,15 +1,16 @@
 """Train, evaluate and film agents from a shell, when a run takes longer than a notebook cell should."""
 
 import _thread
-import argparse
-import ast
 import contextlib
 import dataclasses
+import inspect
 import math
 import os
+import re
 import shlex
 import signal
 import sys
+import textwrap
 import threading
 import traceback
 from pathlib import Path
@@ -17,10 +18,13 @@ from pathlib import Path
 import torch
 
 import rlkit
+from rlkit.language import count
 from rlkit.presets import PRESETS, preset
+from rlkit.running.arguments import Parser, real, setting, whole
 from rlkit.running.checkpoint import load, usable, write
 from rlkit.running.content import read
 from rlkit.running.disk import hold, writable
+from rlkit.running.messages import env_name
 from rlkit.running.report import Report, agent_device
 from rlkit.running.result import read_report
 from rlkit.running.settings import check_names, nearest
@@ -41,7 +45,7 @@ def main(arguments=None):
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        args = parser().parse_args(arguments)
+        args = parse(arguments)
         args.command_line = shlex.join(["python", "-m", "rlkit", *arguments])
         check_folder()
         check_threads(args.threads)
@@ -113,23 +117,31 @@ def run_train(args):
 
 def train_agent(args, agent, path, watchers, interrupts):
     if agent.step >= args.steps:
-        raise ValueError(f"{args.resume} has already taken {agent.step} steps; ask for a larger total with --steps.")
+        raise ValueError(f"{args.resume} has already taken {taken(agent)}; ask for a larger total with --steps.")
     report = Report(path, agent, args.resume, args.command_line)
-    say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
+    say(f"{env_name(agent.env)}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
     try:
         result = train(agent, args.steps, interrupts, progress, *watchers, report)
     except WorkerError as error:
         if not interrupts.came:  # otherwise the workers got the signal too, as when a terminal is closed
-            raise WorkerError(f"{str(error).rstrip()}\nSaved after {agent.step} steps; {again(args, path)}") from error
+            raise WorkerError(f"{str(error).rstrip()}\nSaved after {taken(agent)}; {again(args, path)}") from error
     if agent.step < args.steps and interrupts.came:
-        say(f"Interrupted after {agent.step} steps, and saved; {again(args, path)}")
+        say(f"Interrupted after {taken(agent)}, and saved; {again(args, path)}")
         return INTERRUPTED
     if args.small:
         write(agent, path, resume=False)
-    say(f"{result}; saved in {path}")
+    episodes = count(len(result.returns), "{n} episode", "{n} episodes")
+    ended = f", {result.stopped}" if result.stopped else ""
+    mean = f", last-20 mean {result.mean_return():.2f}" if result.returns else ""
+    say(f"{taken(agent)}, {episodes}{mean}, {result.seconds:.1f} s{ended}; saved in {path}")
     return 0
+
+
+def taken(agent):
+    """How many steps an agent has taken, in words."""
+    return count(agent.step, "{n} step", "{n} steps")
 
 
 def again(args, path):
@@ -151,17 +163,39 @@ def make_agent(args):
         raise ValueError(f"Name one of these three: an algorithm ({names}), a --preset, or a checkpoint to --resume.")
     changes = dict(args.settings)
     changes |= {name: value for name in ("env", "seed") if (value := getattr(args, name)) is not None}
-    if args.algorithm is not None and args.algorithm not in ALGORITHMS:
-        raise ValueError(f"There is no algorithm {args.algorithm!r}; {nearest(args.algorithm, ALGORITHMS)}")
-    if args.algorithm:
-        check_names(ALGORITHMS[args.algorithm], changes)
-        return ALGORITHMS[args.algorithm](**changes)
-    return load(args.resume, **changes) if args.preset is None else preset(args.preset, **changes)
+    if args.preset is not None:
+        check_preset(args.preset)
+        return preset(args.preset, **changes)
+    if args.resume is not None:
+        return load(args.resume, **changes)
+    algorithm = algorithm_called(args.algorithm)
+    check_names(algorithm, changes)
+    return algorithm(**changes)
+
+
+def algorithm_called(name):
+    """The algorithm of this name, in capitals or not. Raises ValueError, with what may have been meant, if none is."""
+    if name.lower() in ALGORITHMS:
+        return ALGORITHMS[name.lower()]
+    if name.lower() in PRESETS:
+        raise ValueError(f"{name} is a preset, not an algorithm; write --preset {name.lower()}.")
+    if name.endswith(".pt"):
+        raise ValueError(f"{name} is a file, not an algorithm; write --resume {name}, or use `eval` or `watch`.")
+    raise ValueError(f"There is no algorithm {name!r}; {nearest(name, ALGORITHMS)}")
+
+
+def check_preset(name):
+    """Raise ValueError, with what may have been meant, if there is no preset of this name."""
+    if name not in PRESETS:
+        where = "`python -m rlkit train --help` lists all presets."
+        raise ValueError(f"There is no preset {name!r}; {nearest(name, PRESETS, where)}")
 
 
 def checkpoint_path(args, agent):
     """Where to save: `--out`, or the resumed file, or a new one in `runs/`. Never overwrites another run."""
-    played = agent.env.rpartition(":")[2].removeprefix("ALE/").replace("/", "-")  # without the module that registers it
+    played = (
+        env_name(agent.env).rpartition(":")[2].removeprefix("ALE/").replace("/", "-")
+    )  # without the module that registers it
     name = f"{args.preset or args.algorithm}-{played}-seed{agent.seed}.pt"
     path = Path(next(out for out in (args.out, args.resume, Path("runs", name)) if out is not None))
     if path.suffix != ".pt":
@@ -239,8 +273,14 @@ class Interrupts:
 def run_eval(args):
     agent = load_to_play(args.file)
     returns = evaluate(agent, args.episodes, args.seed)
-    seeds = f"seeds {args.seed} to {args.seed + args.episodes - 1}"
-    say(f"{args.episodes} greedy episodes of {agent.env}, {seeds}, after {agent.step} steps of training")
+    say(
+        count(
+            args.episodes,
+            "{n} greedy episode of {env}, seed {first}, after {steps} of training",
+            "{n} greedy episodes of {env}, seeds {first} to {last}, after {steps} of training",
+            env=env_name(agent.env), first=args.seed, last=args.seed + args.episodes - 1, steps=taken(agent),
+        )
+    )  # fmt: skip
     ordered = sorted(returns)
     median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     say(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
@@ -259,9 +299,10 @@ def run_watch(args):
     video = recording.show(0, len(recording), args.fps)
     video.save(path)
     ended = "" if recording.over else ", not to the end"
+    steps = count(len(recording), "{n} step", "{n} steps")
     say(
-        f"{path}: {len(recording)} steps of {recording.game}{ended}, return {recording.rewards.sum():g}; "
-        f"{len(video) / video.fps:.0f} seconds, {path.stat().st_size / 1e6:.1f} MB"
+        f"{path}: {steps} of {recording.game}{ended}, return {recording.rewards.sum():g}; "
+        f"{len(video) / video.fps:.1f} s, {path.stat().st_size / 1e6:.1f} MB"
     )
     return 0
 
@@ -280,90 +321,106 @@ def load_to_play(path):
 # The command line -------------------------------------------------------------------------------------------
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one sentence, like everything else here."""
+def parse(arguments):
+    """The values of a command's words. Raises ValueError, in one sentence, for a word that means nothing."""
+    top, commands = parsers()
+    first = arguments[0] if arguments else ""
+    if first in ("", "-h", "--help"):
+        top.parse_args(arguments)
+        raise ValueError(f"Name a command: {', '.join(commands)}; see `{top.prog} --help`.")
+    if first not in commands:
+        raise ValueError(f"There is no command {first!r}; {nearest(first, commands)} See `{top.prog} --help`.")
+    args = commands[first].parse(arguments[1:], settings=SETTINGS if first == "train" else ())
+    if getattr(args, "help", False):
+        print(explain(commands[first], args))
+        sys.exit(0)
+    return args
 
-    def error(self, message):
-        raise ValueError(f"{message[:1].upper()}{message[1:].rstrip('.')}; see `{self.prog} --help`.")
 
-
-def whole(text):
-    """ "1_000", "1e6" -> a whole number."""
-    number = float(text)
-    if not number.is_integer():  # nor are inf and nan
-        raise ValueError
-    return int(text) if "e" not in text.lower() and "." not in text else int(number)
-
-
-def parser():
-    plain_text = argparse.RawDescriptionHelpFormatter
+def parsers():
+    """The parser of `python -m rlkit`, and that of each of its commands by its name."""
     top = Parser("python -m rlkit", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="train | eval | watch")
-    common = Parser(add_help=False)
-    common.add_argument("--threads", type=whole, default=1, help="for torch and the emulator (default: %(default)s)")
+    commands = top.add_subparsers(metavar="train | eval | watch")
 
-    command = commands.add_parser(
-        "train", parents=[common], formatter_class=plain_text, epilog=overview(), help="let an agent learn",
-        description="Let an agent learn. Ctrl-C finishes the iteration, saves the agent and stops; a second Ctrl-C "
-        "does not wait for the iteration. Continue with --resume.",
-    )  # fmt: skip
-    command.set_defaults(run=run_train)
-    command.add_argument("algorithm", nargs="?", help=" or ".join(ALGORITHMS))
-    command.add_argument("--preset", metavar="NAME", help="complete settings instead of an algorithm's defaults")
-    command.add_argument(
-        "--resume",
-        metavar="FILE",
-        help="continue this checkpoint's run: exactly, if it plays Gymnasium's classic control; "
-        "otherwise with new episodes and an empty replay memory",
-    )
-    command.add_argument("--env", help="an id of Gymnasium, such as ALE/Pong-v5")
-    command.add_argument("--seed", type=whole)
-    command.add_argument("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting,
-                         default=[], help="other settings, as in --set double=True hidden=256,")  # fmt: skip
-    command.add_argument("--steps", type=whole, default=1_000_000, help="total (default: 1_000_000)")
-    command.add_argument("--stop-at", type=float, metavar="SCORE", help="stop when the last 20 returns average this")
-    command.add_argument("--minutes", type=float, help="stop after this many minutes")
-    command.add_argument("--out", metavar="FILE", help="a name.pt (default: the resumed file, or one in runs/)")
-    command.add_argument("--small", action="store_true", help="at the end, save only what the agent needs to act")
+    train_command = commands.add_parser("train", add_help=False, help="let an agent learn")
+    add = train_command.add_argument
+    add("algorithm", nargs="?", help=" or ".join(ALGORITHMS))
+    add("--preset", metavar="NAME", help="one of the presets below, instead of an algorithm's defaults")
+    add("--resume", metavar="FILE",
+        help="continue this checkpoint's run: exactly, if it plays Gymnasium's classic control; otherwise with new "
+        "episodes and an empty replay memory")  # fmt: skip
+    add("--env", metavar="ID", help="an id of Gymnasium, such as ALE/Pong-v5")
+    add("--seed", type=whole, metavar="N", help="of the agent and its environments (default: 0)")
+    add("--set", dest="settings", metavar="NAME=VALUE", nargs="+", action="extend", type=setting, default=[],
+        help="other settings, as in --set double=True hidden=256,")  # fmt: skip
+    add("--steps", type=whole, metavar="N", default=1_000_000, help="total (default: 1_000_000)")
+    add("--stop-at", type=real, metavar="SCORE", help="stop when the last 20 returns average this")
+    add("--minutes", type=real, metavar="N", help="stop after this many minutes")
+    add("--out", metavar="FILE", help="a name.pt (default: the resumed file, or one in runs/)")
+    add("--small", action="store_true", help="at the end, save only what the agent needs to act")
+    add("--threads", **THREADS)
+    add("-h", "--help", action="store_true", help="show this; after an algorithm or a preset, its settings")
 
-    command = commands.add_parser("eval", parents=[common], help="the returns of greedy episodes")
-    command.set_defaults(run=run_eval)
-    command.add_argument("file", help="a checkpoint")
-    command.add_argument("--episodes", type=whole, default=30, help="(default: %(default)s)")
-    command.add_argument("--seed", type=whole, default=1_000_000, help="of the first episode (default: %(default)s)")
+    eval_command = commands.add_parser("eval", help="the returns of greedy episodes")
+    add = eval_command.add_argument
+    add("file", metavar="CHECKPOINT", help="a .pt that `train` has written")
+    add("--episodes", type=whole, metavar="N", default=30, help="(default: %(default)s)")
+    add("--seed", type=whole, metavar="N", default=1_000_000, help="of the first episode (default: %(default)s)")
+    add("--threads", **THREADS)
 
-    command = commands.add_parser("watch", parents=[common], help="a video of one greedy episode")
-    command.set_defaults(run=run_watch)
-    command.add_argument("file", help="a checkpoint")
-    command.add_argument("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
-    command.add_argument("--seed", type=whole, default=1_000_000, help="(default: %(default)s)")
-    command.add_argument("--steps", type=whole, default=2_000, help="at most this many actions (default: %(default)s)")
-    command.add_argument("--fps", type=float, help="frames a second (default: the speed of the environment)")
-    return top
+    watch_command = commands.add_parser("watch", help="a video of one greedy episode")
+    add = watch_command.add_argument
+    add("file", metavar="CHECKPOINT", help="a .pt that `train` has written")
+    add("--out", metavar="FILE", help=".gif, .webp or animated .png (default: a GIF in this folder)")
+    add("--seed", type=whole, metavar="N", default=1_000_000, help="of the episode (default: %(default)s)")
+    add("--steps", type=whole, metavar="N", default=2_000, help="at most this many actions (default: %(default)s)")
+    add("--fps", type=real, metavar="N", help="frames a second (default: the speed of the environment)")
+    add("--threads", **THREADS)
+
+    for command, do in ((train_command, run_train), (eval_command, run_eval), (watch_command, run_watch)):
+        command.set_defaults(run=do)
+    return top, {"train": train_command, "eval": eval_command, "watch": watch_command}
 
 
-def setting(text):
-    """`gamma=0.9` -> ("gamma", 0.9). What is not a Python literal is a string, as in `env=CartPole-v1`."""
-    name, equals, value = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
-    if value.lower() in ("true", "false", "none"):
-        value = value.title()
-    for read_as in (ast.literal_eval, float):  # float, because inf is not a literal
-        try:
-            return name, read_as(value)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # whatever the parser stumbles over
-            continue
-    return name, value
+THREADS = dict(type=whole, metavar="N", default=1, help="for torch and the emulator (default: %(default)s)")
+SETTINGS = {field.name for algorithm in ALGORITHMS.values() for field in dataclasses.fields(algorithm) if field.init}
+INTRODUCTION = """
+Let an agent learn. Ctrl-C finishes the iteration, saves the agent and stops; a second Ctrl-C does not wait for the
+iteration. Continue with --resume.
+"""
 
 
-def overview():
-    """Presets and settings, for --help."""
-    lines = ["presets:", *(f"  {name:22}{make.__doc__.splitlines()[0]}" for name, make in PRESETS.items())]
-    for name, algorithm in ALGORITHMS.items():
-        lines += ["", f"settings of {name} and their defaults:"]
-        lines += [f"  {field.name}={field.default}" for field in dataclasses.fields(algorithm) if field.init]
-    return "\n".join(lines)
+def explain(command, args):
+    """The help of `train`: for one algorithm or preset its settings, otherwise the options and the presets."""
+    if args.preset is not None:
+        check_preset(args.preset)
+        make = PRESETS[args.preset]
+        algorithm = make.__annotations__["return"]
+        return f"{args.preset}: {inspect.cleandoc(make.__doc__)}\n\n{settings_of(algorithm)}"
+    if args.algorithm is not None:
+        return settings_of(algorithm_called(args.algorithm))
+    width = max(map(len, PRESETS)) + 2
+    what = {name: re.split(r"[:;] |(?<!al)\. ", make.__doc__.splitlines()[0])[0] for name, make in PRESETS.items()}
+    presets = [f"  {name:{width}}{what[name].rstrip('.')}" for name in PRESETS]
+    more = f"settings: `{command.prog} dqn --help` for an algorithm, `{command.prog} --preset NAME --help` for a preset"
+    parts = [command.format_help(), "presets:", *presets, "", more]
+    usage, _, rest = "\n".join(parts).partition("\n\n")
+    return f"{usage}\n\n{textwrap.fill(INTRODUCTION.strip(), 80)}\n\n{rest}"
+
+
+def settings_of(algorithm):
+    """The settings of an algorithm, their defaults, and what its file says beside them."""
+    comments = dict(re.findall(r"^    (\w+): [^\n#]*  # (.*)$", inspect.getsource(algorithm), re.MULTILINE))
+    fields = [field for field in dataclasses.fields(algorithm) if field.init]
+    shown = {field.name: f"{field.name}={short(field.default)}" for field in fields}
+    width = max(map(len, shown.values())) + 2
+    lines = [f"  {text:{width}}{comments.get(name, '')}".rstrip() for name, text in shown.items()]
+    return "\n".join([f"settings of {algorithm.__name__} and their defaults, for --set NAME=VALUE:", *lines])
+
+
+def short(value):
+    """A default as text: 1e-08, 0.00667, (64, 64)."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -214,7 +214,7 @@ def weights(network):
 def one_line(error):
     """The message of a caught exception. It must be one line and more than a name."""
     message = str(error.value)
-    assert "\n" not in message and len(message.split()) >= 5 and message.endswith("."), message
+    assert "\n" not in message and len(message.split()) >= 5 and message.endswith((".", "?")), message
     return message
 
 

@@ -52,7 +52,9 @@ def start(*arguments):
 
 
 HELP = {"": ["train | eval | watch"], "eval": ["--episodes"], "watch": ["--out"]}
-HELP["train"] = ["--preset", "--resume", "--set", "dqn-pong-small", "gamma=0.99"]
+HELP["train"] = ["--preset", "--resume", "--set", "dqn-pong-small", "train dqn --help"]
+HELP["train dqn"] = ["gamma=0.99", "C, in updates", "for --set"]
+HELP["train --preset ppo-kl-cartpole"] = ["adaptive KL penalty", "clip_coef=0.2", "epochs=4"]
 
 
 def test_help_from_a_shell():
@@ -68,13 +70,16 @@ def test_every_command_explains_itself(command, capsys):
         main([*command.split(), "--help"])
     output = capsys.readouterr().out
     assert ended.value.code == 0
-    assert output.startswith("usage: python -m rlkit") and all(word in output for word in HELP[command])
+    assert len(output.splitlines()) <= 60
+    assert all(word in output for word in HELP[command])
+    assert output.startswith("usage: python -m rlkit") or len(command.split()) > 1
 
 
 def test_every_terminal_can_show_every_text(own_folder):
     """Windows' code pages lack most of the letters that rlkit uses, and LC_ALL=C has only ASCII."""
     encoding = "cp1252" if sys.platform == "win32" else "ascii"
     commands = [["rlkit", *command.split(), "--help"] for command in HELP]
+    assert "ppo-kl-cartpole" in str(commands)  # whose settings have Greek letters
     commands += [["rlkit", "train", "dqn", "--out", "€δ.txt"], ["rlkit", "eval", "€δ.pt"]]
     commands += [["rlkit.experiments.remake"], ["rlkit.experiments.sweeps"]]
     program = f"""
@@ -91,7 +96,7 @@ for module, *arguments in {commands!r}:
     output, errors = process.stdout.decode(encoding), process.stderr.decode(encoding)
     assert process.returncode == 0 and "Traceback" not in errors
     assert "rlkit train --help 0" in output and "rlkit.experiments.remake 0" in output
-    assert "\\u03b5 falls" in output and "\\u03b4.pt" in errors and output.count(" 2\n") == 2
+    assert re.search(r"clip_coef=0.2 +\\u03b5", output) and "\\u03b4.pt" in errors and output.count(" 2\n") == 2
 
 
 # train ------------------------------------------------------------------------------------------------------
@@ -313,6 +318,7 @@ def test_a_second_interrupt_or_a_long_wait_ends_the_iteration_itself(monkeypatch
         ("gamma={[]:1}", ("gamma", "{[]:1}")),
         ("gamma=" + "(" * 1000, ("gamma", "(" * 1000)),
         ("gamma=", ("gamma", "")),
+        ("learning-rate=0.1", ("learning_rate", 0.1)),
     ],
 )
 def test_settings_are_python_values_or_words(text, wanted):
@@ -361,7 +367,7 @@ def test_the_bar_says_how_far_how_fast_how_well_and_how_much_longer(columns):
     columns[0] = 140
     terminal = drawn(columns)
     first, *_, last = terminal.screens()
-    assert first.startswith("░" * 30 + "   0%   0 steps   -:-- left") and "mean" not in first
+    assert first == "░" * 30 + "   0%   0 steps   0:00 elapsed"  # nothing more is known yet
     assert last.startswith("█" * 15 + "░" * 15 + "  50%   500 steps   last-20 mean 266.67   0:0")
     assert last.endswith("best 500.00   0:04 elapsed")
     speed = int(re.search(r"(\d+) step/s", last)[1])
@@ -383,13 +389,15 @@ def test_the_bar_fits_every_terminal_and_every_encoding(columns, encoding):
 
 def test_a_shorter_line_erases_the_longer_one(columns):
     columns[0] = 200
-    terminal, result = Terminal(), Result(returns=[12345.0], step=900_000, seconds=1.0)
+    terminal, result = Terminal(), Result(returns=[12345.0], step=900_000, seconds=0.5)
     bar = Bar(1_000_000, 10.0, terminal)
+    bar.draw(result)  # nothing is known of the speed
+    result.seconds = 1.0
     bar.draw(result)
     result.returns.extend([0.0] * 20)
     result.seconds = 2.0
     bar.draw(result)
-    first, second = terminal.screens()
+    _, first, second = terminal.screens()
     assert len(first) > len(second) and second.endswith("0:02 elapsed")
 
 
@@ -510,17 +518,48 @@ MISTAKES = {
     "train dqn --threads 99999999999": "threads=99999999999 must be",
     "train dqn --minutes nan": "minutes=nan must be",
     "train dqn --stop-at nan": "score=nan must be",
-    "train dqn --stop-at x": "invalid float value: 'x'",
-    "train dqn --steps 1.5": "invalid whole value: '1.5'",
-    "train dqn --steps nan": "invalid whole value: 'nan'",
-    "train dqn --seed 1e400": "invalid whole value: '1e400'",
-    "train dqn --steps": "expected one argument",
-    "train dqn --set x": "not of the form NAME=VALUE",
-    "train dqn ppo": "Unrecognized arguments: ppo",
+    "train dqn --stop-at x": "--stop-at must be a number, such as 0.5, not 'x'; see `python -m rlkit train --help`.",
+    "train dqn --steps 1.5": "--steps must be a whole number, such as 100_000 or 1e5, not '1.5'; see",
+    "train dqn --steps 10k": "--steps must be a whole number, such as 100_000 or 1e5, not '10k'; see",
+    "train dqn --steps nan": "--steps must be a whole number, such as 100_000 or 1e5, not 'nan'; see",
+    "train dqn --seed 1e400": "--seed must be a whole number, such as 100_000 or 1e5, not '1e400'; see",
+    "train dqn --steps": "--steps needs a value; see `python -m rlkit train --help`.",
+    "train dqn --set x": "--set takes NAME=VALUE, without spaces, as in gamma=0.9, and not 'x'",
+    "train dqn --set gamma 0.9": "--set takes NAME=VALUE, without spaces, as in gamma=0.9, and not 'gamma'",
+    "train dqn --set gamma=0.9,seed=1": "--set takes settings with spaces between them, as in a=1 b=2",
+    "train dqn --set lr=0.1": "DQN has no setting 'lr'; did you mean 'learning_rate'?",
+    "train dqn ppo": "The word 'ppo' does not belong here. See `python -m rlkit train --help`.",
+    "train dqn --stesp 9": "There is no option --stesp; did you mean --steps? See `python -m rlkit train --help`.",
+    "train dqn --stesp=9": "There is no option --stesp; did you mean --steps? See",
+    "train dqn -steps 9": "There is no option -steps; did you mean --steps?",
+    "train dqn steps 9": "The word 'steps' does not belong here; did you mean --steps?",
+    "train dqn --save a.pt": "There is no option --save; did you mean --out?",
+    "train dqn --quiet": "There is no option --quiet. See `python -m rlkit train --help`.",
+    "train dqn --gamma 0.9": "--gamma is a setting, not an option; write --set gamma=0.9.",
+    "train dqn --learning-rate=0.1": "--learning-rate is a setting, not an option; write --set learning_rate=0.1.",
+    "train dqn --double --steps 9": "--double is a setting, not an option; write --set double=VALUE.",
+    "train dqn --lr 0.1": "There is no option --lr; did you mean --set learning_rate=...?",
+    "train --s 5": "Ambiguous option: --s could match",
+    "eval a.pt --epsiodes 3": "did you mean --episodes? See `python -m rlkit eval --help`.",
+    "watch a.pt --stesp 3": "did you mean --steps? See `python -m rlkit watch --help`.",
+    "watch a.pt --speed 3": "There is no option --speed; did you mean --fps?",
+    "train ppo-cartpole": "ppo-cartpole is a preset, not an algorithm; write --preset ppo-cartpole.",
+    "train a.pt": "a.pt is a file, not an algorithm; write --resume a.pt",
+    "train --preset PPO_CartPole": "did you mean 'ppo-cartpole'? `python -m rlkit train --help` lists all presets.",
+    "train --preset pong": "'pong'; take one of dqn-pong-small, ppo-pong-small, a3c-pong-small. `python -m",
+    "train --preset xyz": "There is no preset 'xyz'; `python -m rlkit train --help` lists all presets.",
+    "train --preset xyz --help": "There is no preset 'xyz'; `python",
+    "train dqnn --help": "no algorithm 'dqnn'; did you mean 'dqn'?",
+    "train dqn --env cartpole": "'cartpole' cannot be made: there is none; did you mean 'CartPole-v1'?",
+    "train dqn --env Acrobot": "'Acrobot' cannot be made: there is none; did you mean 'Acrobot-v1'?",
+    "train dqn --env breakout": "did you mean 'ALE/Breakout-v5'?",
+    "trian dqn": "There is no command 'trian'; did you mean 'train'? See `python -m rlkit --help`.",
+    "--train dqn": "There is no command '--train'; did you mean 'train'?",
+    "eval": "Name a CHECKPOINT; see `python -m rlkit eval --help`.",
     "train dqn --env my_env:Mine-v0": "there is no module my_env",
     "train dqn --out .": "must end in .pt",
-    "fly": "invalid choice: 'fly'",
-    "": "are required",
+    "fly": "There is no command 'fly'; take one of train, eval, watch.",
+    "": "Name a command: train, eval, watch; see `python -m rlkit --help`.",
     "train dqn --out a.json": "must end in .pt",
     "train --resume nothing.pt": "no checkpoint at nothing.pt",
     "eval nothing.pt": "no checkpoint at nothing.pt",
@@ -537,6 +576,26 @@ def test_a_mistake_gets_one_sentence_and_no_file_is_written(command, own_folder,
     assert MISTAKES[command] in errors and output == ""
     assert errors.count("\n") == 1 and errors[-2] in ".?"
     assert not list(own_folder.iterdir())
+
+
+def test_a_file_that_is_almost_named_is_suggested(own_folder, capsys):
+    assert main(["train", "DQN", *SMALL, "--steps", "100", "--out", "mine.pt"]) == 0
+    for name, words in (("mien.pt", "did you mean mine.pt?"), ("mine", "did you mean mine.pt?")):
+        capsys.readouterr()
+        assert main(["eval", name]) == 2 and words in capsys.readouterr().err
+    assert main(["watch", "mine.json"]) == 2
+    assert capsys.readouterr().err == "mine.json holds the results of a run; its agent is in mine.pt.\n"
+
+
+def test_one_is_not_plural(capsys):
+    assert main(["train", "dqn", *SMALL, "train_period=1", "--steps", "1", "--out", "a.pt"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 step, 0 episodes, ")
+    assert main(["train", "--resume", "a.pt", "--steps", "1"]) == 2
+    assert "already taken 1 step;" in capsys.readouterr().err
+    assert main(["eval", "a.pt", "--episodes", "1", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.startswith("1 greedy episode of CartPole-v1, seed 3, after 1 step of training\n")
+    assert main(["watch", "a.pt", "--steps", "1"]) == 0
+    assert "a.gif: 1 step of CartPole-v1, not to the end, return 1;" in capsys.readouterr().out
 
 
 def test_a_broken_file_is_named(own_folder, capsys):

@@ -8,7 +8,7 @@ import torch
 
 from rlkit.running.disk import as_path
 from rlkit.running.memory import require_memory
-from rlkit.running.messages import brief
+from rlkit.running.messages import brief, similar
 
 FORMAT = "rlkit-2"
 EARLIER = "rlkit-1"  # the same, but with other names for what is needed to continue learning
@@ -24,7 +24,9 @@ def read(path):
     """
     path = as_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no checkpoint at {path}; look for the file's name, or train one first.")
+        raise FileNotFoundError(f"There is no checkpoint at {path}; {what_is_there(path)}")
+    if path.suffix == ".json" and path.with_suffix(".pt").is_file():
+        raise ValueError(f"{path} holds the results of a run; its agent is in {path.with_suffix('.pt')}.")
     require_memory(path.stat().st_size, f"Reading {path}", "a machine with more memory")
     try:
         require_uncompressed(path)
@@ -49,6 +51,14 @@ def read(path):
     if not whole:
         raise ValueError(f"{path} is damaged: its checksum does not fit its content. Take another copy.")
     return {"format": form, **content}
+
+
+def what_is_there(path):
+    """The end of a sentence about a checkpoint that is missing: the one that may have been meant, or what to do."""
+    there = sorted(file.name for file in path.parent.glob("*.pt")) if path.parent.is_dir() else []
+    name = path.name if path.suffix else f"{path.name}.pt"
+    meant = similar(name, there)
+    return f"did you mean {path.with_name(meant)}?" if meant else "look for the file's name, or train one first."
 
 
 def nested(value):

@@ -3,9 +3,11 @@
 What environments then answer is checked by `rlkit.running.answers`.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
+import re
 import warnings
 import weakref
 
@@ -18,7 +20,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrap
 from rlkit.running.answers import Native
 from rlkit.running.importable import import_env
 from rlkit.running.memory import require_memory
-from rlkit.running.messages import brief, env_name, modules, reason, title
+from rlkit.running.messages import brief, env_name, modules, reason, similar, title
 
 NORMALIZING = (
     wrappers.NormalizeObservation,
@@ -78,12 +80,28 @@ def find_spec(env):
 def cannot_be_made(env, error):
     """The ValueError for what Gymnasium or Python says about an id."""
     why = reason(error)
+    unknown = isinstance(error, gymnasium.error.UnregisteredEnv) or why.startswith("No registered env")
+    if unknown and (meant := registered(env)):
+        return ValueError(f"The environment {env!r} cannot be made: there is none; did you mean {meant!r}?")
     if "Malformed" in why:
         why = "an id looks like 'CartPole-v1' or 'ALE/Pong-v5'"
     elif isinstance(error, gymnasium.error.NameNotFound | gymnasium.error.NamespaceNotFound) and ":" not in env:
         why += f" If a package registers it, write 'package:{env}'."
     end = "" if why[-1:] in tuple(".?") else "."
     return ValueError(f"The environment {env!r} cannot be made: {why}{end}")
+
+
+def registered(name):
+    """The id that was probably meant by a name that Gymnasium does not know, or None."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ale_py")  # registers its games
+    newest = {}  # name without a version -> id
+    for spec in sorted(gymnasium.registry.values(), key=lambda spec: spec.version or 0):
+        newest[f"{spec.namespace}/{spec.name}" if spec.namespace else spec.name] = spec.id
+    given = re.sub(r"-v\d+$", "", name)
+    games = {full.removeprefix("ALE/"): full for full in newest if full.startswith("ALE/")}
+    meant = similar(given, [*newest, *games])
+    return newest.get(games.get(meant, meant))
 
 
 def make_each(make, num_envs, env):

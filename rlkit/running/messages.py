@@ -1,5 +1,9 @@
 """Pieces of the sentences that errors say: values, environments and agents in a few words."""
 
+import difflib
+
+from rlkit.language import count
+
 
 def brief(value):
     """`repr` on one line of at most 80 characters."""
@@ -28,8 +32,8 @@ def agent_name(agent):
 def endless(env, steps, cure=""):
     """The ValueError for an episode of `env` that has not ended after this many steps."""
     return ValueError(
-        f"An episode of {env_name(env)} has not ended after {steps:,} steps; give it an end, with max_episode_steps in "
-        f"gymnasium.register or with gymnasium.wrappers.TimeLimit{cure}."
+        f"An episode of {env_name(env)} has not ended after {count(steps, '{n:,} step', '{n:,} steps')}; give it an "
+        f"end, with max_episode_steps in gymnasium.register or with gymnasium.wrappers.TimeLimit{cure}."
     )
 
 
@@ -45,3 +49,14 @@ def modules(error):
         names.append(traceback.tb_frame.f_globals.get("__name__", ""))
         traceback = traceback.tb_next
     return names
+
+
+def similar(name, known):
+    """The one of some known names that was probably meant by another, or None.
+
+    Capitals, `-` and `_` make no difference, and first letters are enough: "lr" is "learning_rate".
+    """
+    plain = {one.lower().replace("-", "_"): one for one in reversed(list(known))}  # of two alike, the first
+    given = name.lower().replace("-", "_")
+    letters = [one for one in plain if len(given) > 1 and given == "".join(word[:1] for word in one.split("_"))]
+    return next((plain[one] for one in [*difflib.get_close_matches(given, plain, n=1), *letters]), None)

@@ -1,7 +1,6 @@
 """Checks of an agent's settings, before any time is spent."""
 
 import dataclasses
-import difflib
 import math
 from collections import defaultdict
 from math import inf
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from rlkit.running.kinds import read, words
-from rlkit.running.messages import brief
+from rlkit.running.messages import brief, similar
 
 LARGEST = {"num_envs": 100_000, "num_workers": 1_000, "frame_size": 1_000, "hidden": 1_000_000}
 LARGEST |= {"num_steps": 10_000_000, "t_max": 10_000_000, "n_step": 10_000_000, "batch_size": 10_000_000}
@@ -72,8 +71,8 @@ def check_shares(agent):
     needed = max(agent.n_step + 2, math.ceil(agent.learning_starts // agent.num_workers / agent.num_envs))
     if share < needed:
         raise ValueError(
-            f"replay_size={agent.replay_size} is too small for {agent.num_workers} workers that begin to learn after "
-            f"{agent.learning_starts} steps; take at least {needed * agent.num_workers * agent.num_envs}."
+            f"replay_size={agent.replay_size} is too small for num_workers={agent.num_workers} and learning_starts="
+            f"{agent.learning_starts}; take at least {needed * agent.num_workers * agent.num_envs}."
         )
 
 
@@ -106,10 +105,18 @@ def check_names(algorithm, settings):
             raise ValueError(f"{algorithm.__name__} has no setting {name!r}; {nearest(name, known)}")
 
 
-def nearest(name, known):
-    """The end of a sentence about an unknown name: the known one that is most similar, or all of them."""
-    similar = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {similar[0]!r}?" if similar else f"take one of {', '.join(known)}."
+def nearest(name, known, where=""):
+    """The end of a sentence about an unknown name: the known one that is most similar, or else some or all of them.
+
+    `where` is a sentence that says where all are listed, if they are many.
+    """
+    meant = similar(str(name), known)
+    if meant:
+        return f"did you mean {meant!r}? {where}".rstrip()
+    some = [one for one in known if len(str(name)) > 1 and str(name).lower() in one.lower()]
+    if where and not some:
+        return where
+    return f"take one of {', '.join(some or known)}. {where}".rstrip()
 
 
 def choose_device(device, frames):

@@ -10,6 +10,8 @@ import shutil
 import sys
 import warnings
 
+from rlkit.language import count
+
 
 def run(main):
     """Run a command, wherever its output goes, and exit with the code that `main()` returns.
@@ -70,12 +72,15 @@ class Bar:
         self.measure(result)
         width = max(1, shutil.get_terminal_size().columns - 1)
         share = min(1.0, result.step / self.total_steps)
-        left = (self.total_steps - result.step) / self.speed if self.speed else math.nan
+        left = (self.total_steps - result.step) / self.speed if self.speed > 0 else math.inf
         left = min(left, self.limit - result.seconds)
-        parts = [f"{share:4.0%}", f"{result.step:,} steps"]
+        parts = [f"{share:4.0%}", count(result.step, "{n:,} step", "{n:,} steps")]
         if result.returns:
             parts.append(f"last-20 mean {result.mean_return():.2f}")
-        parts += [f"{clock(left)} left", f"{self.speed:,.0f} step/s"]
+        if math.isfinite(left):
+            parts.append(f"{clock(left)} left")
+        if math.isfinite(self.speed):  # it is not known from the start
+            parts.append(f"{self.speed:,.0f} step/s")
         if result.returns:
             parts.append(f"best {self.best:.2f}")
         parts.append(f"{clock(result.seconds)} elapsed")
@@ -124,9 +129,8 @@ class Lines:
         if result.seconds >= self.due:
             speed = (progress.step - self.step) / (result.seconds - self.seconds)
             mean = f"{result.mean_return():9.2f}" if result.returns else "        -"
-            say(
-                f"{progress.step:11,} steps {speed:8,.0f} step/s {len(result.returns):7,} episodes   "
-                f"last-20 mean {mean}   {result.seconds:7,.0f} s"
-            )
+            steps = count(progress.step, "{n:11,} step ", "{n:11,} steps")
+            episodes = count(len(result.returns), "{n:7,} episode ", "{n:7,} episodes")
+            say(f"{steps} {speed:8,.0f} step/s {episodes}   last-20 mean {mean}   {result.seconds:7,.0f} s")
             self.seconds, self.step = result.seconds, progress.step
             self.due = result.seconds + min(60.0, max(2.0, result.seconds / 20))
