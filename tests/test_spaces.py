@@ -299,10 +299,16 @@ class Counted(gymnasium.ObservationWrapper):
 
 def table(heading, environments):
     """A table of the page, from agents that were really made and did really learn."""
-    lines = [f"| {' | '.join([heading, *AGENTS])} |", f"|{' --- |' * (1 + len(AGENTS))}"]
+    lines = [f"| {heading} | how each agent handles it |", "| --- | --- |"]
     for label, make in environments.items():
-        lines.append(f"| {' | '.join([label, *(try_out(name, make) for name in AGENTS)])} |")
+        lines.append(f"| {label} | {grouped({name: try_out(name, make) for name in AGENTS})} |")
     return "\n".join(lines)
+
+
+def grouped(answers):
+    """{agent: answer} -> "PPO, A2C: works; DQN: use PPO", or "all: works": few columns fit on a narrow page."""
+    agents = {answer: [name for name in answers if answers[name] == answer] for answer in answers.values()}
+    return "; ".join(f"{', '.join(names) if len(agents) > 1 else 'all'}: {answer}" for answer, names in agents.items())
 
 
 TABLES = {
