@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlkit import explore
-from rlkit.explore.controls import allowed, choice, nearest, slider
+from rlkit.explore.controls import allowed, choice, nearest, slider, steps
 from rlkit.explore.panel import Explorer, Grip, distance
 from rlkit.language import say
 from rlkit.plotting import picture
@@ -111,6 +111,11 @@ def test_a_covered_panel_shows_nothing_of_itself():
     assert "image" not in str(panel._repr_mimebundle_())
     panel.cover(False)
     assert panel.children == panel.parts
+
+
+def test_the_numbers_of_a_slider_over_a_list_are_printed_as_in_a_textbook():
+    assert [name for name, _ in steps("n, samples", 10, [10, 10_000]).options] == ["10", "10,000"]
+    assert [name for name, _ in steps("β, price", 0.0, [0.0, 0.05, 1.0, 1e6]).options] == ["0", "0.05", "1", "10⁶"]
 
 
 def test_nearest_goes_by_the_scale_of_the_control():

@@ -5,7 +5,7 @@ import math
 import ipywidgets as widgets
 import numpy as np
 
-from rlkit.language import say
+from rlkit.language import number, say
 
 
 def labelled(symbol_and_word):
@@ -33,8 +33,9 @@ def log_slider(symbol_and_word, value, low, high, step=0.25):
 
 
 def steps(symbol_and_word, value, options):
-    """A slider over a list of values."""
-    return widgets.SelectionSlider(value=value, options=options, **labelled(symbol_and_word))
+    """A slider over a list of numbers."""
+    printed = [(number(option, "," if isinstance(option, int) else "g"), option) for option in options]
+    return widgets.SelectionSlider(value=value, options=printed, **labelled(symbol_and_word))
 
 
 def switch(symbol_and_word, value=False):

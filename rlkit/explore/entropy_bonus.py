@@ -258,7 +258,7 @@ def entropy_bonus(**settings):
         ],
         ghosts=[picture.star, picture.mean_entropy, picture.mean_regret],
         plays="t",
-        beta=steps("β, weight of the entropy", 0.0, BETAS),
+        beta=steps("β, entropy weight", 0.0, BETAS),
         rate=steps("α, learning rate", 0.5, RATES),
         t=steps("t, steps so far", STEPS, [0, 10, 25, 50, 100, 200, 400, STEPS]),
         p1=slider("π₁, share of a₁", 0.2, 0.01, 0.99, 0.01),

@@ -88,7 +88,7 @@ class Explorer(Panel):
         text = self.draw(**self.initial)
         self.moving = Moving(figure, ghosts)
         super().__init__(self.moving.png(), [*controls.values(), tools], text)
-        self.image.areas = [grip.area() for grip in grips]
+        self.image.areas = [area(ax) for ax in dict.fromkeys(grip.ax for grip in grips)]
         self.image.pointed = self.pointed
         later(REST, self.image, self.rest)
         for control in controls.values():
