@@ -154,10 +154,15 @@ def test_a_method_that_was_not_there_is_at_its_place_at_once():
     assert rows["DQN"].tolist() == [2, 3, 4] and rows["A3C, FF"].tolist() == [1, 2, 3]
 
 
-def test_games_and_methods_are_folded_but_part_of_the_panel():
+def test_games_and_methods_are_hidden_until_a_box_is_ticked_or_one_is_given():
     panel = explore.atari57()
-    (fold,) = (child for child in panel.control_box.children if isinstance(child, widgets.Accordion))
-    names = ("games", "only", "methods")
-    assert fold.selected_index is None and fold.children[0].children == tuple(panel.controls[name] for name in names)
-    open_ones = [control for name, control in panel.controls.items() if name not in names]
-    assert panel.control_box.children[: len(open_ones)] == tuple(open_ones)
+    hidden = [panel.controls[name] for name in ("games", "only", "methods")]
+    (box,) = (child for child in panel.control_box.children if isinstance(child, widgets.Checkbox))
+    shown = lambda: {control.layout.display != "none" for control in hidden}
+    assert shown() == {False} and {*panel.controls.values()} < {*panel.control_box.children}
+    box.value = True
+    assert shown() == {True}
+    box.value = False
+    assert shown() == {False}
+    panel = explore.atari57(only=("Pong", "Breakout"))
+    assert {panel.controls[name].layout.display for name in ("games", "only", "methods")} == {None}

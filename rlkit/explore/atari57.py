@@ -2,14 +2,13 @@
 
 import time
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from rlkit.experiments import published
 from rlkit.experiments.published import AS_IN_THE_TABLE, COLUMNS, PINBALL, STATISTICS, TRAINING
-from rlkit.explore.controls import choice, several, shown, slider
+from rlkit.explore.controls import choice, several, shown, slider, switch
 from rlkit.explore.panel import Explorer
 from rlkit.language import count, number, say
 from rlkit.plotting import GREY, METHODS, ORANGE, picture
@@ -246,8 +245,8 @@ class RankingExplorer(Explorer):
 def atari57(**settings):
     """Eight methods on 57 Atari games, ranked by the statistic that is chosen -> RankingExplorer.
 
-    Other controls choose the treatment of VideoPinball, the games left out and a division by time or devices. Folded
-    below them are the games and the methods.
+    Other controls choose the treatment of VideoPinball, the games left out and a division by time or devices; the
+    games and the methods are chosen by controls that a box shows.
     """
     ranking = Ranking(LOOKS, STATISTICS)
 
@@ -278,11 +277,19 @@ def atari57(**settings):
 
 
 def fold(explorer, *names):
-    """Put some controls of an explorer into a fold, below the others."""
+    """Hide some controls of an explorer until a box is ticked. It is ticked if the reader gave one of them a value."""
     folded = [explorer.controls[name] for name in names]
+    given = any(explorer.initial[name] != explorer.usual[name] for name in names)
+    more = switch("choose games and methods", given)
+
+    def show(change=None):
+        for control in folded:
+            control.layout.display = None if more.value else "none"
+
+    more.observe(show, "value")
+    show()
     *before, tools = (child for child in explorer.control_box.children if child not in folded)
-    more = widgets.Accordion([widgets.VBox(folded)], titles=(say("Games and methods"),), selected_index=None)
-    explorer.control_box.children = [*before, more, tools]
+    explorer.control_box.children = [*before, more, *folded, tools]
 
 
 def in_order(numbers, statistic, unit):
