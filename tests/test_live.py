@@ -1,6 +1,8 @@
 """Runs in the background: interrupts, second runs and second clicks, iterations that do not end; and the painter."""
 
 import io
+import math
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +16,14 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from rlkit import A2C, REINFORCE, explore
+from rlkit.explore import traces
+from rlkit.language import pseudo_translation
 from rlkit.plotting import live, painter, picture
-from rlkit.plotting.curve import Curve
+from rlkit.plotting.alt_text import plain
+from rlkit.plotting.curve import Curve, CurvePicture
 from rlkit.plotting.figures import Moving
 from rlkit.plotting.live import Run
+from rlkit.plotting.scenes import scene_png
 from rlkit.running.result import Result
 
 
@@ -52,9 +58,9 @@ def wait_for(condition, seconds=30):
 
 
 def learning(run):
-    """Wait until the run learns: the agent's step grows."""
+    """Wait until the run learns: the step of its result grows."""
     step = run.agent.step
-    wait_for(lambda: run.agent.step > step)
+    wait_for(lambda: run.result.step > step)
 
 
 # Interrupts and second runs -------------------------------------------------------------------------------------------
@@ -284,3 +290,244 @@ def test_an_interrupt_never_cuts_a_drawing_in_half(monkeypatch):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert interrupted == 40 and curve.still(result).png == still
+
+
+# What the panel says --------------------------------------------------------------------------------------------------
+
+
+def state(run):
+    """The word and the sentence of a panel, and the texts of the buttons that can be pressed."""
+    buttons = (run.stop_button, run.go_button, run.over_button)
+    return plain(run.banner.value), [button.description for button in buttons if not button.disabled]
+
+
+def test_a_panel_says_what_it_is_doing():
+    hold, waiting = threading.Event(), threading.Event()
+
+    def watcher(progress, result):
+        waiting.set()
+        hold.wait(30)
+        if progress.step > 30:
+            raise ZeroDivisionError("by 0")
+        if progress.step > 20:
+            return "enough"
+
+    run = Run(small(t_max=5), math.inf, watcher)
+    waiting.wait(30)
+    wait_for(lambda: state(run)[0].startswith("▶ Learning"))
+    assert state(run) == ("▶ Learning It goes on until you press “Stop”.", ["Stop", "Start over"])
+    run.stop_button.click()
+    assert state(run) == ("… Stopping It stops after this iteration.", ["Continue", "Start over"])
+    hold.set()
+    run.wait()
+    assert state(run) == ("■ Stopped “Continue” goes on from step 5.", ["Continue", "Start over"])
+    run.go_button.click()
+    run.wait()
+    assert state(run) == ("✓ Finished Enough. “Train on” goes on all the same.", ["Train on", "Start over"])
+    run.start()
+    with pytest.raises(ZeroDivisionError):
+        run.wait()
+    assert state(run) == (
+        "✕ Failed by 0. “Try again” goes on from step 35, “Start over” makes a new agent.",
+        ["Try again", "Start over"],
+    )
+
+
+def test_a_run_that_waits_for_its_first_iteration_is_starting(monkeypatch):
+    hold, agent = threading.Event(), small()
+    monkeypatch.setattr(live, "watch", lambda *args: hold.wait(30) and iter(()))
+    run = Run(agent, 10**9)
+    assert state(run)[0] == "… Starting It waits for its first iteration."
+    hold.set()
+    run.wait()
+
+
+def test_after_its_last_step_a_run_trains_on_for_as_many_again():
+    run = Run(small(t_max=10), 20)
+    run.wait()
+    assert state(run)[0] == "✓ Finished It has taken its 20 steps. “Train on” takes 20 more."
+    for end in (40, 60):
+        run.go_button.click()
+        run.wait()
+        assert run.agent.step == run.total_steps == end
+
+
+def test_a_reason_that_the_reader_has_overruled_counts_no_more():
+    run = Run(small(t_max=10), 200, lambda progress, result: "enough" if progress.step >= 50 else None)
+    run.wait()
+    assert (run.result.stopped, run.agent.step) == ("enough", 50)
+    run.start()
+    run.wait()
+    assert (run.result.stopped, run.agent.step) == ("", 200)
+
+
+def test_start_over_makes_a_new_agent_and_keeps_the_old_curve_in_grey():
+    run = explore.clip_live(num_envs=2, num_steps=16, minibatch_size=16)
+    wait_for(lambda: len(run.result.returns) > 5)
+    run.clip.value = 0.4
+    old, rows = run.agent, len(run.rows)
+    run.over_button.click()  # while it learns
+    wait_for(lambda: run.agent is not old and run.begun)
+    run.stop()
+    assert run.agent.clip_coef == pytest.approx(0.4) and run.agent.seed == old.seed
+    assert run.result.agent is run.agent and run.result.step == run.agent.step < old.step + 32 * rows
+    assert len(run.curve.before.get_xdata()) > 5 and "grey and dashed: the run before" in run.status.value
+    assert run.rows[0][0] == 32  # its second picture begins with it
+
+
+def test_a_click_on_continue_counts_while_the_run_stops():
+    hold = threading.Event()
+    run = Run(small(), 10**9, lambda progress, result: hold.wait(30) and None)
+    wait_for(lambda: run.begun)
+    thread = run.thread
+    run.stop_button.click()
+    run.go_button.click()
+    assert state(run) == ("… Stopping It stops after this iteration, and goes on.", ["Stop", "Start over"])
+    hold.set()
+    wait_for(lambda: run.thread is not thread and run.phase() == "learning")
+    learning(run)
+    run.stop()
+
+
+def test_a_run_without_an_end_stops_when_nobody_touches_it(monkeypatch):
+    run = explore.clip_live(num_envs=2)
+    learning(run)
+    monkeypatch.setattr(live, "IDLE", 60.0)
+    run.touched -= 59.0
+    run.clip.value = 0.4  # a touch
+    run.touched -= 59.0
+    learning(run)
+    run.touched -= 2.0
+    wait_for(lambda: not run.running())
+    assert state(run)[0].startswith("■ Stopped Nobody has touched it for 1 minute. “Continue” goes on from step")
+
+
+def test_a_run_without_an_end_stops_those_of_other_cells_only(monkeypatch):
+    def made_in(cell, steps=math.inf):
+        monkeypatch.setattr(live, "executing", lambda: (cell, 1))
+        return Run(small(), steps, calm)
+
+    with_end, first, beside = made_in("a", 10**9), made_in("a"), made_in("a")
+    for run in (with_end, first, beside):
+        learning(run)
+    other = made_in("b")
+    wait_for(lambda: not first.running() and not beside.running())
+    assert with_end.running() and "A run in another cell has begun." in state(first)[0]
+    first.go_button.click()
+    wait_for(lambda: not other.running())
+    for run in (with_end, first):
+        run.stop()
+
+
+def test_a_slider_that_moves_after_a_run_changes_no_number_of_it():
+    for run, slider, says in (
+        (explore.clip_live(num_envs=2), "clip", "ε = 0.40 from the next “Continue” on."),
+        (explore.beta_live(num_envs=2), "price", "β = 0.4 from the next “Continue” on."),
+        (explore.epsilon(replay_size=2_000), "slider", "it is 0.40, held by hand, from the next “Continue” on."),
+    ):
+        wait_for(lambda run=run: run.result.step > 1_000)
+        run.stop()
+        before = plain(run.status.value)
+        run.touched = 0.0
+        getattr(run, slider).value = 10**-0.4 if slider == "price" else 0.4
+        after = plain(run.status.value)
+        assert after.endswith(says.replace("0.4 ", "0.398 ") if slider == "price" else says)
+        assert after.startswith(before) or slider == "slider" and "ε was 0." in after
+        assert run.touched > 0.0
+
+
+def test_the_page_shows_a_panel_while_its_cell_runs(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, page):
+            shown.append(("again", page.running(), bytes(page.image.value) != empty))
+
+    def display(page, display_id):
+        shown.append(("at once", page.running()))
+        return Handle()
+
+    monkeypatch.setattr(live, "display", display)
+    monkeypatch.setattr(live, "get_ipython", lambda: "a notebook")
+    run = Run(small(), 10**9, calm)
+    empty = bytes(run.image.value)
+    run.watch(seconds=1)
+    assert shown == [("at once", True), ("again", True, True)]  # so that the stored page has a picture
+    run.touch()  # the reader has used it, and its slider must not be taken out of their hand
+    run.watch(seconds=0.1)
+    assert shown[2:] == [("at once", True)]
+    run.stop()
+
+
+# Long runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_run_is_drawn_with_few_points_and_says_so():
+    curve, result = CurvePicture(math.inf), Result()
+    result.steps, result.returns = list(range(1, 100_001)), [float(k % 500) for k in range(100_000)]
+    result.step = 100_000
+    curve.draw(result)
+    assert len(curve.line.get_xdata()) == len(curve.dots.get_xdata()) == 1563  # every 64th
+    assert curve.every == 64 and curve.ax.get_xlim()[1] >= 100_000
+    run = Run.__new__(Run)  # without its thread
+    run.result, run.curve = result, curve
+    assert run.words().endswith("mean of the last 20: 489.5; 1 episode of 64 is drawn.")
+
+
+def test_the_numbers_of_a_long_run_need_no_more_memory(monkeypatch):
+    monkeypatch.setattr(traces, "POINTS", 10)
+    run = explore.clip_live(num_envs=2, num_steps=16, minibatch_size=16)
+    wait_for(lambda: run.iterations > 100)
+    run.stop()
+    steps = [row[0] for row in run.rows]
+    assert len(steps) <= 20 and set(np.diff(steps)) == {32 * run.every} and run.every >= 8
+
+
+def test_the_environment_moves_beside_the_curve():
+    run = explore.epsilon(replay_size=2_000)
+    frames = set()
+    wait_for(lambda: frames.add(bytes(run.scene.value)) or len(frames) >= 5)
+    assert run.scene in run.control_box.children[-1].children and run.scene.alt == "Environment 0 of 8, as it is now"
+    run.stop()
+    last = bytes(run.scene.value)
+    assert last == scene_png(run.agent)
+    drawn = [clock.share for clock, _ in run.clocks]
+    assert sum(drawn) == pytest.approx(0.1)
+
+
+def test_an_environment_that_cannot_be_drawn_leaves_its_place_out():
+    run = Run(REINFORCE(env=Endless), 10**9, calm)
+    assert len(run.control_box.children) == 1 and len(run.clocks) == 1
+    run.stop()
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_click_is_heard_while_a_cell_runs():
+    comm = pytest.importorskip("ipykernel.comm.comm")
+    run = Run(small(), 10**9, calm)
+    parts = (run.stop_button, run.image, run.banner)
+    for widget in parts:
+        widget.comm = comm.BaseComm()
+        widget.comm._reply_subshell_id = None  # the last that it sent was from the cell
+    run._repr_mimebundle_()
+    assert [widget.comm._reply_subshell_for({}, "the page's") for widget in parts] == 3 * ["the page's"]
+    run.stop()
+
+
+@pytest.mark.parametrize("make", [explore.clip_live, explore.beta_live, explore.epsilon, explore.workers])
+def test_all_that_a_live_panel_says_can_be_translated(make):
+    with pseudo_translation():
+        run = make(num_envs=2) if make is not explore.workers else make()
+        if make is not explore.workers:
+            wait_for(lambda: run.result.step > 500)
+            run.stop()
+            run.refresh()
+        texts = [plain(run.banner.value.split("<b>")[1]).lstrip("■○ "), run.go_button.description]
+        texts += [plain(run.status.value)] if make is not explore.workers else []
+        texts += [button.description for button in (run.stop_button, run.over_button)]
+    for text in texts:
+        while re.search("⟦[^⟦⟧]*⟧", text):
+            text = re.sub("⟦[^⟦⟧]*⟧", "", text)
+        assert text.strip(" .") == ""

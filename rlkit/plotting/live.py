@@ -153,7 +153,13 @@ class BackgroundPanel(Panel):
             if self.phase() != self.announced:
                 self.announce()
             if self.endless and time.monotonic() > self.touched + IDLE:
-                self.ask_to_stop(say("Nobody has touched it for {n:.0f} minutes.", n=IDLE / 60))
+                self.ask_to_stop(
+                    count(
+                        round(IDLE / 60),
+                        "Nobody has touched it for {n} minute.",
+                        "Nobody has touched it for {n} minutes.",
+                    )
+                )
             if self.may_break_off and self.stopping.is_set() and time.monotonic() > self.asked + PATIENCE:
                 self.may_break_off = False
                 interrupt(self.thread)
