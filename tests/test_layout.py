@@ -1,12 +1,14 @@
 """What a reader sees fits on the page: code lines, tables, and the texts and legends of explorers."""
 
 import re
+import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
-from explorers import DRAWN, in_words, opened, opened_by, states
+from explorers import DRAWN, in_words, opened, opened_by, short_game, states
 from layout import faults, texts
 
 from rlkit import explore, plotting
@@ -243,3 +245,11 @@ def test_a_state_keeps_the_arguments_that_are_no_controls():
     assert panel.state() == "explore.museum(chapter=3, broken=False)"
     assert opened_by(panel.state()).values() == panel.values()
     assert explore.museum(3).values() == {"bug": "no min", "broken": True}
+
+
+def test_a_state_calls_agents_and_games_as_the_notebook_does(monkeypatch):
+    agent, recording = short_game()
+    assert explore.saliency(agent, recording, t=3).state() == "explore.saliency(agent=agent, recording=recording, t=3)"
+    notebook = SimpleNamespace(user_ns={"_": agent, "player": agent, "game": recording})
+    monkeypatch.setattr(sys.modules["rlkit.explore.saliency"], "get_ipython", lambda: notebook)
+    assert explore.saliency(agent, recording).state() == "explore.saliency(agent=player, recording=game)"

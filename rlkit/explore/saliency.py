@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from IPython import get_ipython
 
 from rlkit.experiments.saliency import layers, middles, outputs, perturbed, scores
 from rlkit.explore.controls import choice, slider
@@ -109,7 +110,7 @@ def saliency(agent=None, recording=None, **settings):
     `agent` plays Atari; the default is the shipped PPO. `recording` is a Recording of `play(agent)`; without
     one, the agent plays the first 120 steps of a game.
     """
-    arguments = [name for name, given in (("agent", agent), ("recording", recording)) if given is not None]
+    arguments = {"agent": agent, "recording": recording}
     agent = load(SHIPPED, device="cpu", num_envs=1) if agent is None else agent
     recording = play(agent, STEPS) if recording is None else recording
     moments = lru_cache(lambda t: moment(agent, recording.stacks[t]))
@@ -132,9 +133,16 @@ def saliency(agent=None, recording=None, **settings):
         whose=choice("whose attention", "policy", ["policy", "V"]),
         layer=choice("layer", "convolution 1", ["frames", *convolutions]),
     )
-    explorer.arguments = [f"{name}={name}" for name in arguments]
+    explorer.arguments = [f"{k}={called(given, k)}" for k, given in arguments.items() if given is not None]
     explorer.image.photo = True  # bright is what is attended to, in a dark theme too
     return explorer
+
+
+def called(value, otherwise):
+    """The reader's name for a value: that of a variable of the notebook, if there is one -> str."""
+    notebook = get_ipython()
+    names = [name for name, other in (notebook.user_ns if notebook else {}).items() if other is value]
+    return next((name for name in names if not name.startswith("_")), otherwise)
 
 
 def words(agent, recording, t, whose, S, what, before, after):
