@@ -185,8 +185,8 @@ def importance_sampling(**settings):
 def words(truth, terms, weights, top, wrong):
     """The line of text: what this run's terms and weights `[n]` say, all and without number `top`; the wrong signs."""
     return say(
-        "E<sub>p</sub>[f] = {truth:+.2f}; this run's {n} samples say {mean:+.2f}. Their effective sample size is "
-        "{effective:.1f} of {n}. The heaviest has {share:.0%} of all weight; without it they say {rest:+.2f}. "
+        "E<sub>p</sub>[f] = {truth:+.2f}; this run's {n:,} samples say {mean:+.2f}. Their effective sample size is "
+        "{effective:.1f} of {n:,}. The heaviest has {share:.0%} of all weight; without it they say {rest:+.2f}. "
         "Wrong sign: {wrong:.0%} of 500 repeats.",
         truth=truth,
         n=len(terms),
