@@ -93,7 +93,7 @@ def memory(chapter, lab, moves):
         return {"page": heap / 1e6, "kernel": sum(psutil.Process(p.pid).memory_info().rss for p in kernels) / 1e6}
 
     seen = [now()]
-    for tenth in range(10):
+    for _tenth in range(10):
         for move in range(moves // 10):
             key = "ArrowRight" if move % 6 < 3 else "ArrowLeft"
             chapter.page.evaluate("key => bench.press(0, key)", key)
