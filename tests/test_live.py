@@ -389,6 +389,22 @@ def test_a_click_on_continue_counts_while_the_run_stops():
     run.stop()
 
 
+def test_a_click_on_stop_takes_back_a_click_on_start_over():
+    hold = threading.Event()
+    run = Run(small(), 10**9, lambda progress, result: hold.wait(30) and None)
+    wait_for(lambda: run.begun)
+    agent = run.agent
+    run.over_button.click()
+    assert "and begins from the beginning." in state(run)[0]
+    run.stop_button.click()
+    hold.set()
+    wait_for(lambda: not run.running())
+    run.go_button.click()
+    learning(run)
+    run.stop()
+    assert run.agent is agent
+
+
 def test_a_run_without_an_end_stops_when_nobody_touches_it(monkeypatch):
     run = explore.clip_live(num_envs=2)
     learning(run)

@@ -97,14 +97,14 @@ class BackgroundPanel(Panel):
     @painted
     def begin(self, afresh=False):
         """Launch the work, or do so as soon as it has stopped."""
-        self.afresh = self.afresh or afresh
         if not self.look():
+            self.afresh = afresh
             self.launch()
             at_work.add(self)
             repeat(self.look)
         elif afresh:
             self.ask_to_stop()
-            self.again = True
+            self.again = self.afresh = True
         else:
             self.again = self.again or self.stopping.is_set()
         self.announce()
@@ -181,7 +181,8 @@ class BackgroundPanel(Panel):
 
     def ask_to_stop(self, why=""):
         """Ask the work to stop, without waiting for it. `why` is a sentence, if it was not the reader."""
-        self.again = False
+        if self.again:  # this click takes back the one before
+            self.again = self.afresh = False
         if self.running() and not self.stopping.is_set():
             self.asked, self.why = time.monotonic(), why
             self.stopping.set()
