@@ -130,8 +130,9 @@ def test_rows_glide_to_exactly_where_they_are_drawn_at_once(monkeypatch):
     module = sys.modules[Ranking.__module__]
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     monkeypatch.setattr(module, "repeat", asked.append)
-    panel, at_once = explore.atari57(), explore.atari57(statistic="median")
-    panel.on_page = True
+    at_once = explore.atari57(statistic="median")
+    monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(kernel="of a notebook"))
+    panel = explore.atari57()
     rank = lambda: panel.ranking.at[0]["A3C, LSTM"][-2]
     start, end = rank(), at_once.ranking.at[0]["A3C, LSTM"][-2]
     panel.controls["statistic"].value = "median"

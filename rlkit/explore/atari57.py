@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+from IPython import get_ipython
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
@@ -204,23 +205,19 @@ def joined(rank):
 class RankingExplorer(Explorer):
     """An explorer of a Ranking whose rows glide to their new places, so that one can see which of them cross.
 
-    On a page only: without one, the table is drawn at once.
+    Without a notebook nobody watches, and the table is drawn at once.
     """
 
     SECONDS = 0.4
 
     def __init__(self, name, settings, ranking, draw, /, **controls):
-        self.ranking, self.on_page, self.start, self.gliding = ranking, False, None, False
+        self.ranking, self.watched, self.start, self.gliding = ranking, hasattr(get_ipython(), "kernel"), None, False
         super().__init__(name, settings, ranking.figure, draw, **controls)
-
-    def _repr_mimebundle_(self, **kwargs):
-        self.on_page = True
-        return super()._repr_mimebundle_(**kwargs)
 
     @painted
     def refresh(self):
         """Let the rows go from where they are to where the controls put them. A second call changes where they go."""
-        if self.resetting or not self.on_page:
+        if self.resetting or not self.watched:
             super().refresh()
             return
         self.start, self.began = self.ranking.at, time.perf_counter()
