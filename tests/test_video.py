@@ -215,8 +215,12 @@ def test_a_recurrent_agent_is_filmed_by_what_it_does():
     agent = A2C(BlindCartPole, recurrent=True, num_envs=2, hidden=(8,), seed=1)
     for _ in agent.learn(2_000):
         pass
+    forget, kept = agent.forget, []
+    agent.forget = lambda: kept.append(len(agent.player.acting_states)) or forget()
     agent.act(np.ones((1, 2), np.float32))  # a memory of another episode
     recording = play(agent, 500, seed=5)
+    assert kept == [1, 1] and not agent.player.acting_states  # it is forgotten before and after
+    agent.forget = forget
     assert recording.rewards.sum() == evaluate(agent, 1, seed=5)[0]
     agent.forget()
     assert recording.actions.tolist() == [agent.act(obs[None])[0] for obs in recording.stacks]
