@@ -179,12 +179,13 @@ def set_up_jupyterlab(prefix):
     """Set JupyterLab up for readers, if they have not set it up themselves.
 
     Its question about news would come at the first start, in front of a class. The pages of the lectures are shown and
-    not edited. With the time of each run the start page knows where a reader stopped.
+    not edited. With the time of each run the start page knows where a reader stopped. All cells of a chapter are laid
+    out at once (`windowingMode`), because a link lands a screen too high if those above its target are not.
     """
     settings = {
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
         "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
-        "@jupyterlab/notebook-extension:tracker": {"recordTiming": True},
+        "@jupyterlab/notebook-extension:tracker": {"recordTiming": True, "windowingMode": "none"},
     }
     folder = Path(prefix, "share", "jupyter", "lab", "settings")
     folder.mkdir(parents=True, exist_ok=True)

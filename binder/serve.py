@@ -3,6 +3,7 @@
 Warnings and errors are printed as ever. All arguments are JupyterLab's.
 """
 
+import mimetypes
 import re
 import sys
 
@@ -26,6 +27,7 @@ def announce(server):
 
 
 def main(arguments):
+    mimetypes.add_type("text/plain", ".md")  # Notebook 7 shows our pages as they are: this says that they are UTF-8
     server = LabApp.initialize_server(argv=["--ServerApp.answer_yes=True", "--Application.log_level=WARN", *arguments])
     server.log.addFilter(lambda record: not UNASKED.search(record.getMessage()))
     IOLoop.current().add_callback(announce, server)  # runs as soon as the server answers
