@@ -192,9 +192,9 @@ def test_no_code_asks_for_smaller_text(path):
 # Controls -------------------------------------------------------------------------------------------------------------
 
 IN_WORDS = {  # labels without a symbol, or with one in the middle
-    "VideoPinball", "a lead that is a tie, %", "alias: the target is w (a bug)", "bug", "bug in",
-    "choose games and methods", "divided by", "games", "hold β by hand", "hold ε by hand", "layer", "methods",
-    "only these (none: all)", "seed", "statistic", "task", "whose attention",
+    "VideoPinball", "a lead that is a tie, %", "alias: the target is w (a bug)", "bug", "bug in", "divided by",
+    "games", "hold β by hand", "hold ε by hand", "layer", "methods", "more choices", "only these (none: all)", "seed",
+    "statistic", "task", "whose attention",
 }  # fmt: skip
 
 

@@ -277,7 +277,7 @@ def fold(explorer, *names):
     """Hide some controls of an explorer until a box is ticked. It is ticked if the reader gave one of them a value."""
     folded = [explorer.controls[name] for name in names]
     given = any(explorer.initial[name] != explorer.usual[name] for name in names)
-    more = switch("choose games and methods", given)
+    more = switch("more choices", given)
 
     def show(change=None):
         for control in folded:
