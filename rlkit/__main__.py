@@ -109,6 +109,11 @@ def run_train(args):
         if goes_on and Path(args.resume).is_file():
             held.enter_context(hold(args.resume))  # before it is read: another run may be about to write it
         agent = make_agent(args)
+        if callable(agent.env):
+            raise ValueError(
+                f"{args.preset} plays {env_name(agent.env)}, an environment without an id, which no file can hold; "
+                f"train it in Python: rlkit.train(rlkit.preset({args.preset!r}), {args.steps})."
+            )
         path = checkpoint_path(args, agent)
         if not goes_on:
             held.enter_context(hold(path))
@@ -119,7 +124,7 @@ def train_agent(args, agent, path, watchers, interrupts):
     if agent.step >= args.steps:
         raise ValueError(f"{args.resume} has already taken {taken(agent)}; ask for a larger total with --steps.")
     report = Report(path, agent, args.resume, args.command_line)
-    say(f"{env_name(agent.env)}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
+    say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
     try:
@@ -278,7 +283,7 @@ def run_eval(args):
             args.episodes,
             "{n} greedy episode of {env}, seed {first}, after {steps} of training",
             "{n} greedy episodes of {env}, seeds {first} to {last}, after {steps} of training",
-            env=env_name(agent.env), first=args.seed, last=args.seed + args.episodes - 1, steps=taken(agent),
+            env=agent.env, first=args.seed, last=args.seed + args.episodes - 1, steps=taken(agent),
         )
     )  # fmt: skip
     ordered = sorted(returns)

@@ -548,6 +548,7 @@ MISTAKES = {
     "train --preset PPO_CartPole": "did you mean 'ppo-cartpole'? `python -m rlkit train --help` lists all presets.",
     "train --preset pong": "'pong'; take one of dqn-pong-small, ppo-pong-small, a3c-pong-small. `python -m",
     "train --preset xyz": "There is no preset 'xyz'; `python -m rlkit train --help` lists all presets.",
+    "train --preset a3c-pendulum": "a3c-pendulum plays ScaledPendulum, an environment without an id",
     "train --preset xyz --help": "There is no preset 'xyz'; `python",
     "train dqnn --help": "no algorithm 'dqnn'; did you mean 'dqn'?",
     "train dqn --env cartpole": "'cartpole' cannot be made: there is none; did you mean 'CartPole-v1'?",
