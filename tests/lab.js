@@ -50,6 +50,15 @@ window.lab = {
         return tables.length ? tables.map(table => [table.offsetWidth, room(table)]) : null;
     },
 
+    // Has a panel its picture, and a layout that no longer changes?
+    settled(panel) {
+        const found = document.querySelector(panel), images = [...found?.querySelectorAll(".rlkit-image") ?? []];
+        const now = JSON.stringify([found?.getBoundingClientRect(), images.map(image => image.naturalWidth)]);
+        const settled = now === lab.before && images.length && images.every(image => image.naturalWidth);
+        lab.before = now;
+        return settled;
+    },
+
     selectLast() { lab.notebook().activeCellIndex = lab.notebook().widgets.length - 1; },
 
     write(source) { lab.notebook().activeCell.model.sharedModel.setSource(source); },

@@ -23,10 +23,15 @@ def browser_path():
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def empty_notebook(path):
-    """Write a notebook without cells."""
+def write_notebook(path, *sources):
+    """Write a notebook with these cells; those that begin with # are Markdown."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": []}
+    cells = []
+    for number, source in enumerate(sources):
+        cell = {"id": f"cell-{number}", "metadata": {}, "source": source}
+        code = {"cell_type": "code", "execution_count": None, "outputs": []}
+        cells.append(cell | ({"cell_type": "markdown"} if source.startswith("#") else code))
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
     path.write_text(json.dumps(notebook))
 
 
@@ -34,6 +39,7 @@ class Lab:
     """JupyterLab on a copy of the chapters, without anyone's settings. `close` leaves nothing behind."""
 
     def __init__(self, folder):
+        self.folder = folder
         shutil.copytree(ROOT / "lectures", folder / "lectures", ignore=shutil.ignore_patterns(".*"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -138,6 +144,35 @@ class Chapter:
     def screenshot(self, name):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{name}.png")
+
+
+class Page:
+    """A notebook in JupyterLab ("lab") or in Jupyter Notebook ("notebook"), used by mouse and keys alone."""
+
+    def __init__(self, browser, lab, application, name):
+        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
+        self.page.set_default_timeout(60_000)
+        folder = {"lab": f"lab/workspaces/{name}/tree", "notebook": "notebooks"}[application]
+        self.page.goto(f"{lab.url}/{folder}/lectures/{name}.ipynb?token={lab.token}")
+        self.panel = self.page.locator(".rlkit-panel")
+
+    def run_first_cell(self):
+        """Run the first cell with code, and wait for the picture of its panel."""
+        self.page.locator(".jp-CodeCell .cm-content").first.click()
+        self.page.keyboard.press("Control+Enter")
+        self.page.wait_for_selector(".rlkit-panel[data-layout]")
+
+    def outline(self):
+        """What keys may not change: the cells, which of them is active, and whether anything is collapsed."""
+        return self.page.evaluate("""() => {
+            const cells = [...document.querySelectorAll(".jp-Notebook .jp-Cell")];
+            const active = cells.findIndex(cell => cell.classList.contains("jp-mod-active"));
+            const kinds = cells.map(cell => cell.classList.contains("jp-CodeCell") ? "code" : "text");
+            return [kinds.join(), active, document.querySelectorAll(".jp-Notebook .jp-mod-collapsed").length];
+        }""")
+
+    def close(self):
+        self.page.close()
 
 
 def failures(cells):

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from rlkit.plotting import BLUE, GREEN, ORANGE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'")
-from lab import BROWSERS, Chapter, Lab, browser_path, failures  # noqa: E402
+from lab import BROWSERS, Chapter, Lab, Page, browser_path, failures, write_notebook  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     browser_path() is None,
@@ -28,19 +28,24 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chapters(lab):
-    """All four, with Run All started in each. Their kernels share the machine, as those of a class do."""
+def browser():
     with (
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=browser_path()) as browser,
     ):
-        opened = {}
-        for name in CHAPTERS:
-            opened[name] = chapter = Chapter(browser, lab, name)
-            chapter.screenshot("1-opened")
-            chapter.do("notebook:clear-all-cell-outputs")  # so that all outputs found later are new
-            chapter.begin("notebook:run-all-cells")
-        yield opened
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def chapters(lab, browser):
+    """All four, with Run All started in each. Their kernels share the machine, as those of a class do."""
+    opened = {}
+    for name in CHAPTERS:
+        opened[name] = chapter = Chapter(browser, lab, name)
+        chapter.screenshot("1-opened")
+        chapter.do("notebook:clear-all-cell-outputs")  # so that all outputs found later are new
+        chapter.begin("notebook:run-all-cells")
+    return opened
 
 
 @pytest.fixture
@@ -62,12 +67,12 @@ def words(cell):
 
 
 def picture(cell):
-    return cell.locator("img.widget-image").last.get_attribute("src")
+    return cell.locator(".rlkit-pictures .rlkit-image").last.get_attribute("src")
 
 
 def changed(cell, before):
     """Wait until the picture and its text have changed -> the new ones."""
-    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before[0])
+    sync_api.expect(cell.locator(".rlkit-pictures .rlkit-image").last).not_to_have_attribute("src", before[0])
     sync_api.expect(cell.locator("[role=status]").last).not_to_have_text(before[1])
     return picture(cell), words(cell)
 
@@ -81,7 +86,7 @@ def unlock(cell):
     for hold in cell.get_by_label("hold ε by hand").all():
         before = picture(cell)
         hold.check()
-        sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before)
+        sync_api.expect(cell.locator(".rlkit-pictures .rlkit-image").last).not_to_have_attribute("src", before)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -210,7 +215,7 @@ def test_a_run_continues_beside_other_cells_until_stop(ran):
     before, old = steps(cell), picture(cell)
     cell.get_by_role("button", name="Continue", exact=True).click()
     sync_api.expect(state(cell)).to_contain_text("Learning")
-    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", old)
+    sync_api.expect(cell.locator(".rlkit-pictures .rlkit-image").last).not_to_have_attribute("src", old)
 
     assert chapter.run("6 * 7") == "42"
     cell = chapter.cell("clipped = explore.clip_live()")
@@ -242,11 +247,11 @@ def test_a_slider_that_moves_during_a_run_loses_no_curve(ran, explorer):
     for number in range(24):  # drawn over and over, by the run and by the slider
         chapter.page.keyboard.press("ArrowRight" if number % 8 < 4 else "ArrowLeft")
         chapter.page.wait_for_timeout(100)
-    sync_api.expect(cell.locator("img.widget-image").last).not_to_have_attribute("src", before)
+    sync_api.expect(cell.locator(".rlkit-pictures .rlkit-image").last).not_to_have_attribute("src", before)
     cell.get_by_role("button", name="Stop", exact=True).click()
     sync_api.expect(state(cell)).to_contain_text("Stopped")
     chapter.screenshot(f"4-{explorer}-moved")
-    curve, below = cell.locator("img.widget-image").all()
+    curve, below = cell.locator(".rlkit-pictures .rlkit-image").all()
     assert coloured(curve, BLUE) > 20 and all(coloured(below, colour) > 20 for colour in colours)
 
 
@@ -370,3 +375,153 @@ def test_text_and_labels_have_contrast_in_both_themes(ran, theme):
     for element in cell.locator("[role=status], .widget-label, .widget-readout, .widget-button").all():
         if element.is_visible():
             assert element.evaluate("element => lab.contrast(element)") >= 4.5, element.inner_text()
+
+
+# All kinds of panels, in a notebook of their own ----------------------------------------------------------------------
+
+PANELS = {  # the explorers with the most controls, words or pictures
+    "beta": "explore.beta()",
+    "importance sampling": "explore.importance_sampling()",
+    "entropy bonus": "explore.entropy_bonus()",
+    "ranks": "explore.atari57()",
+    "worker model": "explore.worker_model()",
+    "museum": "explore.museum(3)",
+    "live": "live = explore.clip_live(num_envs=2)\nlive",
+}
+
+SIZES = {"1280 x 800": (1280, 800), "projector": (1280, 720), "125 %": (1093, 614), "narrow": (768, 1024)}
+KEPT = (
+    "ArrowRight",
+    "ArrowLeft",
+    "ArrowUp",
+    "ArrowDown",
+    "Home",
+    "End",
+    "PageUp",
+    "PageDown",
+    "Enter",
+    *" abdddmyjkx1",
+)
+
+
+@pytest.fixture(scope="module")
+def panels(lab, browser):
+    """A notebook with a cell for each kind of panel, all run."""
+    cells = [f"from rlkit import explore\n{source}" for source in PANELS.values()]
+    write_notebook(lab.folder / "lectures" / "panels.ipynb", *cells)
+    chapter = Chapter(browser, lab, "panels")
+    chapter.do("notebook:run-all-cells")
+    assert failures(chapter.code_cells()) == []
+    yield chapter
+    assert chapter.script_errors == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_controls_and_words_fit_on_one_screen(panels, size):
+    width, height = SIZES[size]
+    panels.page.set_viewport_size({"width": width, "height": height})
+    for name, source in PANELS.items():
+        cell = panels.cell(source)
+        panel = cell.locator(".rlkit-panel[data-layout]")
+        panel.wait_for()
+        panels.page.wait_for_function("lab.settled('.jp-Cell.jp-mod-active .rlkit-panel')")
+        panel.evaluate("panel => panel.scrollIntoView()")
+        panels.screenshot(f"{name}-{width}-{height}".replace(" ", "-"))
+        screen = panels.page.locator(".jp-WindowedPanel-outer").bounding_box()
+        box = panel.bounding_box()
+        assert box["height"] <= screen["height"], name
+        for part in (".rlkit-controls", ".rlkit-image >> visible=true", ".rlkit-words"):
+            inside = panel.locator(part).first.bounding_box()
+            assert inside["x"] >= box["x"] - 1 and inside["x"] + inside["width"] <= box["x"] + box["width"] + 1, name
+            assert inside["height"] > 30 and inside["y"] + inside["height"] <= box["y"] + box["height"] + 1, name
+        picture = panel.locator(".rlkit-pictures .rlkit-image").first.bounding_box()
+        assert picture["width"] >= min(320, 0.6 * box["width"]), name
+
+
+@pytest.fixture(scope="module", params=["lab", "notebook"])
+def keyboard(request, lab, browser):
+    """An explorer with a locked slider between two headings, in JupyterLab or in Notebook -> its Page."""
+    name = f"keys-{request.param}"
+    source = (
+        "from rlkit import explore\npanel = explore.importance_sampling()\npanel.controls['seed'].disabled = True\n"
+    )
+    write_notebook(lab.folder / "lectures" / f"{name}.ipynb", "# One", source + "panel", "## Two\n\ntext", "## Three")
+    page = Page(browser, lab, request.param, name)
+    page.run_first_cell()
+    yield page
+    page.close()
+
+
+def test_a_key_on_a_panel_does_nothing_to_the_notebook(keyboard):
+    page, panel = keyboard.page, keyboard.panel
+    locked = panel.locator(".noUi-target[disabled]")
+    sync_api.expect(locked).to_have_count(1)
+    before = keyboard.outline()
+    for focus in (
+        lambda: panel.locator(".noUi-handle").first.focus(),
+        lambda: panel.get_by_role("button", name="Copy this state").focus(),
+        lambda: panel.get_by_role("combobox").focus(),
+        lambda: panel.locator(".rlkit-image").click(position={"x": 2, "y": 2}),
+        lambda: locked.click(force=True),
+    ):
+        focus()
+        for key in KEPT:
+            page.keyboard.press(key)
+        page.wait_for_timeout(100)
+        assert keyboard.outline() == before
+    slider = panel.locator(".noUi-handle").first
+    slider.focus()
+    value = slider.get_attribute("aria-valuenow")
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(slider).not_to_have_attribute("aria-valuenow", value)
+    page.keyboard.press("Tab")  # to the number of this slider
+    sync_api.expect(slider).not_to_be_focused()
+    slider.focus()
+    page.keyboard.press("Shift+Enter")  # runs the cell
+    sync_api.expect(page.locator(".jp-InputPrompt", has_text="[2]:")).to_have_count(1)
+    panel.locator(".rlkit-image").wait_for()
+
+
+def test_a_pointer_drags_and_hovers_in_the_picture(keyboard):
+    page, panel = keyboard.page, keyboard.panel
+    panel.get_by_role("button", name="Reset").click()
+    panel.locator(".rlkit-area").first.scroll_into_view_if_needed()
+    box, said = panel.locator(".rlkit-area").first.bounding_box(), words(panel)
+    x = lambda share: box["x"] + share * box["width"]
+    page.mouse.move(x(0.5), box["y"] + box["height"] / 2)
+    sync_api.expect(panel.locator(".rlkit-hint")).to_contain_text("p: ")
+    page.mouse.down()
+    page.mouse.move(x(0.7), box["y"] + box["height"] / 2, steps=10)
+    page.mouse.up()
+    sync_api.expect(panel.locator("[role=status]").last).not_to_have_text(said)
+    page.mouse.move(0, 0)
+    sync_api.expect(panel.locator(".rlkit-hint")).to_have_text("")
+    panel.get_by_role("button", name="Reset").click()
+    sync_api.expect(panel.locator("[role=status]").last).to_have_text(said)
+
+
+def test_at_rest_a_picture_has_twice_the_pixels_and_new_words_for_those_who_do_not_see_it(keyboard):
+    image = keyboard.panel.locator(".rlkit-image")
+    sharp = "image => image.naturalWidth >= 1600 && image.alt"
+    alt = keyboard.page.wait_for_function(sharp, arg=image.element_handle()).json_value()
+    keyboard.panel.locator(".noUi-handle").first.focus()
+    keyboard.page.keyboard.press("Home")
+    sync_api.expect(image).not_to_have_attribute("alt", alt)
+    keyboard.page.wait_for_function(sharp, arg=image.element_handle())
+
+
+def test_every_control_has_a_role_a_name_and_a_value(keyboard):
+    panel = keyboard.panel
+    for slider in panel.get_by_role("slider").all():
+        assert slider.get_attribute("aria-label") and slider.get_attribute("aria-valuetext")
+    for name in ("Play", "Reset", "Copy this state", "Save the picture"):
+        assert panel.get_by_role("button", name=name, exact=True).count() == 1
+    assert panel.get_by_role("combobox").get_attribute("id") and panel.get_by_role("img").get_attribute("alt")
+
+
+def test_the_state_is_copied_or_shown_to_be_copied(keyboard):
+    panel = keyboard.panel
+    panel.locator(".noUi-handle").first.focus()
+    keyboard.page.keyboard.press("End")
+    panel.get_by_role("button", name="Copy this state").click()
+    sync_api.expect(panel.locator(".rlkit-note")).to_contain_text("explore.importance_sampling(")

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from test_panel import explorer
 
-from rlkit.explore.controls import slider
+from rlkit import explore
+from rlkit.explore.controls import allowed, slider
 from rlkit.explore.panel import Explorer
 from rlkit.plotting import BLUE, picture
 from rlkit.plotting.painter import later, paint
@@ -139,3 +140,37 @@ def test_a_state_is_copied_and_a_picture_saved_at_double_resolution(monkeypatch)
     assert sent[0] == ({"copy": "explore.small(a=5)", "done": "Copied: explore.small(a=5)"}, None)
     message, (png,) = sent[1]
     assert message == {"save": "small.png"} and size(png)[0] == 2 * size(panel.image.value)[0]
+
+
+ANALYTIC = sorted({*explore.__all__} & {
+    "atari49", "atari57", "beta", "clip_epsilon", "divergence", "entropy_bonus", "importance_sampling", "max_bias",
+    "museum", "priority", "replay", "t_max", "target_network", "trust_region", "value_estimation", "worker_model",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+def test_the_pointer_can_be_anywhere(name):
+    panel = getattr(explore, name)()
+    seen = []
+    for x in np.linspace(0, 1, 15):
+        for y in np.linspace(0, 1, 7):
+            panel.image.answer({"x": x, "y": y, "phase": "hover"})
+            seen.append(panel.image.hint)
+    readings = {line for hint in seen for line in hint.splitlines()}
+    assert not [line for line in readings if "$" in line or "nan" in line or "e+" in line], readings
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+def test_shadows_and_double_resolution_of_every_explorer(name):
+    panel = getattr(explore, name)()
+    first, until_sharp = bytes(panel.image.value), lambda: until(lambda: panel.image.sharp)
+    until_sharp()
+    sharp = bytes(panel.image.sharp)
+    control = next(each for each in panel.controls.values() if allowed(each) and len(allowed(each)) > 1)
+    control.value = next(value for value in allowed(control) if value != control.value)
+    until_sharp()
+    assert size(panel.image.sharp)[0] == 2 * size(first)[0]
+    panel.reset()
+    assert bytes(panel.image.value) == first
+    until_sharp()
+    assert bytes(panel.image.sharp) == sharp

@@ -150,7 +150,7 @@ class EntropyPicture:
         arrow = dict(arrowstyle="-|>", mutation_scale=16, linewidth=2.5, color=BLACK, shrinkA=0, shrinkB=0)
         self.arrow = ax.add_patch(FancyArrowPatch((0, 0), (1, 1), zorder=3, **arrow))
         ax.set_title("$a_1$: 10, one time in ten", y=0.955, pad=0)
-        ax.set(xlabel="a point is a policy: the lighter, the larger J", anchor="S")
+        ax.set(xlabel="a point is a policy: the fainter the grey, the larger J", anchor="S")
         ax.set(xlim=(-0.12, 1.12), ylim=(-0.08, 1), yticks=[])
         ax.set_xticks([0, 1], ["$a_2$: always ½", "$a_3$: always 0"], fontsize=13)
         ax.tick_params(length=0)

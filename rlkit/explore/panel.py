@@ -227,7 +227,7 @@ def area(ax):
 
 def reading_of(line, x):
     """The label of a line and its value at `x`, as the line is drawn -> str; "" if there is nothing to be read."""
-    label, (at, values) = line.get_label(), (np.asarray(each, float) for each in line.get_data())
+    label, (at, values) = line.get_label(), line.get_data(orig=False)
     known = np.isfinite(at) & np.isfinite(values)
     at, values = at[known], values[known]
     upright = line.get_transform() != line.axes.transData  # a line across all of the axes has one value

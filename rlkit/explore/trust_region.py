@@ -86,7 +86,7 @@ class RegionPicture:
         (self.here,) = ax.plot([], [], "o", color=BLACK)
         (self.arrow,) = ax.plot([], [], color=RED, marker="D", markevery=[1], linewidth=2.5, label="the step")
         ax.set(xlabel="logit $z_1$", ylabel="logit $z_2$", xlim=(LEFT, RIGHT), ylim=(BOTTOM, TOP))
-        ax.set_title("the darker, the larger the KL", loc="left")
+        ax.set_title("the stronger the grey, the larger the KL", loc="left")
         ax.grid(False)
 
     def add_angles(self, ax):

@@ -19,7 +19,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lab import Chapter, Lab, browser_path, empty_notebook  # noqa: E402
+from lab import Chapter, Lab, browser_path, write_notebook  # noqa: E402
 
 EXPLORERS = {name: f"explore.{name}()" for name in (
     "value_estimation", "divergence", "target_network", "max_bias", "replay", "priority", "atari57", "atari49",
@@ -93,7 +93,7 @@ def memory(chapter, lab, moves):
         return {"page": heap / 1e6, "kernel": sum(psutil.Process(p.pid).memory_info().rss for p in kernels) / 1e6}
 
     seen = [now()]
-    for _tenth in range(10):
+    for _ in range(10):
         for move in range(moves // 10):
             key = "ArrowRight" if move % 6 < 3 else "ArrowLeft"
             chapter.page.evaluate("key => bench.press(0, key)", key)
@@ -110,7 +110,7 @@ def measure(explorers, presses, moves):
     rng, result, every = random.Random(0), {}, []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder))
-        empty_notebook(Path(folder) / "lectures" / "bench.ipynb")
+        write_notebook(Path(folder) / "lectures" / "bench.ipynb")
         options = ["--js-flags=--expose-gc", "--enable-precise-memory-info"]
         browser = playwright.chromium.launch(executable_path=browser_path(), args=options)
         try:
