@@ -285,3 +285,16 @@ def test_the_glossary_names_all_that_agents_report_and_every_paper_that_a_chapte
     cited = {link for name in links.FILES for _, link, _ in links.LINK.findall(prose(LECTURES / name))}
     papers = {link for link in cited if re.match(r"https://(arxiv|doi)\.org/|http://(www\.cs\.rhul|incomplete)", link)}
     assert len(papers) > 25 and [link for link in papers if f"]({link})" not in GLOSSARY] == []
+
+
+def test_the_start_page_has_a_film_a_line_and_the_time_for_each_chapter():
+    page = (LECTURES / "start.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in row.split(" | ")] for row in page.splitlines() if row.startswith("| ")]
+    pictures, _, titles, lines, times = ([cell.strip("| ") for cell in row] for row in rows)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for chapter, picture, title, line, time in zip(links.chapters(), pictures, titles, lines, times, strict=True):
+        film = LECTURES / re.search(r"\((images/[\w-]+\.png)\)", picture)[1]
+        assert film.stat().st_size < 150_000 and b"acTL" in film.read_bytes()[:100] and chapter.file in picture
+        assert title == f"**[Chapter {chapter.number}: {chapter.title}]({chapter.file})**" and len(line.split()) > 5
+        assert f"{time} of reading" in prose(LECTURES / chapter.file)
+        assert re.search(rf"\({'lectures/' + chapter.file}\).*\| {time.lower()} \|", readme)
