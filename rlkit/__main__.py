@@ -28,7 +28,7 @@ from rlkit.running.messages import env_name
 from rlkit.running.report import Report, agent_device
 from rlkit.running.result import read_report
 from rlkit.running.settings import check_names, nearest
-from rlkit.running.terminal import Bar, Lines, run, say
+from rlkit.running.terminal import Bar, Lines, run, tell
 from rlkit.running.workers import WorkerError
 from rlkit.training import check_positive, evaluate, stop_at, time_limit, train
 
@@ -52,15 +52,15 @@ def main(arguments=None):
         torch.set_num_threads(args.threads)
         return args.run(args)
     except KeyboardInterrupt:
-        say("Interrupted.", sys.stderr)
+        tell("Interrupted.", sys.stderr)
         return INTERRUPTED
     except WorkerError as error:
-        say(error, sys.stderr)
+        tell(error, sys.stderr)
         return FAILED
     except (ValueError, OSError) as error:
         if not is_a_sentence(error):
             raise
-        say(as_sentence(error), sys.stderr)
+        tell(as_sentence(error), sys.stderr)
         return 2
 
 
@@ -124,7 +124,7 @@ def train_agent(args, agent, path, watchers, interrupts):
     if agent.step >= args.steps:
         raise ValueError(f"{args.resume} has already taken {taken(agent)}; ask for a larger total with --steps.")
     report = Report(path, agent, args.resume, args.command_line)
-    say(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
+    tell(f"{agent.env}, seed {agent.seed}, on {agent_device(agent)}; writes {path} and {report.path.name}")
     limit = math.inf if args.minutes is None else 60 * args.minutes
     progress = Bar(args.steps, limit, sys.stdout) if sys.stdout and sys.stdout.isatty() else Lines()
     try:
@@ -133,14 +133,14 @@ def train_agent(args, agent, path, watchers, interrupts):
         if not interrupts.came:  # otherwise the workers got the signal too, as when a terminal is closed
             raise WorkerError(f"{str(error).rstrip()}\nSaved after {taken(agent)}; {again(args, path)}") from error
     if agent.step < args.steps and interrupts.came:
-        say(f"Interrupted after {taken(agent)}, and saved; {again(args, path)}")
+        tell(f"Interrupted after {taken(agent)}, and saved; {again(args, path)}")
         return INTERRUPTED
     if args.small:
         write(agent, path, resume=False)
     episodes = count(len(result.returns), "{n} episode", "{n} episodes")
     ended = f", {result.stopped}" if result.stopped else ""
     mean = f", last-20 mean {result.mean_return():.2f}" if result.returns else ""
-    say(f"{taken(agent)}, {episodes}{mean}, {result.seconds:.1f} s{ended}; saved in {path}")
+    tell(f"{taken(agent)}, {episodes}{mean}, {result.seconds:.1f} s{ended}; saved in {path}")
     return 0
 
 
@@ -278,7 +278,7 @@ class Interrupts:
 def run_eval(args):
     agent = load_to_play(args.file)
     returns = evaluate(agent, args.episodes, args.seed)
-    say(
+    tell(
         count(
             args.episodes,
             "{n} greedy episode of {env}, seed {first}, after {steps} of training",
@@ -288,8 +288,8 @@ def run_eval(args):
     )  # fmt: skip
     ordered = sorted(returns)
     median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
-    say(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
-    say(f"returns: {' '.join(f'{value:g}' for value in returns)}")
+    tell(f"mean {returns.mean():.2f}   median {median:.2f}   min {ordered[0]:g}   max {ordered[-1]:g}")
+    tell(f"returns: {' '.join(f'{value:g}' for value in returns)}")
     return 0
 
 
@@ -305,7 +305,7 @@ def run_watch(args):
     video.save(path)
     ended = "" if recording.over else ", not to the end"
     steps = count(len(recording), "{n} step", "{n} steps")
-    say(
+    tell(
         f"{path}: {steps} of {recording.game}{ended}, return {recording.rewards.sum():g}; "
         f"{len(video) / video.fps:.1f} s, {path.stat().st_size / 1e6:.1f} MB"
     )

@@ -22,7 +22,7 @@ def run(main):
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = lambda message, *where: say(message, sys.stderr)
+    warnings.showwarning = lambda message, *where: tell(message, sys.stderr)
     try:
         code = main()
     except SystemExit as end:  # of `--help`
@@ -37,7 +37,7 @@ def run(main):
     sys.exit(code)
 
 
-def say(text, stream=None, end="\n"):
+def tell(text, stream=None, end="\n"):
     """Print at once, if there is still somebody to read it."""
     stream = stream or sys.stdout
     with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
@@ -65,7 +65,7 @@ class Bar:
 
     def finish(self, result):
         self.draw(result)
-        say("", self.stream)
+        tell("", self.stream)
 
     def draw(self, result):
         """Measure, then write what fits into the terminal's width. Its last column stays free: otherwise it wraps."""
@@ -93,7 +93,7 @@ class Bar:
             filled = int(share * cells)
             line = self.full * filled + self.empty * (cells - filled) + " " + line
         line = line[:width]
-        say("\r" + line.ljust(min(self.width, width)), self.stream, end="")  # spaces cover what was longer
+        tell("\r" + line.ljust(min(self.width, width)), self.stream, end="")  # spaces cover what was longer
         self.width = len(line)
 
     def measure(self, result):
@@ -131,6 +131,6 @@ class Lines:
             mean = f"{result.mean_return():9.2f}" if result.returns else "        -"
             steps = count(progress.step, "{n:11,} step ", "{n:11,} steps")
             episodes = count(len(result.returns), "{n:7,} episode ", "{n:7,} episodes")
-            say(f"{steps} {speed:8,.0f} step/s {episodes}   last-20 mean {mean}   {result.seconds:7,.0f} s")
+            tell(f"{steps} {speed:8,.0f} step/s {episodes}   last-20 mean {mean}   {result.seconds:7,.0f} s")
             self.seconds, self.step = result.seconds, progress.step
             self.due = result.seconds + min(60.0, max(2.0, result.seconds / 20))
