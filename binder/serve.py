@@ -11,8 +11,8 @@ from jupyter_server.extension.application import NoStart
 from jupyterlab.labapp import LabApp
 from tornado.ioloop import IOLoop
 
-# What the two lines replace, and what is said of every notebook that was made elsewhere.
-UNASKED = re.compile("To access the server|is not trusted")
+# What the two lines replace, what is said of every notebook that was made elsewhere, and what Jupyter repairs itself.
+UNASKED = re.compile("To access the server|is not trusted|websocket_ping_timeout")
 
 
 def address(server):
