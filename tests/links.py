@@ -84,14 +84,15 @@ def here(chapter, anchor, all_chapters):
     """The line below a heading: where one is, and the way to the neighbours, the contents and the other chapters."""
     anchors = list(chapter.sections)
     place = anchors.index(anchor)
-    number = chapter.sections[anchor][0]
-    line = [f"Chapter {chapter.number}, " + (f"section {number} of {chapter.last}" if number else "the end")]
+    number, title = chapter.sections[anchor]
+    names = [str(number or title) for number, title in chapter.sections.values()]
+    line = [f"Chapter {chapter.number}, " + (f"section {number} of {chapter.last}" if number else title)]
     step = "[{}](#cell-id={})".format
     if place:
-        line.append(step(f"← {chapter.sections[anchors[place - 1]][0] or 'back'}", anchors[place - 1]))
+        line.append(step(f"← {names[place - 1]}", anchors[place - 1]))
     line += [step("contents", "contents"), "[glossary](glossary.md)"]
     if place + 1 < len(anchors):
-        line.append(step(f"{chapter.sections[anchors[place + 1]][0] or 'end'} →", anchors[place + 1]))
+        line.append(step(f"{names[place + 1]} →", anchors[place + 1]))
     others = [other for other in all_chapters if abs(other.number - chapter.number) == 1]
     line += [f"[chapter {other.number}]({other.file})" for other in others]
     return " · ".join(line)
