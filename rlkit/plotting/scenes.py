@@ -75,7 +75,7 @@ def cart_pole(obs):
 
     obs: place, speed, angle, its speed. The pole is 1 long, as in the physics.
     """
-    unit, rail = 66, 180  # pixels in a unit of length; the row of the rail
+    unit, rail = 62, 180  # pixels in a unit of length; the row of the rail
     page = blank()
     page[rail - 1 : rail + 1] = ink(GREY)
     for end in (-2.4, 2.4):
