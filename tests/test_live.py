@@ -371,6 +371,7 @@ def test_start_over_makes_a_new_agent_and_keeps_the_old_curve_in_grey():
     run.stop()
     assert run.agent.clip_coef == pytest.approx(0.4) and run.agent.seed == old.seed
     assert run.result.agent is run.agent and run.result.step == run.agent.step < old.step + 32 * rows
+    assert run.curve.ax.get_xlim() == (0, run.result.step)  # and no wider, however long the old run was
     assert len(run.curve.before.get_xdata()) > 5 and "grey and dashed: the run before" in run.status.value
     assert run.rows[0][0] == 32  # its second picture begins with it
 
@@ -397,9 +398,9 @@ def test_a_click_on_stop_takes_back_a_click_on_start_over():
     run.over_button.click()
     assert "and begins from the beginning." in state(run)[0]
     run.stop_button.click()
-    hold.set()
-    wait_for(lambda: not run.running())
     run.go_button.click()
+    assert "and goes on." in state(run)[0]
+    hold.set()
     learning(run)
     run.stop()
     assert run.agent is agent

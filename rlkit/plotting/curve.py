@@ -48,10 +48,11 @@ class CurvePicture:
 
     def __init__(self, total_steps, title=""):
         self.figure, self.ax = picture(height=3.2)
+        self.first = min(total_steps, 500_000) / 50  # the steps that are shown at first
         (self.before,) = self.ax.plot([], [], color=GREY, linewidth=1, linestyle="--", label="before")
         (self.dots,) = self.ax.plot([], [], ".", color=BLUE, alpha=0.25, markersize=4)
         (self.line,) = self.ax.plot([], [], color=BLUE, label="mean of 20")
-        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, min(total_steps, 500_000) / 50))
+        self.ax.set(xlabel="agent steps", ylabel="return of an episode", xlim=(0, self.first))
         self.ax.set_ylim(0, 1)
         self.ax.set_title(title, loc="left")  # it needs room, if there is to be one
         self.said, self.every = "", 1
@@ -69,7 +70,7 @@ class CurvePicture:
         if number:
             self.reach(result.step, returns.min(), returns.max())
         if result.stopped and number:
-            self.ax.set_xlim(0, max([result.step, *self.before.get_xdata()[-1:]]))
+            self.ax.set_xlim(0, result.step)
         self.said = describe(result)
 
     def png(self, result):
@@ -90,6 +91,7 @@ class CurvePicture:
     def begin_again(self):
         """Keep the curve so far as a grey line, beside the one that begins now."""
         self.before.set_data(*self.line.get_data())
+        self.ax.set_xlim(0, self.first)
 
 
 def thinning(number):
