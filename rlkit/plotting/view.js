@@ -165,8 +165,9 @@ function render({ model, el }) {
         panel = found;
         panel.tabIndex = -1; // a click on a disabled control gives the focus to the panel, and not to the notebook
         window.addEventListener("keydown", event => {
-            if (!panel.contains(event.target)) return;
-            event.target.toggleAttribute("data-lm-suppress-shortcuts", !forTheApplication(event));
+            if (!panel.contains(event.target) || forTheApplication(event)) return;
+            event.target.setAttribute("data-lm-suppress-shortcuts", "");
+            setTimeout(() => event.target.removeAttribute("data-lm-suppress-shortcuts"));
         }, { capture: true, signal: ended.signal }); // Notebook looks at keys before the panel does, JupyterLab after
         panel.addEventListener("keydown", event => {
             if (!forTheApplication(event)) event.stopPropagation();
