@@ -158,12 +158,13 @@ class Page:
 
     def run_first_cell(self):
         """Run the first cell with code, and wait for the picture of its panel."""
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
-        cell = self.page.locator(".jp-CodeCell").first
-        while cell.locator(".jp-InputPrompt").inner_text() == "[ ]:":  # until the keys are heard
+        cell, dialog = self.page.locator(".jp-CodeCell").first, self.page.locator(".jp-Dialog .jp-mod-accept")
+        while cell.locator(".jp-InputPrompt").inner_text() == "[ ]:":
+            if dialog.count():
+                dialog.click()  # it says that the kernel is not ready yet
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Control+Enter")
-            self.page.wait_for_timeout(500)
+            self.page.wait_for_timeout(1_000)
         self.page.wait_for_selector(".rlkit-panel[data-layout]")
 
     def outline(self):
