@@ -33,9 +33,10 @@ def say(template, **places):
 def count(n, one, many, **places):
     """A sentence for one, or for another number of things: `{n}` is the number -> str.
 
-    >>> count(1, "{n} step", "{n} steps"), count(0, "{n} step", "{n} steps")
+    >>> count(1.0, "{n} step", "{n} steps"), count(0, "{n} step", "{n} steps")
     ('1 step', '0 steps')
     """
+    n = int(n) if n % 1 == 0 else n
     return say(one if n == 1 else many, n=n, **places)
 
 
@@ -47,7 +48,7 @@ def number(value, form=""):
     >>> number(-3), number(-0.001, ".2f"), number(4.8e6, ".2g"), number(31600.0, ".3g"), number(1e-5, ".1g")
     ('−3', '0.00', '4.8 × 10⁶', '31,600', '10⁻⁵')
     """
-    text = format(value, form)
+    text = format(value, form) if form else str(value)  # `format` would give all 17 digits of a float32
     plain, mantissa = re.fullmatch(r"([+-]?)([\d.,]+)e([+-]\d+)(.*)", text), re.search(r"[1-9]|inf|nan", text)
     if plain:
         sign, digits, exponent, rest = plain.groups()

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 
 import ipywidgets as widgets
+import numpy as np
 import pytest
 from explorers import DRAWN, opened
 
@@ -25,6 +26,7 @@ def test_examples():
         (0.0, "", "0.0"), (-0.0, ".2f", "0.00"), (-0.004, "+.2f", "0.00"), (0.3, "+.1f", "+0.3"),
         (-1.5, ".1f", "−1.5"), (12345, ",", "12,345"), (99999.5, ".3g", "100,000"), (48123.0, ".2g", "48,000"),
         (-4.81e6, ".3g", "−4.81 × 10⁶"), (2.5e-7, ".2g", "2.5 × 10⁻⁷"), (1e6, ".0e", "10⁶"), (0.845, ".0%", "84\xa0%"),
+        (np.float32(0.1), "", "0.1"), (10**30, ".2g", "10³⁰"),
         (float("inf"), ".2f", "∞"), (float("-inf"), ".2f", "−∞"), (float("nan"), ".2f", "nan"),
     ],
 )  # fmt: skip
@@ -41,6 +43,8 @@ def test_a_catalogue_replaces_templates_and_not_numbers(monkeypatch):
     monkeypatch.setattr(language, "catalogue", {"{n} steps": "{n} Schritte", "β": "beta"})
     assert count(2, "{n} step", "{n} steps") == "2 Schritte"
     assert count(1, "{n} step", "{n} steps") == "1 step"
+    assert count(np.float32(3), "{n} step", "{n} things") == "3 things"
+    assert count(1.5, "{n} step", "{n} things") == "1.5 things"
     with pseudo_translation():
         assert say("KL {kl:.1f}", kl=-0.5) == "⟦KL −0.5⟧"
     assert say("β") == "beta"

@@ -1,5 +1,9 @@
 """What all explorers share: initial settings, a state to copy, the pointer, and the cover."""
 
+import threading
+import time
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -52,6 +56,7 @@ def test_a_state_is_copied_as_the_call_that_opens_it():
         (dict(a=True), "a=True is not a number: take one from 0 to 10."),
         (dict(b=float("nan")), "b=nan is not a number: take one from −2 to 2."),
         (dict(b="1"), "b='1' is not a number: take one from −2 to 2."),
+        (dict(b=10**400), f"b=1{'0' * 76}... is not a number: take one from −2 to 2."),
         (dict(kind="three"), "kind='three' is not possible: take one of 'one', 'two'."),
     ],
 )
@@ -59,6 +64,45 @@ def test_a_wrong_setting_is_explained_in_a_sentence(settings, sentence):
     with pytest.raises(ValueError) as raised:
         explorer(**settings)
     assert str(raised.value) == sentence
+
+
+def test_numbers_of_other_kinds_are_taken_and_a_state_says_what_is_drawn():
+    panel = explorer(a=np.int64(5), b=Fraction(1, 10), kind=np.str_("two"))
+    assert panel.state() == "explore.small(a=5, b=0.1, kind='two')"
+    panel = explorer(b=0.123456)  # between the stops of the slider
+    assert panel.state() == "explore.small(b=0.123456)"
+    assert not explore.clip_epsilon(minimum=np.False_).values()["minimum"]
+
+
+@pytest.mark.parametrize("methods", [None, 5, "DQN", [["DQN"]], ("DQN", "TRPO")])
+def test_a_wrong_choice_of_several_is_explained_in_a_sentence(methods):
+    with pytest.raises(ValueError, match="^methods cannot hold .*: take a tuple of some of 'DQN', 'Gorila'"):
+        explore.atari57(methods=methods)
+
+
+@pytest.mark.parametrize("chapter", [1, 5, "2"])
+def test_a_chapter_without_bugs_is_explained_in_a_sentence(chapter):
+    with pytest.raises(ValueError, match=f"^chapter={chapter!r} has no bugs here: take 2, 3 or 4, or leave it out.$"):
+        explore.museum(chapter=chapter)
+
+
+@pytest.mark.parametrize("method", ["play", "reset"])
+def test_a_click_while_a_step_is_drawn_is_not_lost(method):
+    figure, clicks = picture()[0], []
+
+    def draw(a):
+        if a == 1:  # the reader clicks during this step
+            clicks.append(threading.Thread(target=getattr(panel, method)))
+            clicks[0].start()
+            time.sleep(0.05)
+        return ""
+
+    panel = Explorer("playing", {}, figure, draw, plays="a", a=slider("a", 0, 0, 200, 1))
+    panel.play()
+    while not clicks:
+        time.sleep(0.01)
+    clicks[0].join()
+    assert not panel.playing
 
 
 def test_dragging_moves_the_controls_to_what_they_allow():

@@ -304,3 +304,15 @@ def test_a_wrong_name_is_one_sentence_with_the_cure():
         explore.ask("alia")
     with pytest.raises(ValueError, match="Hands cannot be counted for 'alias'"):
         explore.ask("alias", hands=True)
+
+
+@pytest.mark.parametrize("name", [None, 3, [1, 2]])
+def test_a_name_that_is_no_text_is_one_sentence(name):
+    with pytest.raises(ValueError, match="^There is no question .* The names are rows, median, .*, alias, "):
+        explore.ask(name)
+
+
+@pytest.mark.parametrize("then", [5, [1, 2]])
+def test_what_cannot_be_covered_is_one_sentence(then):
+    with pytest.raises(ValueError, match=r"^then=.* cannot be covered: give a panel"):
+        explore.ask("alias", then)

@@ -5,7 +5,6 @@ without a kernel shows the question, and the answer folded below it.
 """
 
 import base64
-import difflib
 import html
 import weakref
 from pathlib import Path
@@ -22,6 +21,7 @@ from rlkit.plotting import Picture, compact
 from rlkit.plotting.alt_text import alt_text, plain
 from rlkit.plotting.panel import Panel
 from rlkit.plotting.subshells import hear_at_once
+from rlkit.running.messages import brief, similar
 
 HERE = Path(__file__).parent
 HEIGHTS = 100  # steps of a drawn curve, from the bottom to the top
@@ -34,9 +34,9 @@ def ask(name, then=None, hands=False):
     `then` is what shows the answer: an explorer or another panel, a figure, or a text. It is covered until the reader
     has answered or skipped. With `hands`, a teacher counts the hands raised for each option.
     """
-    if name not in QUESTIONS:
-        close = difflib.get_close_matches(name, QUESTIONS, 1)
-        meant = say("Did you mean {name}?", name=repr(close[0])) if close else ""
+    if not isinstance(name, str) or name not in QUESTIONS:
+        close = similar(str(name), QUESTIONS)
+        meant = say("Did you mean {name}?", name=repr(close)) if close else ""
         known = say("The names are {names}.", names=", ".join(QUESTIONS))
         raise ValueError(f"{say('There is no question {name}.', name=repr(name))} {meant or known}")
     if hands and isinstance(QUESTIONS[name], Curve):
@@ -168,7 +168,14 @@ def panel(then):
     """What a question covers, as a widget with `cover`: a panel as it is, a figure, a text; or None."""
     if isinstance(then, Picture):
         return Still(then)
-    return Words(then) if isinstance(then, str) else then
+    if isinstance(then, str):
+        return Words(then)
+    if then is None or hasattr(then, "cover"):
+        return then
+    raise ValueError(
+        say("then={then} cannot be covered: give a panel, such as an explorer, a figure of rlkit, or a text.",
+            then=brief(then))
+    )  # fmt: skip
 
 
 class Still(Panel):
@@ -435,7 +442,7 @@ class Answers(widgets.HTML):
 
 def show_all_answers():
     """Bring every Answers on the page up to date."""
-    for each in shown:
+    for each in list(shown):
         each.value = summary()
 
 

@@ -1,11 +1,16 @@
 """The controls of explorers: sliders, switches and lists, and what values they allow."""
 
 import math
+from collections.abc import Iterable
+from numbers import Real
 
 import ipywidgets as widgets
 import numpy as np
 
 from rlkit.language import number, say
+from rlkit.running.messages import brief
+
+LARGEST = 1e300  # no control holds a larger number
 
 
 def labelled(symbol_and_word):
@@ -74,13 +79,18 @@ def allowed(control):
     if isinstance(control, widgets.SelectMultiple):
         return None
     if hasattr(control, "options"):
-        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+        return entries(control)
     grid = np.arange(round((control.max - control.min) / control.step) + 1) * control.step + control.min
     if isinstance(control, widgets.IntSlider):
         return [int(value) for value in grid]
     if isinstance(control, widgets.FloatLogSlider):
         return [float(control.base**exponent) for exponent in grid]
     return [round(float(value), 10) for value in grid]
+
+
+def entries(control):
+    """The entries of a list, without the words that the reader sees -> list."""
+    return [option[1] if isinstance(option, tuple) else option for option in control.options]
 
 
 def nearest(control, value):
@@ -99,27 +109,45 @@ def nearest_by_ratio(values, value):
 def accepted(name, control, value):
     """A reader's setting for the control called `name` -> the value to give it. Raises a ValueError of one sentence."""
     if isinstance(control, widgets.SelectMultiple):
-        known = [option[1] if isinstance(option, tuple) else option for option in control.options]
-        unknown = [each for each in tuple(value) if each not in known] if not isinstance(value, str) else [value]
-        if unknown:
+        return accepted_entries(name, control, value)
+    if isinstance(control, widgets.Checkbox) or hasattr(control, "options"):
+        return accepted_entry(name, control, value)
+    return accepted_number(name, control, value)
+
+
+def accepted_entries(name, control, value):
+    """The same for a list from which several entries are chosen -> tuple."""
+    chosen = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    known = entries(control)
+    for each in chosen:
+        if each not in known or isinstance(value, str):
             raise ValueError(
                 say("{name} cannot hold {value!r}: take a tuple of some of {known}.",
-                    name=name, value=unknown[0], known=listed(known))
+                    name=name, value=each, known=listed(known))
             )  # fmt: skip
-        return tuple(value)
+    return tuple(chosen)
+
+
+def accepted_entry(name, control, value):
+    """The same for a list from which one entry is chosen, or a box to tick."""
+    value = bool(value) if isinstance(value, np.bool_) else value
+    for each in allowed(control):
+        if same(value, each):
+            return each
+    raise ValueError(
+        say("{name}={value!r} is not possible: take one of {known}.",
+            name=name, value=value, known=listed(allowed(control)))
+    )  # fmt: skip
+
+
+def accepted_number(name, control, value):
+    """The same for a slider of numbers: the nearest value it allows, if a number was only rounded to four digits."""
     values = allowed(control)
-    if isinstance(control, widgets.Checkbox) or hasattr(control, "options"):
-        if not any(type(value) is type(each) and value == each or numeric(value, each) for each in values):
-            raise ValueError(
-                say("{name}={value!r} is not possible: take one of {known}.",
-                    name=name, value=value, known=listed(values))
-            )  # fmt: skip
-        return next(each for each in values if each == value)
     low, high = values[0], values[-1]
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) < LARGEST:
         raise ValueError(
-            say("{name}={value!r} is not a number: take one from {low:g} to {high:g}.",
-                name=name, value=value, low=low, high=high)
+            say("{name}={value} is not a number: take one from {low:g} to {high:g}.",
+                name=name, value=brief(value), low=low, high=high)
         )  # fmt: skip
     close = nearest(control, value)
     if math.isclose(value, close, rel_tol=1e-3, abs_tol=1e-12):
@@ -127,19 +155,19 @@ def accepted(name, control, value):
     if not low <= value <= high:
         raise ValueError(
             say("{name}={value:g} is not possible: take a number from {low:g} to {high:g}.",
-                name=name, value=value, low=low, high=high)
+                name=name, value=float(value), low=low, high=high)
         )  # fmt: skip
     if isinstance(control, widgets.IntSlider) and value != int(value):
         raise ValueError(
-            say("{name}={value:g} is not a whole number: take {near}.", name=name, value=value, near=close)
+            say("{name}={value:g} is not a whole number: take {near}.", name=name, value=float(value), near=close)
         )
     return type(close)(value)
 
 
-def numeric(value, option):
-    """Are both numbers, and equal? True and 1 are not."""
-    both = (value, option)
-    return all(isinstance(x, int | float | np.number) and not isinstance(x, bool) for x in both) and value == option
+def same(value, option):
+    """Are both words, or both numbers, or both True or False, and equal? True and 1 are not."""
+    kinds = [next((kind for kind in (bool, Real, str) if isinstance(x, kind)), None) for x in (value, option)]
+    return kinds[0] is kinds[1] is not None and value == option
 
 
 def listed(values):
@@ -147,9 +175,10 @@ def listed(values):
     return ", ".join(map(repr, values))
 
 
-def typed(value):
-    """A value as a reader types it, a number with at most four digits -> str."""
+def typed(control, value):
+    """A control's value as a reader types it -> str. Four digits of a number are enough, if the slider stops there."""
     if isinstance(value, float):
-        short = float(f"{value:.4g}")
+        on_a_stop = math.isclose(value, nearest(control, value), rel_tol=1e-9, abs_tol=1e-12)
+        short = float(f"{value:.4g}") if on_a_stop else value
         return repr(int(short) if short == int(short) and abs(short) < 1e6 else short)
     return repr(value)

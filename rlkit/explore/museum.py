@@ -51,8 +51,8 @@ class BugPicture:
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")  # laid out here, so that the axes do not depend on the first bug
 
-    def draw_kind(self, kind, runs, shown):
-        """The runs of one of KINDS, one for each seed; `shown`: or hidden."""
+    def draw_kind(self, kind, runs, visible):
+        """The runs of one of KINDS, one for each seed, unless they are not to be `visible`."""
         steps = np.array(runs[0]["steps"]) / 1_000
         returns, numbers = [run["returns"] for run in runs], [run["number"] for run in runs]
         (thin, thick), (place, dots, bar, value) = self.curves[kind], self.points[kind]
@@ -63,10 +63,10 @@ class BugPicture:
         bar.set_data([place - 0.25, place + 0.25], [np.median(numbers)] * 2)
         value.set_text(f"median {number(np.median(numbers), '.3g')}")
         for artist in (*thin, thick, dots, bar, value):
-            artist.set_visible(shown)
+            artist.set_visible(visible)
 
     def draw(self, name, runs, broken):
-        """A bug by its name and its runs, kind -> one for each seed; `broken`: with the runs that have it."""
+        """A bug by its name and its `runs`, {kind: one for each seed}. Those that have it are drawn if `broken`."""
         bug = BUGS[name]
         for kind in KINDS:
             self.draw_kind(kind, runs[kind], broken or kind == "sound")
@@ -89,6 +89,8 @@ def museum(chapter=None, **settings):
     """
     runs, _ = stored("museum")
     names = [name for name in BUGS if chapter in (None, BUGS[name].chapter)]
+    if not names:
+        raise ValueError(say("chapter={chapter!r} has no bugs here: take 2, 3 or 4, or leave it out.", chapter=chapter))
     picture = BugPicture()
 
     def draw(bug, broken):
@@ -103,7 +105,7 @@ def museum(chapter=None, **settings):
         bug=choice("bug", names[0], names),
         broken=switch("bug in", True),
     )
-    explorer.arguments = [] if chapter is None else [f"chapter={chapter!r}"]
+    explorer.arguments = [] if chapter is None else [f"chapter={int(chapter)}"]
     return explorer
 
 

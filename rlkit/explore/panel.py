@@ -1,6 +1,5 @@
 """What every explorer is made of: controls, a picture whose artists move, and the numbers in words."""
 
-import difflib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from rlkit.plotting.figures import Moving
 from rlkit.plotting.painter import later, painted, repeat
 from rlkit.plotting.panel import Panel
 from rlkit.plotting.view import REST
+from rlkit.running.messages import similar
 
 PLAY = 1 / 8  # seconds between the steps of a control that plays
 
@@ -132,15 +132,15 @@ class Explorer(Panel):
             self.resetting = False
         self.refresh()
 
+    @painted
     def reset(self):
         """Put all controls back to where they were at first, and redraw once."""
         self.playing = False
         self.move(**self.initial)
         self.unghost()
 
-    @painted
     def unghost(self):
-        """Take the shadows of the setting before off the picture."""
+        """Take the shadows of the setting before off the picture. Only the painter calls this."""
         if self.moving.past:
             self.moving.forget()
             self.image.show(self.moving)
@@ -148,10 +148,11 @@ class Explorer(Panel):
 
     # A control that plays ---------------------------------------------------------------------------------------------
 
+    @painted
     def play(self):
         """Step through the values of the control that `plays`, from where it is; at its end, from its start.
 
-        If that goes on already, it pauses.
+        If that goes on already, it pauses. The painter does this, because a click within a step would be lost.
         """
         self.playing = not self.playing
         if not self.playing:
@@ -176,8 +177,9 @@ class Explorer(Panel):
 
     def state(self):
         """The call that opens this explorer in its present state -> str: "explore.beta(kl_coef=3, seed=4)"."""
-        moved = [f"{name}={typed(value)}" for name, value in self.values().items() if value != self.usual[name]]
-        return f"explore.{self.name}({', '.join([*self.arguments, *moved])})"
+        moved = {name: value for name, value in self.values().items() if value != self.usual[name]}
+        settings = [f"{name}={typed(self.controls[name], value)}" for name, value in moved.items()]
+        return f"explore.{self.name}({', '.join([*self.arguments, *settings])})"
 
     def copy_state(self):
         """Put the call that opens this state on the reader's clipboard."""
@@ -276,8 +278,8 @@ def checked(name, settings, controls):
     """A reader's initial values for the controls of the explorer called `name`. Raises a ValueError of one sentence."""
     for setting in settings:
         if setting not in controls:
-            close = difflib.get_close_matches(setting, controls, 1)
-            meant = say(" Did you mean {close}?", close=close[0]) if close else ""
+            close = similar(setting, controls)
+            meant = say(" Did you mean {close}?", close=close) if close else ""
             raise ValueError(
                 say("explore.{name} has no setting {setting!r}.{meant} Its settings are {known}.",
                     name=name, setting=setting, meant=meant, known=", ".join(controls))

@@ -14,6 +14,7 @@ from rlkit.plotting.live import BackgroundPanel
 from rlkit.presets import preset
 from rlkit.running.laps import Lap
 from rlkit.tasks import DelayedCartPole
+from rlkit.training import check_positive
 
 TASKS = {"CartPole": dict(), "CartPole with 1 ms of waiting": dict(env=DelayedCartPole, t_max=16)}
 COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
@@ -236,4 +237,5 @@ def workers(seconds=6, task="CartPole", num_workers=2, **changes):
     A run of `race` trains for `seconds`, one that Start began until it is stopped. `task` and `num_workers` are where
     the controls start; `changes` are fields of the preset "a3c-cartpole".
     """
+    check_positive(seconds=seconds)
     return Workers(seconds, task, num_workers, changes)
