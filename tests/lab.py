@@ -152,9 +152,13 @@ class Page:
     def __init__(self, browser, lab, application, name):
         self.page = browser.new_page(viewport={"width": 1280, "height": 800})
         self.page.set_default_timeout(60_000)
+        self.page.add_init_script(path=ROOT / "tests" / "lab.js")
         folder = {"lab": f"lab/workspaces/{name}/tree", "notebook": "notebooks"}[application]
         self.page.goto(f"{lab.url}/{folder}/lectures/{name}.ipynb?token={lab.token}")
         self.panel = self.page.locator(".rlkit-panel")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        if application == "lab":  # Notebook does not tell a script when its kernel is ready
+            self.page.wait_for_function("lab.idle()")
 
     def run_first_cell(self):
         """Run the first cell with code, and wait for the picture of its panel."""
