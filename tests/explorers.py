@@ -9,7 +9,7 @@ from rlkit.explore.controls import allowed
 from rlkit.plotting.video import play
 
 DRAWN = [
-    "atari49", "atari57", "beta", "clip_epsilon", "divergence", "entropy_bonus", "importance_sampling", "max_bias",
+    "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
     "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region", "value_estimation",
     "worker_model",
 ]  # fmt: skip

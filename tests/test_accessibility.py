@@ -59,7 +59,7 @@ PICTURES = {
     "learning_curve": lambda: plotting.learning_curve(Result(steps=[1, 2], returns=[1.0, 2.0]), target=2),
 }
 DRAWN = [
-    "atari49", "atari57", "beta", "clip_epsilon", "divergence", "entropy_bonus", "importance_sampling", "max_bias",
+    "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
     "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region", "value_estimation",
     "worker_model", "workers",
 ]  # fmt: skip

@@ -154,7 +154,7 @@ def state(cell):
 
 
 def test_a_question_covers_its_panel_until_an_option_is_chosen(ran):
-    cell = ran("02_dqn").cell('explore.ask("divergence"')
+    cell = ran("02_dqn").cell('explore.ask("two_states"')
     sync_api.expect(cell.get_by_text("The picture and its controls appear")).to_be_visible()
     assert cell.locator(".jp-OutputArea").locator("img, .noUi-handle, details").count() == 0
     assert "infinity" not in cell.locator(".rlkit-ask-reply").inner_text()

@@ -17,12 +17,12 @@ from rlkit.experiments.stored import stored
 from rlkit.explore.beta import LINE, along_the_line
 from rlkit.explore.clip_epsilon import shares, slope
 from rlkit.explore.controls import allowed
-from rlkit.explore.divergence import residual_run, semi_gradient_run, target_network_run
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates, normals, weighted_samples
 from rlkit.explore.max_bias import biases
 from rlkit.explore.priority import td_errors, weighted_means
 from rlkit.explore.replay import autocorrelation, consecutive, effective_size, minibatches, stream
 from rlkit.explore.trust_region import circle, contour, ellipse, fisher, kl, logits
+from rlkit.explore.two_states import residual_run, semi_gradient_run, target_network_run
 from rlkit.explore.value_estimation import (
     FEATURES,
     STATES,
@@ -41,7 +41,7 @@ from rlkit.plotting.live import BackgroundPanel, Run
 from rlkit.running.result import Result
 
 ANALYTIC = [
-    "beta", "clip_epsilon", "divergence", "importance_sampling", "max_bias", "priority", "replay", "target_network",
+    "beta", "clip_epsilon", "two_states", "importance_sampling", "max_bias", "priority", "replay", "target_network",
     "trust_region", "value_estimation", "entropy_bonus", "museum", "t_max", "worker_model",
     "atari49", "atari57", "saliency",
 ]  # fmt: skip

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from explorers import opened
 
-from rlkit.explore.divergence import residual_run, semi_gradient_run
 from rlkit.explore.priority import mean_estimate, td_errors, weighted_means
+from rlkit.explore.two_states import residual_run, semi_gradient_run
 
 
 @pytest.mark.parametrize("k, size", [(100, 1e3), (50, 1e-1), (200, 1.0)])
 def test_the_semi_gradient_follows_the_pointer_by_its_discount(k, size):
-    panel = opened("divergence")
+    panel = opened("two_states")
     panel.drag(panel.taken(panel.figure.axes[0], 100, 1e4), k, size)  # it went down near the line of the semi-gradient
     gamma = panel.values()["gamma"]
     assert panel.values() == {"gamma": gamma, "learning_rate": 0.1, "period": 20}
@@ -18,7 +18,7 @@ def test_the_semi_gradient_follows_the_pointer_by_its_discount(k, size):
 
 
 def test_the_residual_gradient_follows_the_pointer_by_its_learning_rate():
-    panel = opened("divergence")
+    panel = opened("two_states")
     panel.point(panel.figure.axes[0], 150, 1e-4)  # nearer to it than to the others
     alpha = panel.values()["learning_rate"]
     assert alpha != 0.1 and panel.values()["gamma"] == 0.9
@@ -26,7 +26,7 @@ def test_the_residual_gradient_follows_the_pointer_by_its_learning_rate():
 
 
 def test_a_pointer_that_asks_for_too_much_gets_what_there_is():
-    panel = opened("divergence")
+    panel = opened("two_states")
     (ax,) = panel.figure.axes
     panel.drag(panel.grips[0], 1, 1e6)
     assert panel.values()["gamma"] == 0.99

@@ -80,7 +80,7 @@ ACTS = {
 @pytest.mark.parametrize("act", ACTS)
 def test_the_panel_is_covered_until_answered_or_skipped(act):
     panel = explore.max_bias()
-    question = explore.ask("divergence", then=panel)
+    question = explore.ask("two_states", then=panel)
     assert not set(panel.parts) & set(panel.children) and "rlkit-covered" in panel._dom_classes
     ACTS[act](question)
     assert panel.children == panel.parts and "rlkit-covered" not in panel._dom_classes
@@ -98,7 +98,7 @@ def test_figures_and_texts_are_covered_too():
 
 
 def test_what_the_page_sends_is_done_once():
-    question = explore.ask("divergence")
+    question = explore.ask("two_states")
     question.hear({"do": "hands", "on": True})
     assert question.form.hands and not question.form.done
     question.hear({"do": "answer", "guess": 1})
@@ -135,7 +135,8 @@ def words(panel, **values):
 SAID = {  # what the explorer says where the question's truth is said
     "median": (lambda: words(explore.atari57()), "4 by median"),
     "acer": (lambda: words(explore.atari49(statistic="median")), "PPO 68.8"),
-    "divergence": (lambda: words(explore.divergence()), "4.8 × 10⁶"),
+    "two_states": (lambda: words(explore.two_states()), "4.8 × 10⁶"),
+    "mc_td": (lambda: words(explore.value_estimation()), "0.072"),
     "wrong_sign": (lambda: words(explore.importance_sampling()), "56%"),
     "kl_factor": (lambda: words(explore.trust_region()), "factor of 10"),
     "maximiser": (lambda: words(explore.beta()), "at 5.8"),
@@ -235,7 +236,7 @@ def test_hands_are_counted_in_groups_and_the_truth_is_well_inside_one(name):
 def test_answers_are_counted_once_and_skipped_ones_apart():
     counted = explore.answers()
     assert counted.value == "<p>You have answered no question yet. Your answers are counted here as you give them.</p>"
-    explore.ask("divergence").answer(0)  # right
+    explore.ask("two_states").answer(0)  # right
     explore.ask("median").answer(0)  # not right
     explore.ask("median").answer(2)  # right, after the answer has been seen
     explore.ask("rows").skip()

@@ -11,7 +11,6 @@ from rlkit.explore.beta import beta
 from rlkit.explore.beta_live import beta_live
 from rlkit.explore.clip_epsilon import clip_epsilon
 from rlkit.explore.clip_live import clip_live
-from rlkit.explore.divergence import divergence
 from rlkit.explore.entropy_bonus import entropy_bonus
 from rlkit.explore.epsilon import epsilon
 from rlkit.explore.importance_sampling import importance_sampling
@@ -23,12 +22,13 @@ from rlkit.explore.saliency import saliency
 from rlkit.explore.t_max import t_max
 from rlkit.explore.target_network import target_network
 from rlkit.explore.trust_region import trust_region
+from rlkit.explore.two_states import two_states
 from rlkit.explore.value_estimation import value_estimation
 from rlkit.explore.worker_model import worker_model
 from rlkit.explore.workers import workers
 
 __all__ = [
-    "answers", "ask", "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live", "divergence",
+    "answers", "ask", "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live",
     "entropy_bonus", "epsilon", "importance_sampling", "max_bias", "museum", "priority", "replay", "saliency", "t_max",
-    "target_network", "trust_region", "value_estimation", "worker_model", "workers",
+    "target_network", "trust_region", "two_states", "value_estimation", "worker_model", "workers",
 ]  # fmt: skip

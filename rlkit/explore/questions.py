@@ -130,18 +130,18 @@ QUESTIONS = {
     # Chapter 2 --------------------------------------------------------------------------------------------------------
     "mc_td": Options(
         chapter=2,
-        question="Both learn with α = 0.3, from v̂ = 0, for forty walks. Whose error <i>J</i>(<i>w</i>) is lower?",
+        question="Both learn with α = 0.316, from v̂ = 0, for forty walks. Whose error <i>J</i>(<i>w</i>) is lower?",
         options={
             "TD’s, all the way": "TD is biased as long as v̂ is wrong.",
             "MC’s at first, then TD’s": "",
             "TD’s at first, then MC’s": "It is the other way round.",
             "MC’s, all the way": "MC has no bias, but its noise stays.",
         },
-        answer="MC’s is lower at first, and TD’s in the end: {td:.2f} to {mc:.2f} over the last ten walks.",
+        answer="MC’s is lower at first, and TD’s in the end: {td:.3f} to {mc:.3f} over the last ten walks.",
         because="MC has no bias to get rid of, but its noise never ends. TD must first carry the reward back, state by "
         "state.",
     ),
-    "divergence": Options(
+    "two_states": Options(
         chapter=2,
         question="With γ = 0.9 and α = 0.1, where does <i>w</i> go from 1?",
         options={
@@ -185,7 +185,7 @@ QUESTIONS = {
     ),
     "priority": Options(
         chapter=2,
-        question="Which minibatches of 32 estimate the mean of δ with less spread?",
+        question="With α = β = 1, which minibatches of 32 estimate the mean of δ with less spread?",
         options={
             "those drawn uniformly": "Both are right on average. But uniform draws often miss the few large errors.",
             "those drawn by priority": "",

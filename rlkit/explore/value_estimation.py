@@ -92,7 +92,7 @@ def value_estimation(**settings):
     each = {m: [ax.plot(x, x, **thin(m))[0] for _ in range(seeds)] for m in ("MC", "TD")}
     thick = {m: ax.plot(x, x, **look(m))[0] for m in ("MC", "TD")}
     (floor,) = ax.plot(x, x, color=GREY, linestyle=":", label="best w for these features")
-    ax.set(xlabel="episodes", ylabel="J(w)", ylim=(0, 0.35))
+    ax.set(xlabel="walks", ylabel="J(w)", ylim=(0, 0.35))
     states = np.arange(1, STATES + 1)
     (truth,) = chain.plot(states, true_values(), **look("truth"))
     ends = {m: chain.plot(states, states, marker="o", **look(m))[0] for m in ("MC", "TD")}
@@ -112,8 +112,8 @@ def value_estimation(**settings):
         least = F.value_error(true_values(), best_fit(phi), state_weights())
         floor.set_ydata(np.full(len(x), least))
         return say(
-            "α = {alpha:.3g}. J(w) over the last ten episodes: MC {mc:.3g}, TD {td:.3g}; least possible {least:.4f}.",
-            alpha=learning_rate, mc=mc, td=td, least=least,
+            "α = {alpha:.3g}. J(w) over the last ten walks: MC {mc:.3f}, TD {td:.3f}; least possible {least:.2g}.",
+            alpha=learning_rate, mc=mc, td=td, least=round(float(least), 4),
         )  # fmt: skip
 
     return Explorer(

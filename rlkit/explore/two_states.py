@@ -55,7 +55,7 @@ def rate_through(k, size, gamma):
     return (1 - size ** (1 / max(k, 1.0))) / max((2 * gamma - 1) ** 2, 1e-6)
 
 
-def divergence(**settings):
+def two_states(**settings):
     """|w| over updates for the semi-gradient, the residual gradient and a target network, by γ, α and the period."""
     figure, ax = picture(width=9)
     updates = 200
@@ -90,7 +90,7 @@ def divergence(**settings):
         return {"learning_rate": rate_through(k, size, explorer.values()["gamma"])}
 
     explorer = Explorer(
-        "divergence",
+        "two_states",
         settings,
         figure,
         draw,
