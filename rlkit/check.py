@@ -93,7 +93,7 @@ def exercise(name, mine):
 def what_is_wrong(title, found, where):
     """A `difference` in a sentence."""
     if isinstance(found, NotNumbers):
-        return say("In {where} {title} returns a {kind}, and no numbers.", where=where, title=title, kind=found.kind)
+        return say("In {where} {title} returns a {kind} instead of numbers.", where=where, title=title, kind=found.kind)
     if isinstance(found, OtherShape):
         places = dict(where=where, title=title, mine=found.mine, right=found.right)
         return say("In {where} {title} returns the shape {mine}, where {right} is right.", **places)

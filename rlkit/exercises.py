@@ -60,11 +60,11 @@ Q_UPDATE = Exercise(
             lambda q, *rest: q_update(q, *rest) - q,
         ),
         Mistake(
-            "This is the target itself. Q(s, a) should go only the share alpha of the way from q to the target.",
+            "This is the target itself. Q(s, a) should move only the share alpha of the way from q to the target.",
             lambda q, reward, next_q, terminated, alpha, gamma: q_update(q, reward, next_q, terminated, 1.0, gamma),
         ),
         Mistake(
-            "This goes away from the target. The error is the target minus q, not q minus the target.",
+            "This moves away from the target. The error is the target minus q, not q minus the target.",
             lambda q, *rest: 2 * q - q_update(q, *rest),
         ),
         Mistake(
@@ -114,7 +114,7 @@ DOUBLE_TARGET = Exercise(
             ),
         ),
         Mistake(
-            "The mask of endings has taken the reward away, too. It belongs to γ Q only.",
+            "The mask has removed the reward as well. It belongs on γ Q only.",
             lambda rewards, q_online, q_target, terminated, gamma: (
                 ~terminated * double_target(rewards, q_online, q_target, terminated, gamma)
             ),

@@ -129,7 +129,7 @@ def test_a_notebook_shows_the_sentence_as_text_and_the_case_as_code():
 @pytest.mark.parametrize(
     "function, words",
     [
-        (lambda q, r, n, t, a, g: "3", "In case 1 of 4 <lambda> returns a str, and no numbers. The case has\n"),
+        (lambda q, r, n, t, a, g: "3", "In case 1 of 4 <lambda> returns a str instead of numbers. The case has\n"),
         (
             lambda q, r, n, t, a, g: n,
             "In case 1 of 4 <lambda> returns the shape (3,), where () is right. The case has\n",

@@ -396,7 +396,7 @@ def test_a_click_on_stop_takes_back_a_click_on_start_over():
     wait_for(lambda: run.begun)
     agent = run.agent
     run.over_button.click()
-    assert "and begins from the beginning." in state(run)[0]
+    assert "and then starts over." in state(run)[0]
     run.stop_button.click()
     run.go_button.click()
     assert "and goes on." in state(run)[0]

@@ -8,11 +8,13 @@ from collections import Counter
 import nbformat
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv as CartPole
 from mutation import ROOT
 
 from rlkit import explore, plotting
 from rlkit.experiments import published
 from rlkit.experiments.stored import stored
+from rlkit.explore.entropy_bonus import BETAS, RATES, learn, outcomes
 from rlkit.explore.max_bias import biases
 from rlkit.explore.questions import QUESTIONS, Curve, Number, Options
 from rlkit.language import pseudo_translation
@@ -190,6 +192,35 @@ def test_the_curves_are_those_of_the_stored_runs():
     assert truth("alias")["given"][1][-1] == np.median([run["returns"][-1] for run in runs["16"]])
     delayed = stored("real_workers")[0]["delayed"]
     assert truth("waiting")["curve"][1] == [run["steps_per_second"] for run in delayed.values()]
+
+
+def test_the_learners_that_are_sure_of_a_wrong_action_never_saw_the_other_one_pay():
+    policies = learn()[:, RATES.index(0.5), BETAS.index(0.0)]
+    wrong = np.flatnonzero(outcomes(policies[-1]) == 1)
+    for seed in wrong:
+        rng = np.random.default_rng(seed)
+        luck, pays = rng.gumbel(size=(len(policies) - 1, 3)), rng.random(len(policies) - 1) < 0.1
+        first = (np.log(policies[:-1, seed] + 1e-30) + luck).argmax(1) == 0
+        assert 8 < first.sum() < 15 and not (first & pays).any()
+        assert policies[-1, seed].argmax() == 1
+
+
+def test_the_pole_swings_wider_and_wider_if_it_is_pushed_where_it_leans():
+    lengths = []
+    for seed in range(50):
+        env = CartPole(render_mode=None)
+        angle, angles = env.reset(seed=seed)[0][2], []
+        while len(angles) < 500:
+            observation, _, fallen, _, _ = env.step(int(angle > 0))
+            angle = observation[2]
+            angles.append(angle)
+            if fallen:
+                break
+        sides = np.split(np.abs(angles), np.flatnonzero(np.diff(np.sign(angles))) + 1)
+        widths = [side.max() for side in sides[1:]]  # the first one depends on where it began
+        assert (np.diff(widths) > 0).all()
+        lengths.append(len(angles))
+    assert 35 < np.mean(lengths) < 45
 
 
 # What is replied ----------------------------------------------------------------------------------------------------

@@ -323,9 +323,9 @@ def words(numbers, statistic, unit, counts, without, few, pinball, per):
     if few:
         said.append(
             say(
-                "{names} has {n} of them: what is over other games cannot be compared."
+                "{names} has only {n} of them: numbers over different games cannot be compared."
                 if len(few) == 1
-                else "{names} have {n} of them: what is over other games cannot be compared.",
+                else "{names} have only {n} of them: numbers over different games cannot be compared.",
                 names=say(" and ").join(few),
                 n=counts[few[0]],
             )

@@ -137,7 +137,7 @@ def words(J, kl, true_J, kl_coef, top):
     """The line of text: what a batch promises at its maximiser, number `top` of LINE, and what the rule does with β."""
     place = say(
         "β = {kl_coef:.3g}: the maximiser is at {length:.1f}, KL {kl:.3g}. There the batch promises {promise:+.2f} and "
-        "the truth is {truth:+.2f}; the best of the truth is {best:+.2f}, at {best_length:.1f}.",
+        "the truth is {truth:+.2f}. The truth is largest at {best_length:.1f}: {best:+.2f}.",
         kl_coef=kl_coef,
         length=LINE[top].item(),
         kl=kl[top].item(),

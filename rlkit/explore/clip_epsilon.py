@@ -130,8 +130,8 @@ def words(clip_coef, minimum, epoch, asked, wrong):
         dead=asked + wrong,
     )
     kinds = say(
-        "{asked:.0%} have moved far enough, as their advantage asks; {wrong:.0%} have moved the wrong way and cannot "
-        "come back.",
+        "{asked:.0%} have moved far enough, as their advantage asks; {wrong:.0%} have moved the wrong way, with no "
+        "gradient to pull them back.",
         asked=asked,
         wrong=wrong,
     )

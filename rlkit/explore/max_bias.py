@@ -60,7 +60,7 @@ def max_bias(**settings):
             noise=noise, rho=correlation,
         )  # fmt: skip
         measured = say(
-            "Bias: single {a:.2f} ± {da:.2f}, lagged copy {b:.2f} ± {db:.2f}, Double, ρ {c:.2f} ± {dc:.2f}, "
+            "Bias: single {a:.2f} ± {da:.2f}, lagged copy {b:.2f} ± {db:.2f}, Double DQN {c:.2f} ± {dc:.2f}, "
             "independent {d:.2f} ± {dd:.2f}.",
             **dict(zip("abcd", mean)), **dict(zip(("da", "db", "dc", "dd"), error)),
         )  # fmt: skip

@@ -72,12 +72,12 @@ QUESTIONS = {
     # Chapter 1 --------------------------------------------------------------------------------------------------------
     "rows": Number(
         chapter=1,
-        question="The number of rows of the Pong player’s table is a 1 with how many zeros?",
+        question="The number of rows of the Pong player’s table is about a 1 with how many zeros?",
         line=Axis(1, 100_000, "zeros", log=True, ticks=(1, 10, 100, 1_000, 10_000, 100_000), form="{value:,.0f}"),
         marks={"atoms": "atoms in the universe"},
         near=3,
-        answer="It has {value:,.0f} zeros: 256 values for each of {pixels:,} bytes.",
-        because="Most of these pictures never occur. Those that do are still too many, and hardly any occurs twice.",
+        answer="It has about {value:,.0f} zeros: 256 values for each of {pixels:,} bytes.",
+        because="Most of these pictures never occur. But nobody can say beforehand which ones do.",
     ),
     "median": Options(
         chapter=1,
@@ -101,7 +101,8 @@ QUESTIONS = {
             "ACER, by a similar margin": "A game that is won by one point counts as a whole game.",
         },
         answer="PPO is ahead by the median, {ppo:.0f} % to {acer:.0f} %.",
-        because="The interquartile mean agrees. Which of the two has the higher mean depends on Video Pinball alone.",
+        because="The interquartile mean agrees. Which of the two has the higher mean depends on one game, VideoPinball."
+        " Its random player beats the human, so its score has to be treated somehow.",
     ),
     "unseen": Curve(
         chapter=1,
@@ -116,16 +117,17 @@ QUESTIONS = {
     ),
     "balls": Options(
         chapter=1,
-        question="The board grows from 6 × 6 to 10 × 10. For which learner does the number of balls grow most?",
+        question="The board grows from 6 × 6 to 10 × 10. Which learners need more than twice as many balls?",
         options={
-            "the table": "It comes close: it has to see every row of the larger board.",
-            "the network on pixels": "",
-            "the features by hand": "They mean the same on every board.",
-            "for all three about alike": "The features mean the same on every board. The others have more to learn.",
+            "only the table": "",
+            "only the network on pixels": "",
+            "the table and the network": "",
+            "all three": "Features made by hand mean the same on every board.",
         },
-        answer="For the network: from {network_small:,.0f} balls to {network_large:,.0f}.",
-        because="The table comes close, from {table_small:,.0f} to {table_large:,.0f}. With features by hand the "
-        "number does not grow.",
+        answer="The table and the network. The table goes from {table_small:,.0f} balls to {table_large:,.0f}, and the "
+        "network from {network_small:,.0f} to {network_large:,.0f}.",
+        because="These are medians of five seeds, and the seeds are far apart: which of the two grows more cannot be "
+        "told. With features by hand the number does not grow.",
     ),
     # Chapter 2 --------------------------------------------------------------------------------------------------------
     "mc_td": Options(
@@ -135,7 +137,7 @@ QUESTIONS = {
             "TD’s, all the way": "TD is biased as long as v̂ is wrong.",
             "MC’s at first, then TD’s": "",
             "TD’s at first, then MC’s": "It is the other way round.",
-            "MC’s, all the way": "MC has no bias, but its noise stays.",
+            "MC’s, all the way": "MC is ahead at first. But its noise stays.",
         },
         answer="MC’s is lower at first, and TD’s in the end: {td:.3f} to {mc:.3f} over the last ten walks.",
         because="MC has no bias to get rid of, but its noise never ends. TD must first carry the reward back, state by "
@@ -156,14 +158,15 @@ QUESTIONS = {
     ),
     "alias": Curve(
         chapter=2,
-        question="The grey line is DQN with a real copy, renewed every 16 updates. Draw the return with the bug.",
+        question="The grey line is DQN with a real copy, renewed every 16 updates. Draw the return with the bug "
+        "<code>target = network</code>.",
         x=Axis(0, 30, "agent steps, thousands", ticks=(0, 10, 20, 30)),
         y=Axis(0, 300, "return, mean of 20 episodes", ticks=(0, 100, 200, 300), form="{value:.0f}"),
         truth="with the bug: five seeds, and their median",
         given="without the bug, median",
         answer="It learns. The five runs end between {low:.0f} and {high:.0f}, and between {sound_low:.0f} and "
         "{sound_high:.0f} with a real copy.",
-        because="That is how the bug survives in public code for years: the return alone does not show it.",
+        because="The seeds with and without the bug overlap. The return alone does not show it.",
     ),
     "largest": Number(
         chapter=2,
@@ -218,8 +221,8 @@ QUESTIONS = {
             "it diverges": "The bug cuts targets short, so they cannot run away.",
         },
         answer="It is too low: {broken:.0f}, and {sound:.0f} without the bug.",
-        because="The stop takes from every value what would have come later. The return still reaches "
-        "{broken_return:.0f}: a greedy policy needs the order of the values, not their size.",
+        because="The target at the stop leaves out all that would have come later, and earlier states learn from it. "
+        "The return still reaches {broken_return:.0f}: a greedy policy needs the order of the values, not their size.",
     ),
     # Chapter 3 --------------------------------------------------------------------------------------------------------
     "reuse": Options(
@@ -247,12 +250,13 @@ QUESTIONS = {
     ),
     "kl_factor": Number(
         chapter=3,
-        question="By which factor can the KLs of two steps of length 1 differ?",
+        question="The logits are (3, 0, 0), and the last one is held. By which factor can the KLs of two steps of "
+        "length 1 differ?",
         line=Axis(1, 1_000, "factor", log=True, ticks=(1, 2, 5, 20, 100, 1_000), form="{value:,.2g}"),
         near=2,
         answer="By a factor of {value:.0f}: the KL goes from {least:.4f} to {largest:.4f}.",
-        because="To make a rare action rarer changes little. To make it common, at the expense of the frequent one, "
-        "changes a lot.",
+        because="Making a rare action rarer changes little. Making one more common, at the expense of the frequent "
+        "one, changes a lot.",
     ),
     "maximiser": Options(
         chapter=3,
@@ -264,7 +268,7 @@ QUESTIONS = {
         },
         answer="Far beyond the best step: at {found:.1f}, where {best:.1f} would be best.",
         because="A batch’s own best policy bets on what was lucky in it. Here the batch promises {promised:.2f}, and "
-        "the truth is {true:.2f}: worse than not to move at all.",
+        "the truth is {true:.2f}: worse than not moving at all.",
     ),
     "without_min": Number(
         chapter=3,
@@ -273,7 +277,8 @@ QUESTIONS = {
         marks={"with_min": "with the min"},
         near=0.08,
         answer="Without the min {value:.0%} have none.",
-        because="{stuck:.0%} of the samples have moved the wrong way, and now nothing brings them back.",
+        because="{stuck:.0%} of the samples have moved the wrong way, and now they have no gradient that pulls them "
+        "back.",
     ),
     "broadcast": Options(
         chapter=3,
@@ -297,7 +302,7 @@ QUESTIONS = {
         line=Axis(1, 200, "steps", log=True, ticks=(1, 2, 5, 20, 50, 200), form="{value:.0f}"),
         near=1.6,
         answer="It has about {value:.0f} steps.",
-        because="The bias, 5 · 0.79<sup><i>n</i></sup>, has faded by then. From there on, each step only adds noise.",
+        because="Each step more takes some bias away and adds noise. Beyond this length it adds more than it takes.",
     ),
     "too_sure": Number(
         chapter=4,
@@ -305,8 +310,8 @@ QUESTIONS = {
         line=Axis(0, 40, "learners", ticks=(0, 10, 20, 30, 40), form="{value:.0f}"),
         near=4,
         answer="{value:.0f} of them do.",
-        because="The gradient is right on average. But these learners met the sure ½ before the rare 10, and then they "
-        "hardly ever tried the first action again.",
+        because="The gradient is right on average. But these learners tried the first action about ten times, and it "
+        "never paid. By then they were nearly sure of the second one.",
     ),
     "staleness": Options(
         chapter=4,
@@ -322,8 +327,8 @@ QUESTIONS = {
     ),
     "sixteen": Number(
         chapter=4,
-        question="Sixteen workers, each gradient fifteen updates old: how many times as fast as one worker do they "
-        "solve CartPole?",
+        question="Sixteen workers, with gradients fifteen updates old on average. How many times as fast as one do "
+        "they solve CartPole?",
         line=Axis(0, 20, "times as fast", ticks=(0, 4, 8, 12, 16, 20), form="{value:.2g}"),
         near=1.5,
         answer="They are {value:.1f} times as fast, in the median of {seeds} seeds.",
@@ -339,8 +344,8 @@ QUESTIONS = {
         truth="measured",
         given="in proportion to W",
         answer="Sixteen workers make {rate:,.0f} steps per second, {times:.1f} times as many as one.",
-        because="A worker that waits needs no core: meanwhile another one computes. The gain ends when the cores are "
-        "busy.",
+        because="A worker that waits needs no core: meanwhile another one computes. With sixteen, {cpus:.1f} of the "
+        "two cores are busy, so there is little more to gain.",
         points=5,
     ),
     "out_of_hand": Options(
@@ -348,14 +353,14 @@ QUESTIONS = {
         question="In which rows do weights get out of hand?",
         options={
             "in one: torch’s Adam, shared without a lock": "",
-            "in both Adams that are shared without a lock": "The other one reads and writes <i>m</i> and <i>v</i> "
-            "within a shorter moment, and its ε is larger.",
+            "in both Adams that are shared without a lock": "In the five runs of the other one it did not happen.",
             "in all three that are shared without a lock": "RMSProp has a single statistic, so two cannot disagree.",
-            "in none: collisions are rare": "They are rare, but one is enough.",
+            "in none: collisions are rare": "Rare is not never, and one is enough.",
         },
         answer="In one: torch’s Adam, shared without a lock. Its largest weight is {largest:,.0f}, and in all other "
         "rows none is above {others:.1f}.",
-        because="One worker read an <i>m</i> that was new and a <i>v</i> that was not.",
+        because="With a lock around the same lines it did not happen. Without one, a worker can read an <i>m</i> that "
+        "is new and a <i>v</i> that is not.",
     ),
     "no_velocity": Options(
         chapter=4,
@@ -368,15 +373,15 @@ QUESTIONS = {
             "nothing.",
         },
         answer="A little: the five runs end between {low:.0f} and {high:.0f} steps.",
-        because="A policy without a memory can push towards the side where the pole leans. But it brakes too late, so "
-        "the pole swings wider and wider.",
+        because="A policy without a memory can push towards the side where the pole leans. This rule lasts about 40 "
+        "steps: it brakes too late, so each swing is wider than the one before.",
     ),
     "five_games": Number(
         chapter=4,
         question="Add up the scores of A3C with an LSTM over the 57 games. What share comes from its five best games?",
         line=SHARE,
         near=0.1,
-        answer="Its five best games make {value:.0%} of the sum.",
+        answer="Its five best games make up {value:.0%} of the sum.",
         because="The best one alone, {game}, gives {score:,.0f} %. The median does not see how large these scores are.",
     ),
     "clock": Options(
@@ -389,21 +394,22 @@ QUESTIONS = {
             "DQN": "",
         },
         answer="PPO leads, with {best:,.0f} points in the games of the last 60 seconds.",
-        because="The next one is {second}, with {score:,.0f}. With another game, other settings or more time it can be "
+        because="The next one is {second}, with {score:,.0f}. With another game, other settings or more time it may be "
         "different.",
     ),
     "one_step": Options(
         chapter=4,
-        question="A2C takes one step on each rollout, and PPO dozens. Where will that show most?",
+        question="On which tasks does A2C end furthest behind PPO with clipping?",
         options={
-            "on CartPole and Acrobot": "Within these steps, one step on each rollout is enough there.",
+            "on CartPole and Acrobot": "",
             "on LunarLander and Pendulum": "",
             "on HalfCheetah": "A2C ends below PPO there, but above TRPO.",
-            "on all five tasks alike": "On CartPole and Acrobot A2C keeps up.",
+            "on all five tasks alike": "",
         },
         answer="On LunarLander and Pendulum. A2C ends at {lander:.0f} and {pendulum:,.0f}, and PPO at {ppo_lander:.0f} "
         "and {ppo_pendulum:,.0f}.",
-        because="On CartPole and Acrobot A2C keeps up.",
+        because="On CartPole and Acrobot A2C keeps up. A2C takes one step on each rollout and PPO dozens. But they "
+        "differ in more than that, so these curves do not say why.",
     ),
     "shared_network": Options(
         chapter=4,
@@ -412,7 +418,7 @@ QUESTIONS = {
             "nothing: with and without it, the seeds lie among each other": "",
             "it is lower by a half or more": "",
             "it is lower, but by less than a half": "",
-            "it stays near 20": "The gradients of the workers still point in roughly the right direction.",
+            "it stays near 20": "All five runs with the bug learn.",
         },
         answer="Nothing: the five returns end between {low:.0f} and {high:.0f}, and without the bug between "
         "{sound_low:.0f} and {sound_high:.0f}.",

@@ -98,9 +98,9 @@ def balls():
         for name, seeds in runs.items()
     }
     kinds = ["table", "network on pixels", "features by hand"]
-    growth = [needed[f"{kind}, 10"] / needed[f"{kind}, 6"] for kind in kinds]
+    grows = tuple(bool(needed[f"{kind}, 10"] > 2 * needed[f"{kind}, 6"]) for kind in kinds)
     return {
-        "right": int(np.argmax(growth)),
+        "right": [(True, False, False), (False, True, False), (True, True, False), (True, True, True)].index(grows),
         "network_small": round(needed["network on pixels, 6"], -2),
         "network_large": round(needed["network on pixels, 10"], -2),
         "table_small": round(needed["table, 6"], -2),
@@ -281,6 +281,7 @@ def waiting():
         "seeds": [],
         "given": (counts, [rates[0] * count for count in counts]),
         "one": round(rates[0], -2), "rate": round(rates[-1], -2), "times": rates[-1] / rates[0],
+        "cpus": delayed["16"]["cpus"],
     }  # fmt: skip
 
 

@@ -306,7 +306,7 @@ class BackgroundPanel(Panel):
         """What the panel is doing, and what the reader can do -> str, HTML."""
         if phase == "stopping" and self.again:
             return (
-                say("It stops after this iteration, and begins from the beginning.")
+                say("It stops after this iteration, and then starts over.")
                 if self.afresh
                 else say("It stops after this iteration, and goes on.")
             )
