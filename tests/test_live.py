@@ -15,7 +15,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from rlkit import A2C, REINFORCE, explore
+from rlkit import A2C, REINFORCE, explore, preset
 from rlkit.explore import traces
 from rlkit.language import pseudo_translation
 from rlkit.plotting import live, painter, picture
@@ -548,3 +548,15 @@ def test_all_that_a_live_panel_says_can_be_translated(make):
         while re.search("⟦[^⟦⟧]*⟧", text):
             text = re.sub("⟦[^⟦⟧]*⟧", "", text)
         assert text.strip(" .") == ""
+
+
+def test_a_page_without_a_kernel_shows_the_environment_until_an_episode_has_ended():
+    run = Run(preset("ppo-cartpole", num_envs=1), 1)
+    run.wait(timeout=60)
+    ended = [*run.result.returns]
+    run.result.returns.clear()
+    still = np.asarray(Image.open(io.BytesIO(run.still())))
+    np.testing.assert_array_equal(still, np.asarray(Image.open(io.BytesIO(run.scene.value))))
+    assert run.scene.alt in run.alt()
+    run.result.returns.extend(ended)
+    assert ended and np.asarray(Image.open(io.BytesIO(run.still()))).shape != still.shape

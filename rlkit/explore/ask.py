@@ -17,7 +17,7 @@ import traitlets
 from rlkit.explore.questions import QUESTIONS, Curve, Number, Options
 from rlkit.explore.truths import truth
 from rlkit.language import count, say
-from rlkit.plotting import Picture, compact
+from rlkit.plotting import Picture
 from rlkit.plotting.alt_text import alt_text, plain
 from rlkit.plotting.panel import Panel
 from rlkit.plotting.subshells import hear_at_once
@@ -219,7 +219,7 @@ def picture_on_paper(then):
         return ""
     if isinstance(then, Words):
         return f"<pre>{html.escape(then.text)}</pre>"
-    png = base64.b64encode(compact(then.image.value)).decode()
+    png = base64.b64encode(then.still()).decode()
     text = "" if isinstance(then, Still) else then.status.value
     return f'<img alt="{html.escape(then.alt())}" src="data:image/png;base64,{png}">{text}'
 

@@ -14,7 +14,8 @@ class BetaRun(TracedRun):
 
     def __init__(self, agent, total_steps, beta=None):
         figure, (left, right) = picture(2, width=9, height=2.8)
-        left.axhspan(agent.kl_min, agent.kl_max, facecolor=(SKY, 0.3), edgecolor=SKY, label="KL_min to KL_max")
+        band = dict(facecolor=(SKY, 0.3), edgecolor=SKY, label=r"KL$_{\min}$ to KL$_{\max}$")
+        left.axhspan(agent.kl_min, agent.kl_max, **band)
         left.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
         figure.legend(loc="outside upper left", fontsize=11)  # in the left axes the KL would run through it
         right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=(1e-5, 1e3))

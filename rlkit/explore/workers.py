@@ -216,7 +216,8 @@ class Workers(BackgroundPanel):
             self.stop()
         with self.on_the_page(question):
             for workers in counts:
-                self.count.value, self.limit = workers, self.seconds
+                handled, self.limit = self.handled, self.seconds
+                self.count.value, self.handled = workers, handled  # it was not the reader who moved it
                 try:
                     self.start()
                 finally:

@@ -356,6 +356,8 @@ class Run(BackgroundPanel):
     cell, or after IDLE seconds in which nobody has touched the panel.
     """
 
+    scene = None  # the View of the environment
+
     def __init__(self, agent, total_steps, *watchers, controls=()):
         self.agent, self.total_steps, self.watchers = agent, total_steps, watchers
         self.stretch, self.endless = total_steps, total_steps == math.inf
@@ -482,10 +484,19 @@ class Run(BackgroundPanel):
             return count(total, "It starts {n} worker.", "It starts {n} workers: {ready} are ready.", ready=ready)
         return say("It waits for its first iteration.")
 
+    def shows_the_environment_alone(self):
+        """Has no episode ended yet, so that there is no curve?"""
+        return bool(self.scene and self.scene.value and not self.result.returns)
+
+    def still(self):
+        """The picture for a page without a kernel: the curve, or the environment until an episode has ended."""
+        return bytes(self.scene.value) if self.shows_the_environment_alone() else super().still()
+
     @painted
     def alt(self):
         """The curve in words, as it was last drawn -> str. The run may have continued since."""
-        return f"{as_sentence(self.curve.said)} {alt_text(self.figure)}"
+        seen = self.scene.alt if self.shows_the_environment_alone() else alt_text(self.figure)
+        return f"{as_sentence(self.curve.said)} {seen}"
 
     def stop(self):
         """Stop after the current iteration and wait for it, usually less than a second and for some seconds at most."""

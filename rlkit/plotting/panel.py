@@ -56,9 +56,12 @@ class Panel(widgets.VBox):
         data = {**data, "text/plain": type(self).__name__}
         if self.covered:
             return data, metadata
-        png = base64.b64encode(compact(self.image.value)).decode()  # a slider needs a fast PNG, a page a small one
-        data = {**data, "image/png": png}
+        data = {**data, "image/png": base64.b64encode(self.still()).decode()}
         return data, {**metadata, "image/png": {"alt": self.alt()}}
+
+    def still(self):
+        """The picture for a page without a kernel -> PNG bytes, small ones; a slider needs fast ones."""
+        return compact(self.image.value)
 
     @painted
     def alt(self):
