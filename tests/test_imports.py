@@ -95,6 +95,7 @@ def test_widgets_are_imported_by_live_panels_and_explorers_only():
             "rlkit.plotting.live": {"ipywidgets", "IPython"},
             "rlkit.plotting.panel": {"ipywidgets"},
             "rlkit.plotting.curve": {"IPython"},
+            "rlkit.plotting.cells": {"IPython"},
         }
         assert outside(module) & {"ipywidgets", "IPython"} <= allowed.get(module, set()), module
 

@@ -19,6 +19,7 @@ from rlkit.explore.truths import truth
 from rlkit.language import count, say
 from rlkit.plotting import Picture
 from rlkit.plotting.alt_text import alt_text, plain
+from rlkit.plotting.cells import close, replace_those_of_the_cell
 from rlkit.plotting.panel import Panel
 from rlkit.plotting.subshells import hear_at_once
 from rlkit.running.messages import brief, similar
@@ -52,7 +53,8 @@ def ask(name, then=None, hands=False):
 class Form(anywidget.AnyWidget):
     """The part of a question that the reader answers on. `ask.js` draws it; it knows the truth only when `done`."""
 
-    _esm, _css = HERE / "ask.js", HERE / "ask.css"
+    _esm = (HERE / "ask.js").read_text(encoding="utf-8")  # given a path, anywidget would keep every Form for ever
+    _css = (HERE / "ask.css").read_text(encoding="utf-8")
     kind = traitlets.Unicode().tag(sync=True)
     question = traitlets.Unicode().tag(sync=True)
     options = traitlets.List().tag(sync=True)  # of Options
@@ -83,8 +85,15 @@ class Question(widgets.VBox):
         self.form.on_msg(lambda _, message, buffers: self.hear(message))
         self.cover(True)
         super().__init__([self.form] + [self.then] * (self.then is not None))
+        replace_those_of_the_cell(self)
         asked.setdefault(name, None)
         show_all_answers()
+
+    def leave(self):
+        """Leave the page, when the cell is run again. A panel below it leaves by itself, if the same cell made it."""
+        if not isinstance(self.then, Words):
+            self.children, self.then = (self.form,), None
+        close(self)
 
     def cover(self, covered):
         """Hide what shows the answer, in a box that keeps what follows off the screen; or show it."""

@@ -227,6 +227,10 @@ class RankingExplorer(Explorer):
             self.gliding = True
             repeat(self.glide)
 
+    def leave(self):
+        super().leave()
+        self.ranking = None
+
     def glide(self):
         """Draw the rows where they are by now -> are they still on their way?"""
         share = (time.perf_counter() - self.began) / self.SECONDS

@@ -14,7 +14,7 @@ from rlkit.explore.controls import accepted, allowed, nearest, typed
 from rlkit.language import say
 from rlkit.plotting.alt_text import plain
 from rlkit.plotting.figures import Moving
-from rlkit.plotting.painter import later, painted, repeat
+from rlkit.plotting.painter import later, never, painted, repeat
 from rlkit.plotting.panel import Panel
 from rlkit.plotting.view import REST
 from rlkit.running.messages import similar
@@ -174,6 +174,14 @@ class Explorer(Panel):
         if not self.playing:
             self.play_button.description = say("Play")
         return self.playing
+
+    @painted
+    def leave(self):
+        """Leave the page for good, and let go of the picture: IPython's `Out` may keep the explorer itself."""
+        super().leave()
+        never(self.image)
+        self.playing, self.grips, self.draw, self.moving, self.figure = False, (), None, None, None
+        self.image.value = self.image.sharp = b""
 
     def state(self):
         """The call that opens this explorer in its present state -> str: "explore.beta(kl_coef=3, seed=4)"."""

@@ -9,6 +9,7 @@ from rlkit.explore.controls import steps, switch
 from rlkit.explore.panel import Explorer
 from rlkit.language import count, number, say
 from rlkit.plotting import BLUE, GREY, RED, picture
+from rlkit.plotting.cells import close
 from rlkit.plotting.live import BackgroundPanel
 from rlkit.running.result import Result, watch
 
@@ -39,6 +40,10 @@ class OneMore(BackgroundPanel):
         self.total_steps, self.seed = 30_000, 99
         super().__init__(b"", ())
         self.buttons.children = [self.go_button, self.stop_button]
+
+    def leave(self):
+        super().leave()
+        close(self.over_button)  # it is not among the buttons that are shown
 
     def prepare(self):
         self.settings, self.seed, self.result = self.explorer.values(), self.seed + 1, Result()

@@ -15,6 +15,7 @@ from IPython.display import display
 
 from rlkit.language import count, say
 from rlkit.plotting.alt_text import alt_text
+from rlkit.plotting.cells import executing
 from rlkit.plotting.curve import CurvePicture, Redraw, describe
 from rlkit.plotting.painter import painted, repeat
 from rlkit.plotting.panel import Panel
@@ -329,13 +330,6 @@ def as_sentence(text):
 def in_words(error):
     """An exception in a sentence: the first line of what it says, because that of a worker has a traceback too."""
     return as_sentence((str(error) or type(error).__name__).splitlines()[0])
-
-
-def executing():
-    """The ids of the cell that is being executed and of this execution; None and None outside JupyterLab."""
-    kernel = getattr(get_ipython(), "kernel", None)
-    parent = kernel.get_parent() if kernel else {}
-    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
 
 
 def interrupt(thread):

@@ -50,24 +50,46 @@ def later(seconds, name, work):
     due[name] = time.monotonic() + seconds, work
 
 
+@painted
+def never(name):
+    """Take back what was to be called later under this name."""
+    due.pop(name, None)
+
+
 def painter_at_work():
-    """The painter's thread: other threads' jobs as they come, and in between what is repeated or due."""
-    while True:
-        try:
-            job = jobs.get(timeout=0.05 if repeated or due else None)
-        except queue.Empty:
-            job = None
-        else:
-            if job is None:
-                return
-            job[1].put(outcome(job[0]))
-        for work in [*repeated]:
-            if not by_itself(work):
-                repeated.remove(work)
-        for name, (when, work) in [*due.items()]:
-            if time.monotonic() >= when and jobs.empty():  # who waits for a drawing comes first
-                del due[name]
-                by_itself(work)
+    """The painter's thread: other threads' jobs as they come, and in between what is repeated or due.
+
+    Each is a function of its own, because the variables of this one would keep the last panel in memory.
+    """
+    while do_next_job():
+        do_repeated()
+        do_due()
+
+
+def do_next_job():
+    """Wait for a thread that wants something painted, for a moment if there is other work -> False at the end."""
+    try:
+        job = jobs.get(timeout=0.05 if repeated or due else None)
+    except queue.Empty:
+        return True
+    if job is None:
+        return False
+    work, answer = job
+    answer.put(outcome(work))
+    return True
+
+
+def do_repeated():
+    for work in [*repeated]:
+        if not by_itself(work):
+            repeated.remove(work)
+
+
+def do_due():
+    for name, (when, work) in [*due.items()]:
+        if time.monotonic() >= when and jobs.empty():  # who waits for a drawing comes first
+            due.pop(name, None)
+            by_itself(work)
 
 
 def by_itself(work):

@@ -7,6 +7,7 @@ import ipywidgets as widgets
 
 from rlkit.language import say
 from rlkit.plotting.alt_text import axes_in_words, plain
+from rlkit.plotting.cells import close, replace_those_of_the_cell
 from rlkit.plotting.figures import compact
 from rlkit.plotting.painter import painted
 from rlkit.plotting.subshells import hear_at_once
@@ -38,6 +39,11 @@ class Panel(widgets.VBox):
         super().__init__(self.parts)
         self.add_class("rlkit-panel")
         self.say(text)
+        replace_those_of_the_cell(self)
+
+    def leave(self):
+        """Leave the page for good, because the cell that made the panel is run again."""
+        close(self)
 
     def say(self, text):
         """Show a line of HTML under the picture: its numbers in words. Screen readers read it out when it changes."""

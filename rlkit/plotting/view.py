@@ -25,8 +25,8 @@ class View(anywidget.AnyWidget):
     button is pressed, "hover" or "leave" otherwise. `hint` is shown beside the pointer.
     """
 
-    _esm = HERE / "view.js"
-    _css = HERE / "view.css"
+    _esm = (HERE / "view.js").read_text(encoding="utf-8")  # given a path, anywidget would keep every View for ever
+    _css = (HERE / "view.css").read_text(encoding="utf-8")
     value = traitlets.Bytes(b"").tag(sync=True)
     sharp = traitlets.Bytes(b"").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
