@@ -318,6 +318,8 @@ def test_restarting_a_kernel_ends_its_workers(ran):
     chapter.end()
     _, left = psutil.wait_procs(workers, timeout=30)
     assert left == []
+    sync_api.expect(cell.locator(".rlkit-pictures .rlkit-note")).to_contain_text("Run the cell again.")
+    sync_api.expect(state(cell)).to_be_hidden()  # it no longer starts or learns
     assert chapter.run("1 + 1") == "2"
 
 

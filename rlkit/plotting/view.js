@@ -95,6 +95,12 @@ function render({ model, el }) {
         note.dataset.kind = kind;
         if (seconds) until = setTimeout(() => say(""), 1000 * seconds);
     };
+    const look_for_kernel = () => { // a restarted kernel knows nothing of this panel: Jupyter marks it
+        const lost = panel.classList.contains("jupyter-widgets-disconnected");
+        if (panel.querySelector(".rlkit-pictures .rlkit-view") !== el || lost === (note.dataset.kind === "lost")) return;
+        clearTimeout(patience);
+        say(lost ? model.get("words").lost ?? "" : "", lost ? "lost" : "");
+    };
     const copy = async (text, done) => {
         try {
             await navigator.clipboard.writeText(text);
@@ -181,7 +187,9 @@ function render({ model, el }) {
         name(panel);
         const words = new MutationObserver(() => name(panel));
         words.observe(panel, { subtree: true, childList: true, characterData: true });
-        ended.signal.addEventListener("abort", () => words.disconnect());
+        const kernel = new MutationObserver(look_for_kernel);
+        kernel.observe(panel, { attributes: true, attributeFilter: ["class"] });
+        ended.signal.addEventListener("abort", () => { words.disconnect(); kernel.disconnect(); });
     };
     watcher.observe(el);
     let shape;

@@ -40,6 +40,7 @@ class View(anywidget.AnyWidget):
             "busy": say("The kernel is busy with other cells; this picture follows when they are done."),
             "drag": say("Drag here"),
             "copy": say("Copy this with Ctrl+C:"),
+            "lost": say("The kernel of this picture is gone. Run the cell again."),
         }
         super().__init__(value=png, words=words, **traits)
         self.pointed = pointed
