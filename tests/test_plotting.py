@@ -312,5 +312,16 @@ def test_ticks_are_printed_as_in_a_textbook_and_leave_room_for_each_other():
     ]
     assert {"0", "50,000"} <= set(printed[0]) and "−10,000" in printed[1]
     assert "10⁻⁶" in printed[2] and {"0.01", "10,000"} <= set(printed[3])
-    boxes = [text.get_window_extent() for text in left.get_xticklabels()]
+    assert_apart(left.get_xticklabels())
+
+    left.set_xlim(0, 8_000_000)  # a run of some minutes
+    figure.draw_without_rendering()
+    assert "5,000,000" in [text.get_text() for text in left.get_xticklabels()]
+    assert left.xaxis.get_offset_text().get_text() == ""
+    assert_apart(left.get_xticklabels())
+
+
+def assert_apart(texts):
+    """Does some space lie between texts in a row?"""
+    boxes = [text.get_window_extent() for text in texts]
     assert len(boxes) >= 2 and all(one.x1 < next.x0 for one, next in zip(boxes, boxes[1:]))

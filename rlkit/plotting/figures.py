@@ -83,6 +83,7 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "legend.frameon": False,
         "axes.axisbelow": True,
+        "axes.formatter.limits": (-5, 10),  # 2,000,000 steps, and not 2.0 with 1e6 at the end of the axis
         "axes.formatter.min_exponent": 8,  # no raised exponents, which are too small to be read from afar
         "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY]),
     }
