@@ -11,6 +11,7 @@ from rlkit.language import number, say
 from rlkit.running.messages import brief
 
 LARGEST = 1e300  # no control holds a larger number
+LONG = 24  # letters of an entry that fit into one column beside the label
 
 
 def labelled(symbol_and_word):
@@ -49,8 +50,14 @@ def switch(symbol_and_word, value=False):
 
 
 def choice(symbol_and_word, value, options):
-    """A list from which one entry is chosen. The entries are shown in the reader's language."""
-    return widgets.Dropdown(value=value, options=translated(options), **labelled(symbol_and_word))
+    """A list from which one entry is chosen. The entries are shown in the reader's language.
+
+    A list with long entries gets two columns where controls stand side by side: otherwise the choice is cut off.
+    """
+    dropdown = widgets.Dropdown(value=value, options=translated(options), **labelled(symbol_and_word))
+    if max(len(text) for text, _ in dropdown.options) > LONG:
+        dropdown.add_class("rlkit-long")
+    return dropdown
 
 
 def several(symbol_and_word, value, options, rows=4):
