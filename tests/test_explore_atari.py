@@ -100,7 +100,7 @@ def test_bars_of_numbers_below_zero_go_to_the_left():
 def test_it_says_what_cannot_be_compared():
     explorer = explore.atari57()
     said = lambda: explorer.status.value
-    assert "DQN and Gorila have 49 of them" in said() and "core" not in said()
+    assert "DQN and Gorila have only 49 of them" in said() and "core" not in said()
     explorer.controls["games"].value = BOTH
     assert "49 games" in said() and "cannot be compared" not in said()
     explorer.controls["per"].value = "days × devices"

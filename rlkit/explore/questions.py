@@ -350,7 +350,7 @@ QUESTIONS = {
     ),
     "out_of_hand": Options(
         chapter=4,
-        question="In which rows do weights get out of hand?",
+        question="In which of these settings do weights get out of hand?",
         options={
             "in one: torch’s Adam, shared without a lock": "",
             "in both Adams that are shared without a lock": "In the five runs of the other one it did not happen.",
@@ -364,7 +364,7 @@ QUESTIONS = {
     ),
     "no_velocity": Options(
         chapter=4,
-        question="Can a policy that sees only the present balance the pole at all?",
+        question="Can a policy that sees only the present, and no velocities, balance the pole at all?",
         options={
             "yes: 500 steps, as with velocities": "",
             "half of the time: about 250 steps": "",
