@@ -311,6 +311,22 @@ def test_each_question_of_the_bank_is_asked_once_in_its_chapter(chapter):
     assert source.count("explore.answers()") == 1 and source.index("explore.answers()") > source.index(asked[-1])
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_what_is_said_about_a_covered_picture_is_folded(chapter):
+    cells = nbformat.read(CHAPTERS[chapter], 4).cells
+    asked = [number for number, cell in enumerate(cells) if "explore.ask(" in cell.source and cell.cell_type == "code"]
+    assert asked
+    for number in asked:
+        after = next(cell.source for cell in cells[number:] if cell.cell_type == "markdown")
+        unfolded = re.sub("<details>.*?</details>", "", after, flags=re.DOTALL)
+        assert not re.search("what to look for|what the figure shows", unfolded, re.IGNORECASE), after[:80]
+
+
+def test_a_question_does_not_name_its_answer():
+    two_states = next(cell.source for cell in nbformat.read(CHAPTERS[2], 4).cells if "two_states" in cell.source)
+    assert "diverge" not in two_states  # where does w go?
+
+
 def test_there_are_lines_and_curves_in_both_halves():
     for chapters in ((1, 2), (3, 4)):
         kinds = {type(question) for question in QUESTIONS.values() if question.chapter in chapters}

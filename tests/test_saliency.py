@@ -247,3 +247,9 @@ def test_the_explorer_names_the_agent_that_it_shows(agent, recording):
     assert "V attends most" in explorer.status.value
     explorer = explore.saliency(tiny("ALE/Pong-v5", frame_size=42), recording)
     assert "max Q" in explorer.status.value and "less the mean" in explorer.status.value
+
+
+def test_hovering_over_the_curve_reads_the_value(agent, recording):
+    explorer = explore.saliency(agent, recording)
+    curve = next(ax for ax in explorer.figure.axes if ax.get_ylabel() == "V(s)")
+    assert explorer.reading(curve, 74, 0) == f"V(s): {recording.curve_high[74]:.3g}"
