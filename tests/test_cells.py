@@ -33,12 +33,12 @@ def settled():
 
 
 CELLS = {
-    "an explorer": lambda: explore.divergence(),
+    "an explorer": lambda: explore.two_states(),
     "an explorer with a run": lambda: explore.target_network(),
     "rows that glide": lambda: explore.atari49(),
-    "a question with an explorer": lambda: explore.ask("divergence", then=explore.divergence()),
-    "a question with a figure": lambda: explore.ask("divergence", then=Picture()),
-    "a question with a text": lambda: explore.ask("divergence", then="a text"),
+    "a question with an explorer": lambda: explore.ask("two_states", then=explore.two_states()),
+    "a question with a figure": lambda: explore.ask("two_states", then=Picture()),
+    "a question with a text": lambda: explore.ask("two_states", then="a text"),
 }
 
 
@@ -60,10 +60,10 @@ def test_a_cell_that_is_run_again_leaves_no_widgets(run_cell, what):
 
 
 def test_panels_of_other_cells_and_of_the_same_execution_stay(run_cell):
-    other = run_cell("b", explore.divergence)
-    first, second = run_cell("a", lambda: (explore.divergence(), explore.divergence()))
-    question = run_cell("c", lambda: explore.ask("divergence", then=other))
-    question = run_cell("c", lambda: explore.ask("divergence", then=other))  # its panel was made elsewhere
+    other = run_cell("b", explore.two_states)
+    first, second = run_cell("a", lambda: (explore.two_states(), explore.two_states()))
+    question = run_cell("c", lambda: explore.ask("two_states", then=other))
+    question = run_cell("c", lambda: explore.ask("two_states", then=other))  # its panel was made elsewhere
     for panel in (other, first, second):
         assert panel.comm is not None
         panel.move(gamma=0.5)
@@ -72,7 +72,7 @@ def test_panels_of_other_cells_and_of_the_same_execution_stay(run_cell):
 
 
 def test_a_panel_that_is_gone_is_not_kept_by_the_painter_or_its_script():
-    panel = explore.divergence()
+    panel = explore.two_states()
     panel.move(gamma=0.5)
     settled()
     cells.close(panel)
