@@ -59,6 +59,12 @@ window.lab = {
         return settled;
     },
 
+    outline: () => [
+        lab.notebook().widgets.map(cell => cell.model.type),
+        lab.notebook().activeCellIndex,
+        document.querySelectorAll(".jp-Notebook .jp-mod-collapsed").length,
+    ],
+
     selectLast() { lab.notebook().activeCellIndex = lab.notebook().widgets.length - 1; },
 
     write(source) { lab.notebook().activeCell.model.sharedModel.setSource(source); },
@@ -83,6 +89,14 @@ window.lab = {
         const behind = luminance(back);
         return (Math.max(letters, behind) + 0.05) / (Math.min(letters, behind) + 0.05);
     },
+
+    // The texts of the visible cell that are hard to read, of elements that `selector` finds.
+    pale: selector => [...document.querySelectorAll(".jp-Cell.jp-mod-active .jp-OutputArea")]
+        .flatMap(area => [...area.querySelectorAll(selector)])
+        .filter(element => element instanceof HTMLElement && element.checkVisibility() && !element.disabled)
+        .filter(element => [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim()))
+        .filter(element => lab.contrast(element) < 4.5)
+        .map(element => `${lab.contrast(element).toFixed(1)}: ${element.textContent.slice(0, 80)}`),
 
     // How many pixels of a picture have nearly this colour, [red, green, blue].
     coloured(image, colour) {

@@ -54,6 +54,7 @@ class Lab:
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
             f"--port={self.address[1]}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
             f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
         ]  # fmt: skip
         self.environment = {name: str(folder / place) for name, place in settings.items()}
         options = {"env": os.environ | self.environment, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
@@ -91,16 +92,17 @@ class Lab:
 
 
 class Chapter:
-    """One notebook in its own tab. The code that runs on the page is in lab.js."""
+    """One notebook in its own tab, in JupyterLab ("lab") or in Notebook 7 ("notebook"). lab.js runs on its page."""
 
-    def __init__(self, browser, lab, name):
+    def __init__(self, browser, lab, name, application="lab"):
         self.name = name
         self.page = browser.new_page(viewport={"width": 1280, "height": 800})
         self.page.set_default_timeout(60_000)
         self.page.add_init_script(path=ROOT / "tests" / "lab.js")
         self.script_errors = []
         self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
-        self.page.goto(f"{lab.url}/lab/workspaces/{name}/tree/lectures/{name}.ipynb?token={lab.token}")
+        folder = {"lab": f"lab/workspaces/{name}/tree", "notebook": "notebooks"}[application]
+        self.page.goto(f"{lab.url}/{folder}/lectures/{name}.ipynb?token={lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.wait_for_function("lab.idle()")
 
@@ -141,47 +143,13 @@ class Chapter:
         """{"count", "outputs"} of each code cell."""
         return self.page.evaluate("lab.codeCells()")
 
+    def outline(self):
+        """What no key on a panel may change: the kinds of the cells, the active one, and what is collapsed."""
+        return self.page.evaluate("lab.outline()")
+
     def screenshot(self, name):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{name}.png")
-
-
-class Page:
-    """A notebook in JupyterLab ("lab") or in Jupyter Notebook ("notebook"), used by mouse and keys alone."""
-
-    def __init__(self, browser, lab, application, name):
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
-        self.page.set_default_timeout(60_000)
-        self.page.add_init_script(path=ROOT / "tests" / "lab.js")
-        folder = {"lab": f"lab/workspaces/{name}/tree", "notebook": "notebooks"}[application]
-        self.page.goto(f"{lab.url}/{folder}/lectures/{name}.ipynb?token={lab.token}")
-        self.panel = self.page.locator(".rlkit-panel")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if application == "lab":  # Notebook does not tell a script when its kernel is ready
-            self.page.wait_for_function("lab.idle()")
-
-    def run_first_cell(self):
-        """Run the first cell with code, and wait for the picture of its panel."""
-        cell, dialog = self.page.locator(".jp-CodeCell").first, self.page.locator(".jp-Dialog .jp-mod-accept")
-        while cell.locator(".jp-InputPrompt").inner_text() == "[ ]:":
-            if dialog.count():
-                dialog.click()  # it says that the kernel is not ready yet
-            cell.locator(".cm-content").click()
-            self.page.keyboard.press("Control+Enter")
-            self.page.wait_for_timeout(1_000)
-        self.page.wait_for_selector(".rlkit-panel[data-layout]")
-
-    def outline(self):
-        """What keys may not change: the cells, which of them is active, and whether anything is collapsed."""
-        return self.page.evaluate("""() => {
-            const cells = [...document.querySelectorAll(".jp-Notebook .jp-Cell")];
-            const active = cells.findIndex(cell => cell.classList.contains("jp-mod-active"));
-            const kinds = cells.map(cell => cell.classList.contains("jp-CodeCell") ? "code" : "text");
-            return [kinds.join(), active, document.querySelectorAll(".jp-Notebook .jp-mod-collapsed").length];
-        }""")
-
-    def close(self):
-        self.page.close()
 
 
 def failures(cells):
