@@ -479,6 +479,11 @@ def test_a_small_animation_is_read_back_as_it_was_written():
         assert (np.asarray(image.convert("RGB")) == palette[frame]).all(), t
 
 
+def test_a_fast_png_has_every_pixel():
+    pixels = np.random.default_rng(0).integers(256, size=(5, 7, 4), dtype=np.uint8)[..., :3]
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(apng.fast_png(pixels)))), pixels)
+
+
 def test_the_animated_png_holds_every_frame(recording):
     video = recording.show(20, 60, fps=10)
     image = Image.open(io.BytesIO(video.png()))

@@ -11,7 +11,7 @@ from test_panel import explorer
 from rlkit import explore
 from rlkit.explore.controls import allowed, slider
 from rlkit.explore.panel import Explorer
-from rlkit.plotting import BLUE, picture
+from rlkit.plotting import BLUE, picture, view
 from rlkit.plotting.painter import later, paint
 
 
@@ -62,6 +62,29 @@ def test_a_picture_is_sharp_at_rest_and_fast_while_a_control_moves():
     panel.controls["a"].value = 9
     panel.controls["a"].value = 3
     assert bytes(panel.image.value) == again  # a picture in between at double resolution leaves no trace
+
+
+def test_a_picture_at_double_resolution_gives_way_to_a_move(monkeypatch):
+    panel = level()
+    until(lambda: panel.image.sharp)
+    panel.image.sharp, whole = b"", panel.moving.png(scale=2)
+    monkeypatch.setattr(
+        panel.figure.axes[0].lines[0], "draw", lambda renderer: pytest.fail("drawn although somebody waits")
+    )
+    monkeypatch.setattr(view, "awaited", lambda: True)
+    paint(lambda: panel.image.sharpen(panel.moving))
+    assert panel.image.sharp == b""
+    monkeypatch.undo()
+    until(lambda: panel.image.sharp)  # it was only put off
+    assert panel.image.sharp == whole
+
+
+def test_a_pointer_that_asks_for_nothing_new_costs_no_drawing(monkeypatch):
+    panel, shown = explore.clip_epsilon(), []
+    monkeypatch.setattr(panel, "show", shown.append)
+    for ratio in (1.3, 1.31, 1.29, 1.4):
+        panel.point(panel.grips[0].ax, ratio, 1)
+    assert len(shown) == 2 and panel.controls["clip_coef"].value == pytest.approx(0.4)
 
 
 def test_what_is_due_later_is_done_once_and_the_last_one_of_a_name_counts():

@@ -226,8 +226,10 @@ class Explorer(Panel):
         return min((grip for grip in self.grips if grip.ax is ax), key=lambda grip: grip.distance(x, y))
 
     def drag(self, grip, x, y):
-        """Move the controls of a grip to where a point in data units puts them."""
-        self.move(**{name: nearest(self.controls[name], value) for name, value in grip.values(x, y).items()})
+        """Move the controls of a grip to where a point in data units puts them, if they are not there already."""
+        values = {name: nearest(self.controls[name], value) for name, value in grip.values(x, y).items()}
+        if any(self.controls[name].value != value for name, value in values.items()):
+            self.move(**values)
 
 
 def area(ax):

@@ -1,8 +1,8 @@
-"""Animated PNGs in a palette of 256 colours: the format is at https://www.w3.org/TR/png-3/.
+"""PNGs that are made fast, and animated ones in a palette of 256 colours: https://www.w3.org/TR/png-3/.
 
-Pillow can write them as well, but four times as large. Here each frame is only the rectangle that holds all changes
-since the last frame. Inside it, what did not change has the colour `UNCHANGED`, which is transparent: long runs of one
-byte, which zlib makes small.
+Pillow can write animations as well, but four times as large. Here each frame is only the rectangle that holds all
+changes since the last frame. Inside it, what did not change has the colour `UNCHANGED`, which is transparent: long runs
+of one byte, which zlib makes small.
 """
 
 import struct
@@ -11,6 +11,19 @@ import zlib
 import numpy as np
 
 UNCHANGED = 255  # frames must not use this colour
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def fast_png(pixels):
+    """The bytes of one picture, `[H, W, 3]` uint8, in half of Pillow's time: Pillow tries five filters on each row."""
+    height, width, _ = pixels.shape
+    rows = np.pad(pixels.reshape(height, 3 * width), ((0, 0), (1, 0)))  # a 0 before each row: no filter
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),  # three bytes a pixel
+        (b"IDAT", zlib.compress(rows, 1)),
+        (b"IEND", b""),
+    ]
+    return SIGNATURE + b"".join(chunk(kind, data) for kind, data in chunks)
 
 
 def animated_png(frames, palette, milliseconds):
@@ -36,7 +49,7 @@ def animated_png(frames, palette, milliseconds):
         *body,
         (b"IEND", b""),
     ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in chunks)
+    return SIGNATURE + b"".join(chunk(kind, data) for kind, data in chunks)
 
 
 def frame_control(number, y, x, shape, milliseconds):

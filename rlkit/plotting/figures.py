@@ -21,6 +21,7 @@ from PIL import Image  # comes with matplotlib
 from rlkit.experiments.statistics import bootstrap_interval, interquartile_mean
 from rlkit.language import number
 from rlkit.plotting.alt_text import alt_text
+from rlkit.plotting.apng import fast_png
 from rlkit.plotting.painter import painted
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
@@ -180,16 +181,19 @@ class Moving:
         figure.set_layout_engine("none")  # laid out once, so the axes stay where they are when a slider moves the data
         self.frames, self.backgrounds = {}, {}  # by scale
 
-    def png(self, scale=1):
-        """The figure as it is now -> PNG bytes, made fast and not small, with `scale` times the pixels each way."""
+    def png(self, scale=1, unless=lambda: False):
+        """The figure as it is now -> PNG bytes, made fast and not small, with `scale` times the pixels each way.
+
+        The drawing is broken off as soon as `unless()` is true, and then the answer is None.
+        """
         self.figure.set_dpi(scale * DPI)
         try:
-            return self.drawn(scale)
+            return self.drawn(scale, unless)
         finally:
             self.figure.set_dpi(DPI)
 
-    def drawn(self, scale):
-        """The figure at its present resolution, over a background that is kept for each scale -> PNG bytes."""
+    def drawn(self, scale, unless):
+        """The figure at its present resolution, over a background that is kept for each scale -> PNG bytes or None."""
         data = [(ax, artist) for ax in self.figure.axes for artist in data_artists(ax)]
         frame = [
             (ax.get_xlim(), ax.get_ylim(), *(ax.get_title(loc) for loc in ("left", "center")))
@@ -206,10 +210,10 @@ class Moving:
         for line, data_then in self.past:
             draw_shadow(line, data_then)
         for ax, artist in data:
+            if unless():
+                return None
             ax.draw_artist(artist)
-        buffer = io.BytesIO()
-        Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).save(buffer, format="png", compress_level=1)
-        return buffer.getvalue()
+        return None if unless() else fast_png(np.asarray(self.canvas.buffer_rgba())[..., :3])
 
     def remember(self):
         """Keep the present course of the ghosts' lines."""

@@ -56,6 +56,11 @@ def never(name):
     due.pop(name, None)
 
 
+def awaited():
+    """Does anybody wait for a drawing?"""
+    return not jobs.empty()
+
+
 def painter_at_work():
     """The painter's thread: other threads' jobs as they come, and in between what is repeated or due.
 
@@ -87,7 +92,7 @@ def do_repeated():
 
 def do_due():
     for name, (when, work) in [*due.items()]:
-        if time.monotonic() >= when and jobs.empty():  # who waits for a drawing comes first
+        if time.monotonic() >= when and not awaited():  # who waits for a drawing comes first
             due.pop(name, None)
             by_itself(work)
 

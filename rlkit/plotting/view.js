@@ -3,7 +3,7 @@
 
 const NOTEBOOK = ".jp-WindowedPanel-outer, .jp-Notebook, .jp-NotebookPanel-notebook";
 const GAP = 12, MARGIN = 20; // pixels: between the parts of a panel, and what a cell adds above and below it
-const ASK = 500, PATIENCE = 1000; // milliseconds: between questions to the kernel, and until it counts as busy
+const ASK = 300, PATIENCE = 1000; // milliseconds of silence: until we ask the kernel, and until it counts as busy
 
 function render({ model, el }) {
     const ended = new AbortController(), listen = { signal: ended.signal };
@@ -19,13 +19,9 @@ function render({ model, el }) {
 
     // The picture ---------------------------------------------------------------------------------------------------
 
-    let url;
-    const url_of = png => URL.createObjectURL(new Blob([png], { type: "image/png" }));
     const show = () => {
-        const old = url, sharp = model.get("sharp");
-        url = url_of(sharp.byteLength ? sharp : model.get("value"));
-        image.src = url;
-        if (old) URL.revokeObjectURL(old);
+        const sharp = model.get("sharp");
+        image.src = urlOf(sharp.byteLength ? sharp : model.get("value"));
     };
     const changed = () => { // value and sharp arrive together and are two changes: one picture is enough
         if (!changed.waits) queueMicrotask(() => { changed.waits = false; show(); });
@@ -44,6 +40,8 @@ function render({ model, el }) {
         }
     };
     const follow = (name, update) => { model.on(`change:${name}`, update); update(); };
+    let heard = 0;
+    model.on("change msg:custom", () => { heard = performance.now(); });
     model.on("change:value", changed);
     model.on("change:sharp", changed);
     show();
@@ -79,11 +77,13 @@ function render({ model, el }) {
         if (message.copy !== undefined) copy(message.copy, message.done);
         if (message.save !== undefined) save(message.save, buffers[0]);
     });
-    let asked = 0;
-    const ask = () => { // does the kernel answer at all?
-        if (unanswered || performance.now() - asked < ASK) return;
-        asked = performance.now();
-        tell({ phase: "ask" });
+    let doubt;
+    const ask = () => { // does the kernel answer at all? A new picture is an answer too
+        const begin = performance.now();
+        doubt ??= setTimeout(() => {
+            doubt = undefined;
+            if (heard < begin && !unanswered) tell({ phase: "ask" });
+        }, ASK);
     };
 
     // A line of text on the picture ------------------------------------------------------------------------------------
@@ -119,10 +119,9 @@ function render({ model, el }) {
     };
     const save = (name, png) => {
         const link = document.createElement("a");
-        link.href = url_of(png);
+        link.href = urlOf(png);
         link.download = name;
         link.click();
-        setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     };
 
     // The pointer ------------------------------------------------------------------------------------------------------
@@ -203,9 +202,7 @@ function render({ model, el }) {
     return () => {
         ended.abort();
         watcher.disconnect();
-        clearTimeout(patience);
-        clearTimeout(until);
-        URL.revokeObjectURL(url);
+        for (const timer of [patience, until, doubt]) clearTimeout(timer);
     };
 }
 
@@ -213,6 +210,13 @@ function add(parent, kind, style) {
     const element = parent.appendChild(document.createElement(kind));
     element.className = style;
     return element;
+}
+
+// A PNG (a DataView) as a data URL, which the page shows twice as fast as a blob's: no other process is asked for it.
+function urlOf(png) {
+    const bytes = new Uint8Array(png.buffer, png.byteOffset, png.byteLength), parts = [];
+    for (let i = 0; i < bytes.length; i += 8192) parts.push(String.fromCharCode(...bytes.subarray(i, i + 8192)));
+    return `data:image/png;base64,${btoa(parts.join(""))}`;
 }
 
 const percent = share => `${(100 * share).toFixed(3)}%`;

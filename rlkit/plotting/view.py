@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from rlkit.language import say
-from rlkit.plotting.painter import later
+from rlkit.plotting.painter import awaited, later
 
 HERE = Path(__file__).parent
 REST = 0.25  # seconds without a change, after which a picture is drawn at double resolution
@@ -53,8 +53,11 @@ class View(anywidget.AnyWidget):
         later(REST, self, lambda: self.sharpen(moving))
 
     def sharpen(self, moving):
-        """Show what a `Moving` draws at double resolution."""
-        self.sharp = moving.png(scale=2)
+        """Show what a `Moving` draws at double resolution; later, if anybody waits for another drawing."""
+        if sharp := moving.png(scale=2, unless=awaited):
+            self.sharp = sharp
+        else:
+            later(REST, self, lambda: self.sharpen(moving))
 
     def answer(self, message):
         """What the page sends: where the pointer is, or only whether anybody answers. It waits for each answer."""

@@ -1,14 +1,16 @@
 """How fast the explorers answer in a real JupyterLab: from a key on a slider, or a drag, to the picture on the page.
 
-Every slider of every explorer is moved by its keys, with rests between, and each one is dragged to and fro with the
-mouse; where the picture itself can be dragged, that too. The last part makes many moves and watches the memory of the
-page and of the kernel. Times are in milliseconds, until the browser has decoded the picture. Prints JSON.
+Every slider of every explorer is moved by its keys, with rests between, and the first one is dragged to and fro with
+the mouse; where the picture itself can be dragged, that too. The last part makes many moves and watches the memory of
+the page and of the kernel. Times are in milliseconds, until the browser has decoded the picture. A busy machine makes
+them longer: `load` is how many processes wanted a core; the CPU time of a move changes less. Prints JSON.
 
 python tests/bench/sliders.py --explorers beta clip_epsilon --moves 2000
 """
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -51,6 +53,17 @@ window.bench = {
 """
 
 
+def processes(lab):
+    """The kernel and its server, and the processes of the pages."""
+    ours = psutil.Process().children(recursive=True)
+    return {"kernel": lab.processes(), "page": [p for p in ours if "--type=renderer" in p.cmdline()]}
+
+
+def seconds(lab):
+    """CPU seconds so far -> {"kernel", "page"}."""
+    return {name: sum(sum(p.cpu_times()[:2]) for p in family) for name, family in processes(lab).items()}
+
+
 def keys(chapter, rng, presses):
     """Move every slider of the visible panel by its keys -> the times in milliseconds."""
     times = []
@@ -62,8 +75,8 @@ def keys(chapter, rng, presses):
     return [time for time in times if time is not None]
 
 
-def drag(chapter, target, seconds=3):
-    """Drag from the middle of an element to and fro -> pictures a second, and the longest gap in milliseconds."""
+def drag(chapter, target, length=3):
+    """Drag to and fro over an element -> pictures a second, and the longest gap in milliseconds."""
     target.scroll_into_view_if_needed()
     box, mouse = target.bounding_box(), chapter.page.mouse
     handle = target.locator(".noUi-handle")
@@ -73,7 +86,7 @@ def drag(chapter, target, seconds=3):
     mouse.down()
     chapter.page.evaluate("bench.loads.length = 0; bench.began = performance.now()")
     step = 0
-    while chapter.page.evaluate("performance.now() - bench.began") < 1_000 * seconds:
+    while chapter.page.evaluate("performance.now() - bench.began") < 1_000 * length:
         step += 1
         share = 0.5 + 0.45 * np.sin(step / 5)
         mouse.move(box["x"] + box["width"] * share, start["y"] + start["height"] / 2)
@@ -81,7 +94,7 @@ def drag(chapter, target, seconds=3):
     loads = chapter.page.evaluate("bench.loads")
     mouse.up()
     chapter.page.wait_for_timeout(400)
-    return {"pictures_per_second": len(loads) / seconds, "longest_gap": max(np.diff(loads), default=None)}
+    return {"pictures_per_second": len(loads) / length, "longest_gap": max(np.diff(loads), default=1_000 * length)}
 
 
 def memory(chapter, lab, moves):
@@ -89,8 +102,8 @@ def memory(chapter, lab, moves):
 
     def now():
         heap = chapter.page.evaluate("(window.gc && gc(), performance.memory.usedJSHeapSize)")
-        kernels = [p for p in lab.processes() if "ipykernel" in " ".join(p.cmdline())]
-        return {"page": heap / 1e6, "kernel": sum(psutil.Process(p.pid).memory_info().rss for p in kernels) / 1e6}
+        kernel = max(p.memory_info().rss for p in lab.processes())
+        return {"page": heap / 1e6, "kernel": kernel / 1e6}
 
     seen = [now()]
     for _ in range(10):
@@ -102,12 +115,14 @@ def memory(chapter, lab, moves):
 
 
 def summary(times):
+    if not times:
+        return {"n": 0}
     return {"n": len(times), "median": np.median(times), "95 %": np.quantile(times, 0.95), "worst": max(times)}
 
 
 def measure(explorers, presses, moves):
     """Measure in one JupyterLab with one kernel -> dict."""
-    rng, result, every = random.Random(0), {}, []
+    rng, result, every, cost = random.Random(0), {}, [], {"kernel": 0.0, "page": 0.0}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder))
         write_notebook(Path(folder) / "lectures" / "bench.ipynb")
@@ -123,13 +138,24 @@ def measure(explorers, presses, moves):
                 cell.locator(".rlkit-panel[data-layout]").wait_for()
                 chapter.page.wait_for_timeout(1_000)
                 chapter.page.evaluate("bench.start()")
+                before = seconds(lab)
                 times = keys(chapter, rng, presses)
                 every += times
-                result[name] = {"keys": summary(times), "slider": drag(chapter, cell.locator(".noUi-target").first)}
+                cost = {name: cost[name] + spent - before[name] for name, spent in seconds(lab).items()}
+                result[name] = {"keys": summary(times)}
+                if cell.locator(".noUi-target").count():
+                    result[name]["slider"] = drag(chapter, cell.locator(".noUi-target").first)
                 if cell.locator(".rlkit-area").count():
                     result[name]["picture"] = drag(chapter, cell.locator(".rlkit-area").first)
                 print(name, json.dumps(result[name], default=float), file=sys.stderr, flush=True)
-            result["all"] = summary(every)
+            drags = [each[kind]["pictures_per_second"] for each in result.values() for kind in each if kind != "keys"]
+            result["all"] = {
+                **summary(every),
+                "over 150": sum(time > 150 for time in every),
+                "pictures_per_second": {"median": np.median(drags), "least": min(drags)},
+                "cpu_per_move": {name: 1_000 * spent / len(every) for name, spent in cost.items()},
+                "load": os.getloadavg()[1],
+            }
             if moves:
                 result["memory"] = memory(chapter, lab, moves)
         finally:
