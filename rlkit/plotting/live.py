@@ -14,7 +14,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from rlkit.language import count, say
-from rlkit.plotting.alt_text import alt_text
+from rlkit.plotting.alt_text import alt_text, axes_in_words
 from rlkit.plotting.cells import executing
 from rlkit.plotting.curve import CurvePicture, Redraw, describe
 from rlkit.plotting.painter import painted, repeat
@@ -78,6 +78,7 @@ class BackgroundPanel(Panel):
         self.buttons = widgets.HBox([self.stop_button, self.go_button, self.over_button])
         self.buttons.add_class("rlkit-buttons")
         super().__init__(png, [self.buttons, *controls], text)
+        self.image.alt = axes_in_words(self.figure) if self.figure else ""
         self.picture_box.children = [self.banner, *self.picture_box.children]
         self.cell, self.execution = executing()
         for panel in list(at_work):
@@ -244,9 +245,11 @@ class BackgroundPanel(Panel):
         """Show a figure: while the work goes on only at single resolution, which takes a third of the time."""
         if not self.working():
             view.show(moving)
+            view.alt = alt_text(moving.figure)
         else:
             with view.hold_sync():
                 view.value, view.sharp = moving.png(), b""
+                view.alt = view.alt or axes_in_words(moving.figure)  # its numbers would be out of date at once
 
     def attempt(self, draw):
         """Draw, or say why that failed: the work goes on all the same."""
