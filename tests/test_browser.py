@@ -515,9 +515,11 @@ def test_a_key_on_a_panel_does_nothing_to_the_notebook(opened):
         lambda: images(panel).click(position={"x": 2, "y": 2}),
         lambda: locked.click(force=True),
         opened.question.get_by_role("slider").focus,
-        opened.question.locator(".rlkit-ask-question").click,
+        opened.question.focus,
     ):
+        page.wait_for_function("lab.settled('.jp-Cell[data-windowed-list-index=\"1\"] .rlkit-panel')")
         focus()
+        sync_api.expect(page.locator(".rlkit-panel:focus-within, .rlkit-ask:focus-within")).to_have_count(1)
         before = opened.outline()
         for key in KEPT:
             page.keyboard.press(key)
