@@ -92,8 +92,9 @@ def test_a_click_while_a_step_is_drawn_is_not_lost(method):
 
     def draw(a):
         if a == 1:  # the reader clicks during this step
-            clicks.append(threading.Thread(target=getattr(panel, method)))
-            clicks[0].start()
+            click = threading.Thread(target=getattr(panel, method))
+            click.start()
+            clicks.append(click)
             time.sleep(0.05)
         return ""
 

@@ -167,8 +167,8 @@ def truth(name):
 
 
 def test_the_answers_without_an_explorer():
-    sys.set_int_max_str_digits(20_000)
-    assert len(str(256 ** (4 * 42 * 42))) == int(truth("rows")["value"]) + 1
+    zeros = int(truth("rows")["value"])
+    assert 10**zeros <= 256 ** (4 * 42 * 42) < 10 ** (zeros + 1)
     mean, error = biases(actions=10, noise=1.0, correlation=0.9, seed=0)
     assert abs(truth("largest")["value"] - mean[0]) < 4 * error[0]
     scores = sorted(published.human_normalized(published.atari57(), "a3c_lstm").values())
