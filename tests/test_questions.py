@@ -364,3 +364,14 @@ def test_a_name_that_is_no_text_is_one_sentence(name):
 def test_what_cannot_be_covered_is_one_sentence(then):
     with pytest.raises(ValueError, match=r"^then=.* cannot be covered: give a panel"):
         explore.ask("alias", then)
+
+
+@pytest.mark.parametrize(
+    "chapter, question, names",
+    [("01_overview", 'ask("median"', "slide_median"), ("04_a3c", 'ask("clock"', "games of the last 60 seconds")],
+)
+def test_a_printed_table_that_answers_a_question_begins_folded(chapter, question, names):
+    cells = nbformat.read(ROOT / "lectures" / f"{chapter}.ipynb", as_version=4).cells
+    asked = next(i for i, cell in enumerate(cells) if question in cell.source)
+    table = next(cell for cell in cells[asked + 1 : asked + 4] if names in cell.source)
+    assert table.metadata.jupyter.outputs_hidden

@@ -2,7 +2,7 @@
 
 import math
 
-from rlkit.explore.controls import accepted, log_slider, switch
+from rlkit.explore.controls import accepted, log_slider, switch, when_held
 from rlkit.explore.traces import TracedRun
 from rlkit.language import say
 from rlkit.plotting import BLUE, GREEN, SKY, picture
@@ -24,16 +24,8 @@ class BetaRun(TracedRun):
         if beta is not None:
             self.price.value, self.by_hand.value = accepted("beta", self.price, beta), True
             agent.beta = self.price.value
-        self.price.observe(lambda change: self.take(), "value")
-        self.by_hand.observe(lambda change: self.hold(), "value")
+        when_held(self.by_hand, self.price, self.hold)
         super().__init__(agent, total_steps, figure, lines, controls=[self.by_hand, self.price])
-
-    def take(self):
-        """The slider has moved, so β is held by hand from now on."""
-        if self.by_hand.value:
-            self.hold()
-        else:
-            self.by_hand.value = True
 
     def hold(self):
         """Hold β where the slider is, or let the rule move it."""

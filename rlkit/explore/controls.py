@@ -76,6 +76,19 @@ def shown(option):
     return say(option)
 
 
+def when_held(by_hand, slider, hold):
+    """Call `hold()` when a number is held by hand or let go: the box `by_hand` is ticked, by the slider's moves too."""
+
+    def moved(change):
+        if by_hand.value:
+            hold()
+        else:
+            by_hand.value = True
+
+    slider.observe(moved, "value")
+    by_hand.observe(lambda change: hold(), "value")
+
+
 # The values a control allows ------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from rlkit import functional as F
-from rlkit.explore.controls import accepted, slider, switch
+from rlkit.explore.controls import accepted, slider, switch, when_held
 from rlkit.explore.traces import RunWithPicture
 from rlkit.language import say
 from rlkit.plotting import BLUE, GREY, picture
@@ -27,20 +27,12 @@ class EpsilonRun(RunWithPicture):
             self.slider.value, self.by_hand.value = accepted("epsilon", self.slider, epsilon), True
             agent.epsilon = self.slider.value
         self.acted = agent.current_epsilon()  # in the last iteration
-        self.slider.observe(lambda change: self.take(), "value")
-        self.by_hand.observe(lambda change: self.hold(), "value")
+        when_held(self.by_hand, self.slider, self.hold)
         super().__init__(agent, total_steps, figure, self.trace, controls=[self.by_hand, self.slider])
 
     def trace(self, progress, result):
         """The watcher that notes which ε has acted."""
         self.acted = progress.metrics["epsilon"]
-
-    def take(self):
-        """The slider has moved, so ε is held by hand from now on."""
-        if self.by_hand.value:
-            self.hold()
-        else:
-            self.by_hand.value = True
 
     def hold(self):
         """Hold ε where the slider is, or let the schedule move it. It acts at once: the agent reads ε at every step."""

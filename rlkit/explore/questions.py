@@ -374,7 +374,7 @@ QUESTIONS = {
         },
         answer="A little: the five runs end between {low:.0f} and {high:.0f} steps.",
         because="A policy without a memory can push towards the side where the pole leans. This rule lasts about 40 "
-        "steps: it brakes too late, so each swing is wider than the one before.",
+        "steps, and each swing is wider than the one before.",
     ),
     "five_games": Number(
         chapter=4,

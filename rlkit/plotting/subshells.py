@@ -1,8 +1,8 @@
 """A click is heard while a cell runs.
 
 JupyterLab sends what a reader does with a widget over a subshell of the kernel: a second thread, which is free while a
-cell runs in the first. But ipykernel, since version 7.4, hands it to the thread that made the widget. So a click on
-Stop during Run All would wait for the cell to end.
+cell runs in the first. But ipykernel, since version 7.4, hands it to the thread from which the widget last sent
+something, at first the cell's. So a click on Stop during Run All would wait for the cell to end.
 """
 
 
