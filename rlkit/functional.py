@@ -21,6 +21,7 @@ Sources, by the names used below:
     Baird 1995            Residual Algorithms: Reinforcement Learning with Function Approximation
     Baselines             Dhariwal et al., OpenAI Baselines, 2017: github.com/openai/baselines
     Cover & Thomas        Elements of Information Theory, 2nd edition, 2006
+    Denning & Buzen 1978  The Operational Analysis of Queueing Network Models
     Double 2016           van Hasselt, Guez, Silver, Deep RL with Double Q-learning
     DQN 2015              Mnih et al., Human-level Control through Deep RL (Nature)
     Duchi 2007            Derivations for Linear Algebra and Optimization
@@ -31,7 +32,9 @@ Sources, by the names used below:
     Huber 1964            Robust Estimation of a Location Parameter
     Kingma & Ba 2015      Adam: A Method for Stochastic Optimization
     Kong 1992             A Note on Importance Sampling using Standardized Weights
+    Lazowska 1984         Lazowska et al., Quantitative System Performance
     Li 2018               Li et al., Visualizing the Loss Landscape of Neural Nets
+    Little 1961           A Proof for the Queuing Formula: L = λW
     PER 2016              Schaul et al., Prioritized Experience Replay
     PPO 2017              Schulman et al., Proximal Policy Optimization Algorithms
     Stable-Baselines3     Raffin et al., Stable-Baselines3: Reliable Reinforcement Learning Implementations, 2021
@@ -41,7 +44,7 @@ Sources, by the names used below:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -604,6 +607,71 @@ def amdahl(share: Numbers, factor: Numbers) -> Numbers:
     """
     same_shape(share=share, factor=factor)
     return 1 / (1 - share + share / factor)
+
+
+def service_demand(num_bytes: Numbers, per_byte: float, per_message: float = 0.0, shards: int = 1) -> Numbers:
+    """Service demand of a message at one of S servers that share its bytes: D = c + b n / S.
+
+    Each of the servers holds one part, a *shard*, and gets a message of its own for it. So more shards make the bytes
+    cheaper, and never the message.
+
+    Source: the lecture's shards. A service demand is Lazowska 1984's, chapter 3.
+    Shapes: num_bytes n numbers or `[B]`; per_byte b and per_message c in seconds, shards S -> the same, in seconds.
+
+    >>> service_demand(8e6, per_byte=1e-9, per_message=0.001), service_demand(8e6, 1e-9, 0.001, shards=4)
+    (0.009000000000000001, 0.003)
+    """
+    return per_message + per_byte * num_bytes / shards
+
+
+def throughput_bound(workers: Numbers, think_time: float, demands: Sequence[float]) -> Numbers:
+    """Asymptotic bounds: W workers that share servers make at most X(W) = min( W / (Z + Σ_k D_k), 1 / max_k D_k ) laps.
+
+    In a lap a worker is on its own for the *think time* Z, and then occupies each server k for its *demand* D_k. The
+    first bound has a worker that never waits for another one, the second a server that never rests.
+
+    Source: Denning & Buzen 1978, on bottlenecks; Lazowska 1984, section 5.2.
+    Shapes: workers W numbers or `[B]`; think_time Z and demands D_k in seconds -> the same, in laps per second.
+
+    >>> [throughput_bound(workers, 0.9, [0.1, 0.05]) for workers in (1, 21, 1000)]
+    [0.9523..., 10.0, 10.0]
+    """
+    alone, busiest = workers / (think_time + sum(demands)), max(demands, default=0)
+    if not busiest:
+        return alone
+    return alone.clip(max=1 / busiest) if isinstance(alone, Array) else min(alone, 1 / busiest)
+
+
+def saturation_point(think_time: float, demands: Sequence[float]) -> float:
+    """Where the two asymptotic bounds meet: W* = (Z + Σ_k D_k) / max_k D_k workers keep the busiest server busy.
+
+    With more of them, some must wait. Below W* a few may wait too, if they happen to come at the same time.
+
+    Source: Denning & Buzen 1978, on bottlenecks; Lazowska 1984, section 5.2.
+    Shapes: think_time Z and demands D_k in seconds -> workers, a number of at least 1; inf without a demand.
+
+    >>> saturation_point(0.9, [0.1, 0.05])
+    10.5
+    """
+    busiest = max(demands, default=0)
+    return (think_time + sum(demands)) / busiest if busiest else math.inf
+
+
+def mean_staleness(workers: Numbers, held: Numbers, lap: Numbers) -> Numbers:
+    """Mean staleness: in the `held` seconds h between reading θ and changing it, others make (W - 1) h / R updates.
+
+    It is Little's law. A worker updates once in a lap of R seconds, so the W - 1 others together make (W - 1) / R
+    updates a second. Who is busy with nothing else has h = R, and W - 1 is the largest mean that there can be.
+
+    Source: Little 1961, L = λ W, with the rate λ = (W - 1) / R of the others and the time h.
+    Shapes: workers W, held h and lap R, in the same unit: numbers, or arrays of one shape -> the same, in updates.
+    Raises: ValueError if the shapes differ.
+
+    >>> mean_staleness(16, held=0.3, lap=0.5), mean_staleness(1, held=0.3, lap=0.5)
+    (9.0, 0.0)
+    """
+    same_shape(workers=workers, held=held, lap=lap)
+    return (workers - 1) * held / lap
 
 
 # Optimisers -----------------------------------------------------------------------------------------------------------

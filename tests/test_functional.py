@@ -109,6 +109,7 @@ SHAPES = dict(
     perturbation_saliency=dict(outputs="D", perturbed="B D"),
     filter_normalized=dict(direction="B D", weights="B D"),
     amdahl=dict(share="B", factor="B"),
+    mean_staleness=dict(workers="B", held="B", lap="B"),
     rmsprop=dict(gradient="D", square="D"),
     adam=dict(gradient="D", mean="D", square="D"),
     ratio=dict(log_probs="B", old_log_probs="B"),
@@ -791,6 +792,53 @@ def test_the_part_that_stays_slow_bounds_the_speed_up():
     shares = np.array([0.0, 0.5, 0.9])
     np.testing.assert_allclose(F.amdahl(shares, math.inf), [1, 2, 10])
     assert (F.amdahl(shares, 1e6) <= F.amdahl(shares, math.inf)).all()
+
+
+def test_shards_share_the_bytes_of_a_message_and_each_gets_one():
+    assert F.service_demand(600.0, per_byte=0.5, per_message=7.0) == 7 + 300
+    assert F.service_demand(600.0, per_byte=0.5, per_message=7.0, shards=3) == 7 + 100
+    np.testing.assert_allclose(F.service_demand(np.array([0.0, 4.0]), 0.5, 1.0, shards=1_000_000), [1, 1], atol=1e-5)
+
+
+def schedule(workers, think_time, service, laps=50):
+    """Laps per second at one server, first come, first served, if nothing is random: written out -> X."""
+    ready, free, ends = [think_time] * workers, 0.0, []
+    while len(ends) < laps * workers:
+        first = ready.index(min(ready))
+        free = max(ready[first], free) + service
+        ends.append(free)
+        ready[first] = free + think_time
+    half = len(ends) // 2
+    return (len(ends) - 1 - half) / (ends[-1] - ends[half])
+
+
+@pytest.mark.parametrize("workers, bound", [(1, 1 / 10), (3, 3 / 10), (5, 1 / 2), (9, 1 / 2)])
+def test_a_schedule_without_chance_reaches_the_bounds_of_the_throughput(workers, bound):
+    assert F.throughput_bound(workers, think_time=8.0, demands=[2.0]) == pytest.approx(bound)
+    assert schedule(workers, 8.0, 2.0) == pytest.approx(bound, rel=0.02)
+
+
+def test_the_busiest_server_bounds_the_throughput_from_the_saturation_point_on():
+    demands = [0.2, 0.5, 0.1]
+    assert F.saturation_point(1.2, demands) == pytest.approx(4.0)
+    below, at, above = (F.throughput_bound(workers, 1.2, demands) for workers in (3.9, 4.0, 400.0))
+    assert below < at == pytest.approx(1 / 0.5) and above == 1 / 0.5
+    for workers in (np.array([1.0, 2.0, 8.0]), torch.tensor([1.0, 2.0, 8.0])):
+        np.testing.assert_allclose(F.throughput_bound(workers, 1.2, demands), [0.5, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("demands", [[], [0.0, 0.0]])
+def test_without_a_demand_workers_do_not_disturb_each_other(demands):
+    assert F.saturation_point(0.5, demands) == math.inf
+    assert F.throughput_bound(1_000, 0.5, demands) == 2_000
+
+
+def test_mean_staleness_is_what_a_round_robin_counts():
+    """Five workers update in turn, one a second. One of them has read θ at any moment of the five seconds before."""
+    moments = np.arange(0.05, 5, 0.1)
+    counted = [sum(other < held for other in (1, 2, 3, 4)) for held in moments]  # others, so many seconds before
+    assert F.mean_staleness(5, held=moments, lap=np.full(len(moments), 5.0)).mean() == pytest.approx(np.mean(counted))
+    assert F.mean_staleness(5, held=5.0, lap=5.0) == 4 and F.mean_staleness(1, held=5.0, lap=5.0) == 0
 
 
 # Optimisers -------------------------------------------------------------------------------------------------

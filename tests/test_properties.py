@@ -401,6 +401,17 @@ def test_amdahl_lies_between_1_and_its_limit(share, factor, more):
     assert speedup <= F.amdahl(share, factor + more) + 1e-9 * factor and close(F.amdahl(0.0, factor), 1)
 
 
+@law("service_demand", "throughput_bound", "saturation_point", "mean_staleness")
+@given(st.integers(1, 10_000), st.floats(0, 1), st.lists(st.floats(1e-6, 1), min_size=1, max_size=4))
+def test_more_workers_and_cheaper_servers_never_lower_the_throughput(workers, think_time, demands):
+    bound, most = F.throughput_bound(workers, think_time, demands), F.saturation_point(think_time, demands)
+    assert bound <= F.throughput_bound(workers + 1, think_time, demands) * (1 + 1e-12)
+    assert bound <= F.throughput_bound(workers, think_time, [demand / 2 for demand in demands]) * (1 + 1e-12)
+    assert most >= 1 - 1e-12 and close(F.throughput_bound(most, think_time, demands), 1 / max(demands))
+    assert 0 <= F.mean_staleness(workers, held=think_time, lap=think_time + sum(demands)) <= workers - 1
+    assert F.service_demand(demands[0], 0.5, 0.1, shards=workers) <= F.service_demand(demands[0], 0.5, 0.1)
+
+
 @law("rmsprop", "adam")
 @given(together(real(), real(0, 100)), st.floats(0, 0.99), st.floats(0, 0.99), st.integers(1, 100))
 def test_steps_of_the_optimisers_are_finite_and_point_along_the_gradient(two, decay, beta, count):

@@ -1,5 +1,6 @@
 """A3C in virtual time: its clock by hand, two workers written out, and its staleness."""
 
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,11 @@ import torch
 from conftest import learn
 from test_gorila import Match
 
+from rlkit import functional as F
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
-from rlkit.experiments.virtual import Costs, in_virtual_time, measured_costs
+from rlkit.experiments import virtual
+from rlkit.experiments.virtual import Costs, Messages, in_virtual_time, legs, measured_costs
 from rlkit.running.laps import Lap
 from rlkit.training import evaluate
 
@@ -18,10 +21,14 @@ COSTS = Costs(pull=0.1, step=0.02, gradient=0.3, push=0.1)
 SMALL = {"hidden": (8,), "learning_rate": 1e-2, "t_max": 5}
 
 
-def run(num_workers, total_steps, jitter=0.1, **changes):
+SLOW = Messages(latency=1.0, bandwidth=20.0, per_message=0.5, per_byte=0.025)  # for a θ of 40 bytes
+
+
+def run(num_workers, total_steps, jitter=0.1, messages=virtual.FREE, shards=1, gradients=1, **changes):
     """The agent, and the clock, steps, staleness and episodes at each update."""
     agent = A3C(num_workers=num_workers, **SMALL | changes)
-    laps = list(in_virtual_time(agent, COSTS, total_steps, jitter))
+    agent.shards, agent.gradients_per_push = shards, gradients
+    laps = list(in_virtual_time(agent, COSTS, total_steps, jitter, messages))
     clock, progress = zip(*laps)
     staleness = [p.metrics["staleness"] for p in progress]
     return agent, np.array(clock), [p.step for p in progress], staleness, [e for p in progress for e in p.finished]
@@ -29,6 +36,7 @@ def run(num_workers, total_steps, jitter=0.1, **changes):
 
 def test_a_lap_takes_as_long_as_its_parts():
     assert COSTS.lap(5) == pytest.approx(0.6) and COSTS.lap(10) == pytest.approx(0.7)
+    assert COSTS.lap(5, gradients_per_push=3) == pytest.approx(1.4)  # one pull, three segments, one push
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adam", "anneal_steps": 200, "num_envs": 2}])
@@ -110,3 +118,102 @@ def test_measured_costs_are_medians_over_the_laps():
     agent = SimpleNamespace(step=30, t_max=5, num_envs=2, laps=laps, learn=lambda steps: asked.append(steps) or [])
     np.testing.assert_allclose(measured_costs(agent, updates=20), [0.1, 0.1, 0.3, 0.1], rtol=1e-6)
     assert asked == [30 + 20 * 10]
+
+
+# Messages -------------------------------------------------------------------------------------------------------------
+
+
+def some_events(num_workers, lap, number):
+    """The first events without jitter, rounded: (clock, rank, kind, version)."""
+    return [(round(clock, 6), *rest) for clock, *rest in islice(virtual.events(num_workers, lap, jitter=0.0), number)]
+
+
+def test_a_lap_over_the_network_by_hand():
+    """The question travels 1 s and is served in 1.5 s; θ passes the link in 2 s and travels 1 s; and so back."""
+    lap = legs(10.0, 40, SLOW)
+    assert [leg.seconds for leg in lap] == [1, 1.5, 2, 1, 10, 1, 2, 1.5, 1]
+    assert virtual.think_and_demands(lap) == (14, {"server": 3, "link out": 2, "link in": 2})
+    assert some_events(1, lap, 3) == [(2.5, 0, "read", 0), (20, 0, "written", 0), (23.5, 0, "read", 1)]
+
+
+def test_two_workers_that_come_at_the_same_time_wait_for_each_other():
+    """The second is read to 1.5 s later, then its θ waits for the link until 4.5 s, and its gradient until 18.5 s."""
+    assert some_events(2, legs(10.0, 40, SLOW), 6) == [
+        (2.5, 0, "read", 0),
+        (4.0, 1, "read", 0),
+        (20.0, 0, "written", 0),  # as if it were alone
+        (22.0, 1, "written", 1),
+        (23.5, 0, "read", 2),
+        (25.5, 1, "read", 2),
+    ]
+
+
+def test_shards_share_the_bytes_and_not_the_messages():
+    whole, four = legs(10.0, 40, SLOW), legs(10.0, 40, SLOW, shards=4)
+    demands = virtual.think_and_demands(four)[1]
+    assert demands == pytest.approx({"server": 2 * (0.5 + 1 / 4), "link out": 2 / 4, "link in": 2 / 4})
+    alone = sum(leg.seconds for leg in whole) - sum(leg.seconds for leg in four)
+    assert alone == pytest.approx(2 * (1 - 1 / 4))  # the servers' work; the worker's own link still takes 2 s each way
+    assert sum(leg.seconds for leg in legs(10.0, 40, virtual.FREE, shards=4)) == 10
+
+
+@pytest.mark.parametrize(
+    "place, messages",
+    [
+        ("server", SLOW),
+        ("server", Messages(per_message=1.0)),
+        ("link in", Messages(latency=1.0, bandwidth=10.0)),
+    ],
+)
+def test_a_server_that_never_rests_gives_one_update_for_each_demand(place, messages):
+    lap = legs(10.0, 40, messages)
+    demand = virtual.demands(lap)[place]
+    assert virtual.measure(40, lap).updates_per_second == pytest.approx(1 / demand, rel=0.03)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("num_workers", [1, 3, 10, 30, 300])
+def test_many_workers_come_close_to_the_bounds_of_the_formula_and_stay_below(num_workers, shards):
+    lap = legs(30.0, 40, SLOW, shards)
+    think, shared = virtual.think_and_demands(lap)
+    bound = F.throughput_bound(num_workers, think, [*shared.values()])
+    measured = virtual.measure(num_workers, lap, rounds=max(20, 1_000 // num_workers))
+    assert 0.85 * bound < measured.updates_per_second < 1.03 * bound
+    limit = F.mean_staleness(num_workers, 1.0, 1.0)
+    assert 0.4 * limit <= measured.staleness <= limit
+
+
+def test_staleness_is_the_share_of_a_lap_between_reading_and_writing():
+    lap = legs(10.0, 40, Messages(latency=5.0, per_message=1e-6))  # nobody waits
+    held, whole = 5 + 10 + 5, 10 + 4 * 5
+    measured = virtual.measure(200, lap, jitter=0.3, rounds=30)
+    assert measured.staleness == pytest.approx(F.mean_staleness(200, held, whole), rel=0.03)
+
+
+def test_messages_cost_time_and_change_no_number_of_one_worker():
+    """Nobody is in between, so the same gradients are applied to the same θ, only later."""
+    free, paid = run(1, 300), run(1, 300, messages=Messages(latency=0.25, per_message=0.5))
+    assert paid[0].shared.theta.equal(free[0].shared.theta) and paid[4] == free[4]
+    np.testing.assert_allclose(paid[1] - free[1], 1.75 + 2.0 * np.arange(len(paid[1])), rtol=1e-9)
+
+
+def test_a_slow_server_is_the_limit_of_real_learning_too():
+    numbers = {
+        gradients: run(8, 1_600, messages=Messages(per_message=0.2), gradients=gradients) for gradients in (1, 4)
+    }
+    rates = {gradients: steps[-1] / clock[-1] for gradients, (_, clock, steps, _, _) in numbers.items()}
+    assert rates[1] == pytest.approx(5 / 0.4, rel=0.05)  # two requests for five steps
+    assert rates[4] == pytest.approx(20 / 0.4, rel=0.15)  # and for twenty
+
+
+def test_several_gradients_are_averaged_at_one_theta():
+    agent, clock, steps, staleness, _ = run(1, 60, jitter=0.0, gradients=3)
+    twin = A2C(**SMALL, num_envs=1)
+    square = 0.0
+    for _ in range(4):
+        gradient = sum(twin.gradient(twin.player.play(5))[0] for _ in range(3)) / 3
+        square = 0.99 * square + 0.01 * gradient**2
+        twin.theta.sub_(0.01 * gradient / (square + 1e-5).sqrt())
+    torch.testing.assert_close(agent.shared.theta, twin.theta, rtol=1e-5, atol=1e-6)
+    assert steps == [15, 30, 45, 60] and staleness == [0] * 4
+    np.testing.assert_allclose(clock, 1.4 * np.arange(1, 5))
