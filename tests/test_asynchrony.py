@@ -58,7 +58,7 @@ def test_a_trace_knows_when_the_task_is_solved():
 
 
 def test_a_virtual_run_is_measured():
-    run = asynchrony.virtual_run(2, 0, Costs(0.0, 1e-3, 0.0, 0.0), total_steps=2_000)
+    run = asynchrony.virtual_run(2, 0, Costs(0.0, 1e-3, 0.0, 0.0)._asdict(), total_steps=2_000)
     assert run["solved"] is None and run["total_steps"] >= 2_000
     assert run["seconds"][-1] == pytest.approx(1.0, rel=0.2)  # 2 000 steps of a millisecond, two at a time
     assert np.average(range(len(run["staleness"])), weights=run["staleness"]) == pytest.approx(1, abs=0.05)

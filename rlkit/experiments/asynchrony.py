@@ -10,7 +10,8 @@ from math import inf
 import numpy as np
 
 from rlkit.experiments.curves import Trace
-from rlkit.experiments.virtual import in_virtual_time, measured_costs
+from rlkit.experiments.plan import run
+from rlkit.experiments.virtual import Costs, in_virtual_time, measured_costs
 from rlkit.presets import preset
 from rlkit.running.laps import Lap
 from rlkit.running.workers import WorkerError
@@ -36,13 +37,21 @@ def virtual_workers(seeds=range(5), total_steps=200_000):
     {"costs": `Costs` of a lap as measured on this machine, in seconds, "runs": {"1": one `virtual_run` for each seed,
     ..., "64": ...}}.
     """
-    costs = measured_costs(preset("a3c-cartpole", num_workers=1), updates=1_000)
-    runs = {str(count): [virtual_run(count, seed, costs, total_steps) for seed in seeds] for count in VIRTUAL_WORKERS}
-    return {"costs": costs._asdict(), "runs": runs}
+    costs = run(lap_costs, cores=1)
+    runs = {
+        str(count): [run(virtual_run, count, seed, costs, total_steps) for seed in seeds] for count in VIRTUAL_WORKERS
+    }
+    return {"costs": costs, "runs": runs}
+
+
+def lap_costs():
+    """`Costs` of a lap as a dict, measured on this machine over 1 000 updates."""
+    return measured_costs(preset("a3c-cartpole", num_workers=1), updates=1_000)._asdict()
 
 
 def virtual_run(num_workers, seed, costs, total_steps):
-    """The `Trace.summary` of one run; its seconds are those of the virtual clock."""
+    """The `Trace.summary` of one run; its seconds are those of the virtual clock. `costs` as `lap_costs` gives them."""
+    costs = Costs(**costs)
     agent, trace, solved = preset("a3c-cartpole", num_workers=num_workers, seed=seed), Trace(), False
     for clock, progress in in_virtual_time(agent, costs, total_steps):
         trace.staleness.append(progress.metrics["staleness"])
@@ -57,15 +66,22 @@ def real_workers(seeds=range(3)):
     {"cores": how many this machine has, "CartPole": {"1": one `solving_run` for each seed, ...}, "delayed": {"1":
     `rates`, ..., "16": ...}, "Pong": {"1": ..., "2": ...}}.
     """
-    solving = {str(count): [solving_run(count, seed) for seed in seeds] for count in REAL_WORKERS}
-    delayed = {
-        str(count): throughput(preset("a3c-cartpole", env=DelayedCartPole, num_workers=count, t_max=16), seconds=8)
-        for count in (1, 2, 4, 8, 16)
+    solving = {str(count): [run(solving_run, count, seed, cores=count) for seed in seeds] for count in REAL_WORKERS}
+    delayed = {  # a worker waits most of the time: alone it keeps a third of a core busy
+        str(count): run(delayed_rates, count, cores=max(1, count // 2)) for count in (1, 2, 4, 8, 16)
     }
-    pong = {
-        str(count): throughput(preset("a3c-atari-2016", num_workers=count, t_max=20), seconds=25) for count in (1, 2)
-    }
-    return {"cores": os.cpu_count(), "CartPole": solving, "delayed": delayed, "Pong": pong}
+    pong = {str(count): run(pong_rates, count, cores=count) for count in (1, 2)}
+    return {"cores": run(os.cpu_count, cores=1), "CartPole": solving, "delayed": delayed, "Pong": pong}
+
+
+def delayed_rates(num_workers):
+    """The `rates` on a slow environment."""
+    return throughput(preset("a3c-cartpole", env=DelayedCartPole, num_workers=num_workers, t_max=16), seconds=8)
+
+
+def pong_rates(num_workers):
+    """The `rates` on Pong."""
+    return throughput(preset("a3c-atari-2016", num_workers=num_workers, t_max=20), seconds=25)
 
 
 def solving_run(num_workers, seed, total_steps=200_000):
@@ -121,7 +137,10 @@ def rates(agent, laps=None):
 
 def updates(seeds=range(5), total_steps=120_000):
     """Four worker processes on CartPole-v1 under each of `UPDATES` -> {update: one `update_run` for each seed}."""
-    return {name: [update_run(seed, total_steps, **changes) for seed in seeds] for name, changes in UPDATES.items()}
+    return {
+        name: [run(update_run, seed, total_steps, **changes, cores=4) for seed in seeds]
+        for name, changes in UPDATES.items()
+    }
 
 
 def update_run(seed, total_steps, **changes):

@@ -1,6 +1,7 @@
 """Does a baseline help REINFORCE? Chapter 3, section 2."""
 
 from rlkit.experiments.curves import curve
+from rlkit.experiments.plan import run
 from rlkit.reinforce import REINFORCE
 
 
@@ -9,7 +10,10 @@ def baselines(seeds=range(10)):
 
     {"baseline: none": one `curve` for each seed, ...}.
     """
-    return {
-        f"baseline: {kind}": [curve(REINFORCE(baseline=kind, seed=seed), 60_000) for seed in seeds]
-        for kind in ("none", "mean", "value")
-    }
+    kinds = ("none", "mean", "value")
+    return {f"baseline: {kind}": [run(baseline_run, kind, seed) for seed in seeds] for kind in kinds}
+
+
+def baseline_run(kind, seed):
+    """The `curve` of one run."""
+    return curve(REINFORCE(baseline=kind, seed=seed), 60_000)

@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from rlkit.experiments.curves import returns_at, trained
+from rlkit.experiments.plan import run
 from rlkit.ppo import PPO
 from rlkit.presets import preset
 from rlkit.tasks import Catch, all_levels
@@ -47,10 +48,15 @@ def end_to_end(seeds=SEEDS):
     """
     kinds = ("features by hand", "linear on pixels", "network on pixels")
     return {
-        f"{kind}, {task}": [learning_curve(learner(kind, seed, bombs=bombs), 80_000) for seed in seeds]
+        f"{kind}, {task}": [run(catch_curve, kind, seed, bombs) for seed in seeds]
         for task, bombs in (("Catch", False), ("with bombs", True))
         for kind in kinds
     }
+
+
+def catch_curve(kind, seed, bombs):
+    """The `learning_curve` of one learner, 80 000 steps."""
+    return learning_curve(learner(kind, seed, bombs=bombs), 80_000)
 
 
 def sample_efficiency(seeds=SEEDS, sizes=(6, 8, 10)):
@@ -60,10 +66,13 @@ def sample_efficiency(seeds=SEEDS, sizes=(6, 8, 10)):
     """
     kinds = ("features by hand", "network on pixels", "table")
     return {
-        f"{kind}, {size}": [steps_to(0.9, learner(kind, seed, size), 300_000) for seed in seeds]
-        for kind in kinds
-        for size in sizes
+        f"{kind}, {size}": [run(steps_to_catch, kind, seed, size) for seed in seeds] for kind in kinds for size in sizes
     }
+
+
+def steps_to_catch(kind, seed, size):
+    """`steps_to` 0.9 of one learner, which is 190 balls of 200."""
+    return steps_to(0.9, learner(kind, seed, size), 300_000)
 
 
 def steps_to(score, agent, total_steps):
@@ -77,7 +86,7 @@ def overfitting(seeds=SEEDS, counts=(1, 2, 4, 8, 16, 32, 48)):
 
     {count: one `trained_on` for each seed}. Chapter 1, section 6.
     """
-    return {str(count): [trained_on(count, seed) for seed in seeds] for count in counts}
+    return {str(count): [run(trained_on, count, seed) for seed in seeds] for count in counts}
 
 
 def trained_on(count, seed, total_steps=100_000):
@@ -104,10 +113,12 @@ def stabilisers(seeds=SEEDS):
 
     {what is taken away: one `learning_curve` for each seed}. Chapter 1, section 5.
     """
-    return {
-        name: [learning_curve(dqn_without(parts, seed), 40_000, window=20) for seed in seeds]
-        for name, parts in STABILISERS.items()
-    }
+    return {name: [run(stabilised, parts, seed) for seed in seeds] for name, parts in STABILISERS.items()}
+
+
+def stabilised(parts, seed):
+    """The `learning_curve` of one run."""
+    return learning_curve(dqn_without(parts, seed), 40_000, window=20)
 
 
 def dqn_without(parts, seed):

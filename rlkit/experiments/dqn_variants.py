@@ -1,6 +1,7 @@
 """Does each variant of DQN help? Chapter 2, section 12."""
 
 from rlkit.experiments.curves import SEEDS, curve
+from rlkit.experiments.plan import run
 from rlkit.presets import preset
 
 VARIANTS = {
@@ -18,7 +19,9 @@ def variants(seeds=SEEDS):
 
     {variant: one `curve` for each seed}.
     """
-    return {
-        name: [curve(preset("dqn-cartpole-plain", seed=seed, **flags), 40_000) for seed in seeds]
-        for name, flags in VARIANTS.items()
-    }
+    return {name: [run(variant_run, seed, **flags) for seed in seeds] for name, flags in VARIANTS.items()}
+
+
+def variant_run(seed, **flags):
+    """The `curve` of one run."""
+    return curve(preset("dqn-cartpole-plain", seed=seed, **flags), 40_000)

@@ -2,6 +2,7 @@
 
 from rlkit.a2c import A2C
 from rlkit.experiments.curves import SEEDS, by_seconds
+from rlkit.experiments.plan import run
 from rlkit.tasks import BlindCartPole
 
 SETTINGS = dict(
@@ -16,6 +17,11 @@ def memory(seeds=SEEDS, total_steps=600_000):
     {"feed-forward": one `by_seconds` for each seed, "LSTM": ...}.
     """
     return {
-        name: [by_seconds(A2C(recurrent=recurrent, seed=seed, **SETTINGS), total_steps) for seed in seeds]
+        name: [run(memory_run, recurrent, seed, total_steps, cores=1) for seed in seeds]
         for name, recurrent in (("feed-forward", False), ("LSTM", True))
     }
+
+
+def memory_run(recurrent, seed, total_steps):
+    """One run `by_seconds`."""
+    return by_seconds(A2C(recurrent=recurrent, seed=seed, **SETTINGS), total_steps)

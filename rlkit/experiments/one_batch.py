@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rlkit import functional as F
+from rlkit.experiments.plan import run
 from rlkit.presets import preset
 from rlkit.rollout import Collector
 
@@ -25,13 +26,13 @@ def reuse(seeds=range(10)):
 
     {objective: `one_batch` for each seed}.
     """
-    return {objective: [one_batch(seed, objective) for seed in seeds] for objective in OBJECTIVES}
+    return {objective: [run(one_batch, seed, objective) for seed in seeds] for objective in OBJECTIVES}
 
 
 def minibatch(seeds=(0,)):
     """Some samples of a rollout of CartPole-v1: `over_epochs` with the only seed."""
     (seed,) = seeds
-    return over_epochs(seed)
+    return run(over_epochs, seed)
 
 
 def one_batch(seed, objective, learning_rate=3e-3):

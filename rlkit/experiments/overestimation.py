@@ -7,6 +7,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.experiments.curves import SEEDS
+from rlkit.experiments.plan import run
 from rlkit.presets import preset
 
 BUTTONS = (0,) * 5 + (1,) * 5  # CartPole with ten buttons: five push left, five push right
@@ -21,7 +22,7 @@ def overestimation(seeds=SEEDS):
     {"method, number of actions": one `overestimation_run` for each seed}.
     """
     return {
-        f"{name}, {task}": [overestimation_run(seed, double, actions) for seed in seeds]
+        f"{name}, {task}": [run(overestimation_run, seed, double, actions) for seed in seeds]
         for task, actions in (("2 actions", None), ("10 actions", BUTTONS))
         for name, double in (("DQN", False), ("Double DQN", True))
     }

@@ -2,6 +2,7 @@
 
 from rlkit.a2c import A2C
 from rlkit.experiments.curves import SEEDS, curve
+from rlkit.experiments.plan import run
 from rlkit.ppo import PPO
 from rlkit.reinforce import REINFORCE
 from rlkit.trpo import TRPO
@@ -32,7 +33,12 @@ def policy_gradients(seeds=SEEDS):
     without them.
     """
     return {
-        f"{method}, {task}": [curve(make(env=task, seed=seed), steps) for seed in seeds]
+        f"{method}, {task}": [run(method_run, method, task, seed, steps) for seed in seeds]
         for task, steps in TASKS.items()
-        for method, make in METHODS.items()
+        for method in METHODS
     }
+
+
+def method_run(method, task, seed, steps):
+    """The `curve` of one run."""
+    return curve(METHODS[method](env=task, seed=seed), steps)

@@ -2,6 +2,7 @@
 
 from rlkit.a2c import A2C
 from rlkit.experiments.curves import SEEDS, by_seconds
+from rlkit.experiments.plan import run
 
 T_MAX = (1, 2, 5, 20, 50, 200)  # steps of a segment
 SETTINGS = dict(
@@ -15,7 +16,9 @@ def segment_length(seeds=SEEDS, total_steps=100_000):
 
     {"1": one `by_seconds` for each seed, ..., "200": ...}.
     """
-    return {
-        str(t_max): [by_seconds(A2C(t_max=t_max, seed=seed, **SETTINGS), total_steps) for seed in seeds]
-        for t_max in T_MAX
-    }
+    return {str(t_max): [run(segment_run, t_max, seed, total_steps, cores=1) for seed in seeds] for t_max in T_MAX}
+
+
+def segment_run(t_max, seed, total_steps):
+    """One run `by_seconds`."""
+    return by_seconds(A2C(t_max=t_max, seed=seed, **SETTINGS), total_steps)

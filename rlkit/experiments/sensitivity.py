@@ -3,6 +3,7 @@
 import numpy as np
 
 from rlkit.experiments.curves import SEEDS, trained
+from rlkit.experiments.plan import run
 from rlkit.ppo import PPO
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -27,7 +28,12 @@ def sensitivity(seeds=SEEDS):
     return {"learning_rates": RATES, "clips": CLIPS, "betas": BETAS, "clip": clip, "kl": kl}
 
 
-def mean_returns(seeds, total_steps=40_000, **changes):
-    """One number for each seed: the mean return of all the episodes that PPO finished."""
-    runs = (trained(PPO(seed=seed, **SETTINGS, **changes), total_steps) for seed in seeds)
-    return [round(float(np.mean(run.returns)), 1) for run in runs]
+def mean_returns(seeds, **changes):
+    """One `mean_return` for each seed."""
+    return [run(mean_return, seed, **changes) for seed in seeds]
+
+
+def mean_return(seed, total_steps=40_000, **changes):
+    """The mean return of all the episodes that PPO finished."""
+    result = trained(PPO(seed=seed, **SETTINGS, **changes), total_steps)
+    return round(float(np.mean(result.returns)), 1)

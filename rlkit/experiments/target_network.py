@@ -1,6 +1,7 @@
 """How often should a DQN refresh its target network? Chapter 2, section 5."""
 
 from rlkit.experiments.curves import SEEDS, curve
+from rlkit.experiments.plan import run
 from rlkit.presets import preset
 
 PERIODS = (1, 4, 16, 64, 256, 1024)  # C, in updates
@@ -11,8 +12,8 @@ def target_network(seeds=SEEDS):
 
     {"1": one `curve` for each seed, ..., "1024": ..., "aliased": ...}.
     """
-    runs = {str(period): [target_run(seed, period) for seed in seeds] for period in PERIODS}
-    runs["aliased"] = [target_run(seed, 16, aliased=True) for seed in seeds]
+    runs = {str(period): [run(target_run, seed, period) for seed in seeds] for period in PERIODS}
+    runs["aliased"] = [run(target_run, seed, 16, aliased=True) for seed in seeds]
     return runs
 
 

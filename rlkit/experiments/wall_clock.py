@@ -15,6 +15,7 @@ import numpy as np
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.dqn import DQN
+from rlkit.experiments.plan import run
 from rlkit.ppo import PPO
 from rlkit.running.result import Result
 
@@ -46,10 +47,16 @@ def wall_clock(seeds=range(2)):
     """Eight methods on one Atari game, each for 150 wall-clock seconds -> {method: one `timed_run` for each seed}."""
     runs = {method: [] for method in METHODS}
     for seed in seeds:
-        for method, make in METHODS.items():
-            runs[method].append(timed_run(make(seed), SECONDS))
-            print(method, seed, json.dumps(runs[method][-1]), file=sys.stderr, flush=True)  # in case it is interrupted
+        for method in METHODS:
+            runs[method].append(run(method_run, method, seed, SECONDS, cores=2 if method.startswith("A3C") else 1))
     return runs
+
+
+def method_run(method, seed, seconds):
+    """One `timed_run`, printed too, in case the next ones are interrupted."""
+    made = timed_run(METHODS[method](seed), seconds)
+    print(method, seed, json.dumps(made), file=sys.stderr, flush=True)
+    return made
 
 
 def timed_run(agent, seconds):

@@ -2,12 +2,13 @@
 
 from rlkit.experiments.curves import SEEDS, curve
 from rlkit.experiments.museum import BUGS, make
+from rlkit.experiments.plan import run
 
 
 def museum(seeds=SEEDS):
     """Runs without and with each bug: {bug: {"sound": one `museum_run` for each seed, "broken": the same}}."""
     return {
-        name: {kind: [museum_run(name, kind == "broken", seed) for seed in seeds] for kind in ("sound", "broken")}
+        name: {kind: [run(museum_run, name, kind == "broken", seed) for seed in seeds] for kind in ("sound", "broken")}
         for name in BUGS
     }
 
@@ -15,5 +16,5 @@ def museum(seeds=SEEDS):
 def museum_run(name, broken, seed):
     """{"steps": `[60]`, "returns": `[60]`, "number": what gives the bug away, measured at the end of the run}."""
     agent, bug = make(name, broken, seed), BUGS[name]
-    run = curve(agent, bug.steps)
-    return {"steps": run["steps"], "returns": run["returns"], "number": round(float(bug.measure(agent)), 4)}
+    learned = curve(agent, bug.steps)
+    return {"steps": learned["steps"], "returns": learned["returns"], "number": round(float(bug.measure(agent)), 4)}
