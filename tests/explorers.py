@@ -10,8 +10,8 @@ from rlkit.plotting.video import play
 
 DRAWN = [
     "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region", "value_estimation",
-    "worker_model",
+    "messages", "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region",
+    "value_estimation", "worker_model",
 ]  # fmt: skip
 
 

@@ -60,8 +60,8 @@ PICTURES = {
 }
 DRAWN = [
     "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region", "value_estimation",
-    "worker_model", "workers",
+    "messages", "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region",
+    "value_estimation", "worker_model", "workers",
 ]  # fmt: skip
 RUNNING = ["beta_live", "clip_live", "epsilon"]
 EXPLORERS = DRAWN + RUNNING

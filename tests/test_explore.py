@@ -43,7 +43,7 @@ from rlkit.running.result import Result
 ANALYTIC = [
     "beta", "clip_epsilon", "two_states", "importance_sampling", "max_bias", "priority", "replay", "target_network",
     "trust_region", "value_estimation", "entropy_bonus", "museum", "t_max", "worker_model",
-    "atari49", "atari57", "saliency",
+    "messages", "atari49", "atari57", "saliency",
 ]  # fmt: skip
 
 

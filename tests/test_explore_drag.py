@@ -105,6 +105,13 @@ def test_t_max_and_the_number_of_workers_are_dragged_on_their_logarithmic_axes()
         assert panel.values()["num_workers"] == num_workers
 
 
+def test_the_workers_of_messages_are_dragged_over_both_panels():
+    panel = explore.messages()
+    for ax, x, num_workers in ((0, 0.95, 1), (0, 13, 12), (1, 520, 500), (1, 1050, 1000)):
+        panel.point(panel.figure.axes[ax], x, 5)
+        assert panel.values()["num_workers"] == num_workers
+
+
 def test_the_words_of_clip_epsilon_say_nothing_of_the_min_that_is_not_chosen():
     words = explore.clip_epsilon().status.value
     assert "43\xa0%" in words and "84" not in words

@@ -167,7 +167,8 @@ def test_a_state_is_copied_and_a_picture_saved_at_double_resolution(monkeypatch)
 
 ANALYTIC = sorted({*explore.__all__} & {
     "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "museum", "priority", "replay", "t_max", "target_network", "trust_region", "value_estimation", "worker_model",
+    "messages", "museum", "priority", "replay", "t_max", "target_network", "trust_region", "value_estimation",
+    "worker_model",
 })  # fmt: skip
 
 

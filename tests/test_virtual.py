@@ -9,11 +9,13 @@ import torch
 from conftest import learn
 from test_gorila import Match
 
+from rlkit import explore
 from rlkit import functional as F
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.experiments import virtual
 from rlkit.experiments.virtual import Costs, Messages, in_virtual_time, legs, measured_costs
+from rlkit.explore.messages import size
 from rlkit.running.laps import Lap
 from rlkit.training import evaluate
 
@@ -217,3 +219,38 @@ def test_several_gradients_are_averaged_at_one_theta():
     torch.testing.assert_close(agent.shared.theta, twin.theta, rtol=1e-5, atol=1e-6)
     assert steps == [15, 30, 45, 60] and staleness == [0] * 4
     np.testing.assert_allclose(clock, 1.4 * np.arange(1, 5))
+
+
+# The explorer ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def panel():
+    return explore.messages()
+
+
+def test_the_explorer_opens_where_the_server_is_the_limit(panel):
+    """Nature's network has 1,687,206 numbers: a lap costs the server 2 (0.1 ms + 4 · 1,687,206 · 1 ns) = 13.7 ms."""
+    served, transfer = 2 * (1e-4 + 4 * 1_687_206 * 1e-9), 4 * 1_687_206 / (10e9 / 8)
+    most = (4e-4 + 10e-3 + 2 * transfer + served) / served
+    words = panel.status.value
+    assert size("Nature CNN") == 1_687_206 and size("small MLP") == 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
+    assert f"The limit is the server, from W = {most:.1f} on." in words and f"{1 / served:,.0f} gradients" in words
+    panel.move(num_workers=2)
+    assert f"The workers are the limit; from W = {most:.1f} on it is the server." in panel.status.value
+    assert "2.0 times as many" in panel.status.value
+    panel.move(num_workers=100, bandwidth=0.1)
+    assert "The limit is its links" in panel.status.value
+
+
+def test_its_lines_are_the_bounds_and_its_dot_was_simulated(panel):
+    panel.move(num_workers=100, gradients_per_push=4, shards=2)
+    alone, server, links, bound, dot, _ = (line.get_ydata() for line in panel.figure.axes[0].lines)
+    served = 2 * (1e-4 + 4 * size("Nature CNN") * 1e-9 / 2)
+    np.testing.assert_allclose(server, 4 / served)
+    np.testing.assert_allclose(bound, np.minimum(np.minimum(server, links), alone))
+    assert dot[0] == pytest.approx(bound[40], rel=0.03)  # W = 100
+    most, mean, _ = (line.get_ydata() for line in panel.figure.axes[1].lines)
+    assert most[-1] == pytest.approx(999) and 0.4 * 99 < mean[0] < 99
+    links, server, worker = (bar.get_width() for bar in panel.figure.axes[2].patches)
+    assert server == pytest.approx(1, abs=0.03) and 0 < worker < links < 1

@@ -15,6 +15,7 @@ from rlkit.explore.entropy_bonus import entropy_bonus
 from rlkit.explore.epsilon import epsilon
 from rlkit.explore.importance_sampling import importance_sampling
 from rlkit.explore.max_bias import max_bias
+from rlkit.explore.messages import messages
 from rlkit.explore.museum import museum
 from rlkit.explore.priority import priority
 from rlkit.explore.replay import replay
@@ -29,6 +30,6 @@ from rlkit.explore.workers import workers
 
 __all__ = [
     "answers", "ask", "atari49", "atari57", "beta", "beta_live", "clip_epsilon", "clip_live",
-    "entropy_bonus", "epsilon", "importance_sampling", "max_bias", "museum", "priority", "replay", "saliency", "t_max",
-    "target_network", "trust_region", "two_states", "value_estimation", "worker_model", "workers",
+    "entropy_bonus", "epsilon", "importance_sampling", "max_bias", "messages", "museum", "priority", "replay",
+    "saliency", "t_max", "target_network", "trust_region", "two_states", "value_estimation", "worker_model", "workers",
 ]  # fmt: skip

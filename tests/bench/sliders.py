@@ -26,6 +26,7 @@ from lab import Chapter, Lab, browser_path, write_notebook  # noqa: E402
 EXPLORERS = {name: f"explore.{name}()" for name in (
     "value_estimation", "two_states", "target_network", "max_bias", "replay", "priority", "atari57", "atari49",
     "importance_sampling", "trust_region", "beta", "clip_epsilon", "t_max", "entropy_bonus", "worker_model",
+    "messages",
 )} | {"museum": "explore.museum(bug='acting on the shared network')"}  # fmt: skip
 ON_THE_PAGE = """
 window.bench = {
