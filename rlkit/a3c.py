@@ -9,6 +9,7 @@ Differences from the paper: a segment continues into the next episode; policy an
 policy over continuous actions has one σ for all states.
 """
 
+import math
 import time
 import warnings
 from collections import deque
@@ -20,14 +21,15 @@ from typing import Literal
 import numpy as np
 
 from rlkit.a2c import A2C
+from rlkit.running.cluster import check_cluster
 from rlkit.running.copies import become_copy, copied_state
-from rlkit.running.importable import check_workers
 from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.laps import Link
 from rlkit.running.learning import one_learner
+from rlkit.running.parameters import Part, RemoteMemory
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.transport import SharedMemory
+from rlkit.running.transport import SharedMemory, on_cluster
 from rlkit.running.workers import WorkerError, supervise
 from rlkit.segments import Player
 from rlkit.theta import clip_norm, flat_gradient
@@ -63,6 +65,9 @@ class A3C:
     frame_size: Count = 84
     life_loss: bool = False
     actions: tuple[CountOrZero, ...] | None = None
+    cluster: str | None = None  # "local", "auto", "host:port", "ray://host:port": Ray instead of shared memory
+    shards: Count = 1  # of θ, on a cluster: each is held by a parameter actor
+    gradients_per_push: Count = 1  # a worker averages so many before it changes θ
     on_failure: Literal["stop", "continue"] = "stop"  # if a worker fails: end, or continue with the others
     heartbeat: Positive = 30.0  # seconds of silence after which a worker that has started counts as hanging
     seed: Seed = 0
@@ -91,11 +96,11 @@ class A3C:
 
     def __post_init__(self):
         check_settings(self)
-        check_workers(self.num_workers, self.env)
+        check_cluster(self)
         self.model = A2C(**self.settings(self.seed))  # the global model: it does not play
         self.envs, self.network, self.policy = self.model.envs, self.model.network, self.model.policy
         self.optimize = self.model.optimize
-        self.shared = SharedMemory.hold(self.optimize, self.num_workers)  # shared.theta is θ
+        self.shared = SharedMemory.hold(self.optimize, self.num_workers, shared=not self.cluster)  # shared.theta is θ
         self.model.player = Player(self.model)  # the old one had views of the old weights
         self.laps = deque(maxlen=5_000)  # (rank, Lap) of the last updates
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)
@@ -107,12 +112,12 @@ class A3C:
         if self.step >= total_steps:
             return
         began, metrics = time.monotonic(), {}
-        shared = self.shared.for_workers(self.locked, own_statistics=not self.shared_statistics)
+        shared, watch_over = self.transport()
         seeds = [self.worker_seed(rank) for rank in range(self.num_workers)]
         jobs = [(self.settings(seed), shared, rank, total_steps) for rank, seed in enumerate(seeds)]
         self.cpu_seconds[:] = self.startup[:] = self.reported_steps = 0
         go_on = self.on_failure == "continue"
-        with closing(supervise(self.actor_learner, jobs, heartbeat=self.heartbeat, go_on=go_on)) as reports:
+        with closing(watch_over(self.actor_learner, jobs, heartbeat=self.heartbeat, go_on=go_on)) as reports:
             for report in reports:
                 if isinstance(report, WorkerError):
                     warnings.warn(f"Continuing with the other workers: {report}", stacklevel=3)
@@ -126,6 +131,15 @@ class A3C:
                     self.reported_steps += report.steps
                     self.startup[report.rank] = self.startup[report.rank] or time.monotonic() - began
                 yield Progress(self.step, finished, metrics)
+
+    def transport(self):
+        """How the workers reach θ, and who watches over them: memory and processes of one machine, or a cluster."""
+        if self.cluster is None:
+            own_statistics = not self.shared_statistics
+            return self.shared.for_workers(self.locked, own_statistics, self.gradients_per_push), supervise
+        length = math.ceil(len(self.shared.theta) / self.shards)
+        parts = [Part(self.shared, slice(i * length, (i + 1) * length)) for i in range(self.shards)]
+        return on_cluster(self, parts, RemoteMemory)
 
     def settings(self, seed):
         """The settings of a worker's A2C."""

@@ -22,13 +22,14 @@ import numpy as np
 import torch
 
 from rlkit.dqn import DQN
+from rlkit.running.cluster import check_cluster
 from rlkit.running.copies import become_copy, copied_state
-from rlkit.running.importable import check_workers
 from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
+from rlkit.running.parameters import RemotePublished, Whole
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.transport import Published
+from rlkit.running.transport import Published, on_cluster
 from rlkit.running.workers import WorkerError, supervise
 from rlkit.theta import clip_and_step, flat_gradient, flatten, views
 
@@ -81,6 +82,7 @@ class Gorila:
     frame_size: Count = 84
     life_loss: bool = False
     actions: tuple[CountOrZero, ...] | None = None
+    cluster: str | None = None  # "local", "auto", "host:port", "ray://host:port": Ray instead of shared memory
     on_failure: Literal["stop", "continue"] = "stop"  # if a worker fails: end, or continue with the others
     heartbeat: Positive = 30.0  # seconds of silence after which a worker that has started counts as hanging
     seed: Seed = 0
@@ -92,7 +94,7 @@ class Gorila:
 
     def __post_init__(self):
         check_settings(self)
-        check_workers(self.num_workers, self.env)
+        check_cluster(self)
         self.server = DQN(**self.dqn_settings())  # it does not act: it holds w, w_T, the optimiser and the counts
         self.envs, self.network = self.server.envs, self.server.network
         self.theta, self.theta_target = flat_weights(self.server)
@@ -110,20 +112,21 @@ class Gorila:
             return
         self.publish()
         metrics, began, updates_before = {}, None, self.server.num_updates
-        jobs, go_on = [self.job(i) for i in range(self.num_workers)], self.on_failure == "continue"
-        with closing(supervise(bundle, jobs, heartbeat=self.heartbeat, go_on=go_on)) as messages:
+        shared, watch_over = self.transport()
+        jobs, go_on = [self.job(i, shared) for i in range(self.num_workers)], self.on_failure == "continue"
+        with closing(watch_over(bundle, jobs, heartbeat=self.heartbeat, go_on=go_on)) as messages:
             for message in messages:
                 if isinstance(message, WorkerError):
                     warnings.warn(f"Continuing with the other workers: {message}", stacklevel=2)
                     continue
-                if isinstance(message, Gradient):
+                if isinstance(message, Gradient | dict):  # on a cluster an actor is the server, and sends its metrics
                     began = began or time.perf_counter()
-                    metrics = self.update(message)
+                    metrics = message if isinstance(message, dict) else self.update(message)
                     continue
                 finished = []
                 if isinstance(message, Experience):
                     self.server.step += message.steps
-                    self.shared.publish_step(self.step)
+                    shared.publish_step(self.step)
                     finished = [episode._replace(step=self.step) for episode in message.finished]
                 if began:
                     updates = self.server.num_updates - updates_before
@@ -155,11 +158,17 @@ class Gorila:
         """Write θ and θ⁻ where the workers read them."""
         self.shared.publish(self.theta, self.theta_target, self.server.num_updates, self.step)
 
-    def job(self, number):
+    def transport(self):
+        """How the workers reach θ and θ⁻, and who watches over them: this machine, or a cluster."""
+        if self.cluster is None:
+            return self.shared, supervise
+        return on_cluster(self, [Whole(self)], RemotePublished)
+
+    def job(self, number, shared):
         """What worker `number` is given. Its seed depends on the step, so each `learn` plays other episodes."""
         seed = np.random.SeedSequence([self.seed, number, self.step]).generate_state(1)[0] // 2
         settings = self.dqn_settings() | {"seed": int(seed), "replay_size": self.replay_size // self.num_workers}
-        return settings, self.shared, self.learning_starts // self.num_workers
+        return settings, shared, self.learning_starts // self.num_workers
 
     def dqn_settings(self):
         return {field.name: getattr(self, field.name) for field in fields(DQN) if hasattr(self, field.name)}
@@ -185,6 +194,7 @@ def bundle(send, settings, shared, learning_starts):
     """Algorithm 1 from a worker's side: a whole DQN whose `update` pushes the gradient instead of following it."""
     dqn = DQN(**settings)
     theta, theta_target = flat_weights(dqn)
+    shared.join()
 
     def update():
         if len(dqn.replay) >= learning_starts:  # not `dqn.step`, which counts the steps of all workers
@@ -192,7 +202,7 @@ def bundle(send, settings, shared, learning_starts):
             batch = dqn.replay.sample(dqn.batch_size).to(dqn.torch_device)
             loss, q, _ = dqn.objective(batch)
             gradient = flat_gradient(loss, dqn.parameters)
-            send(Gradient(gradient.cpu().numpy(), version, loss.item(), q.mean().item()))
+            shared.push(Gradient(gradient.cpu().numpy(), version, loss.item(), q.mean().item()), send)
         return {}
 
     dqn.update = update

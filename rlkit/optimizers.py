@@ -3,6 +3,7 @@
 For one process, torch's optimisers would do. Here, how shared memory is read and written is what we study.
 """
 
+import copy
 import importlib
 import threading
 
@@ -33,6 +34,12 @@ class Optimizer:
     def restore(self, state):
         for ours, saved in zip(self.statistics(), state, strict=True):
             ours.copy_(saved)  # in place, because other processes may hold the same memory
+
+    def with_tensors(self, change):
+        """The same optimiser with `change(tensor)` in the place of each of its tensors."""
+        other = copy.copy(self)
+        vars(other).update({name: change(part) for name, part in vars(self).items() if torch.is_tensor(part)})
+        return other
 
 
 class RMSProp(Optimizer):

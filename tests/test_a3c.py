@@ -355,6 +355,7 @@ def test_the_settings_of_a_worker_are_those_of_the_agent():
     different |= {"reward_clip": 2.0, "activation": "relu", "obs_shift": 0.1, "obs_scale": 3.0, "env": Counting}
     different |= {"frame_size": 42, "life_loss": True, "actions": (1, 0)}
     own = {"num_workers", "shared_statistics", "locked", "on_failure", "heartbeat", "seed"}
+    own |= {"cluster", "shards", "gradients_per_push"}
     assert different.keys() | own == {field.name for field in dataclasses.fields(A3C)}
     assert different.keys() | {"seed", "device", "normalize"} == {field.name for field in dataclasses.fields(A2C)}
     defaults = {field.name: field.default for field in dataclasses.fields(A2C)}

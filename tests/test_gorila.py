@@ -76,7 +76,7 @@ def test_a_workers_gradient_is_dqns():
     sample = Replay.sample
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Enough):
         patch.setattr(Replay, "sample", lambda self, size: drawn.append(sample(self, size)) or drawn[-1])
-        bundle(send, *agent.job(0))
+        bundle(send, *agent.job(0, agent.shared))
     (batch,), pushed = drawn, sent[-1]
     loss, q, _ = agent.server.objective(batch)
     loss.backward()
@@ -165,7 +165,7 @@ def test_a_worker_follows_the_server():
             raise Enough
 
     with pytest.raises(Enough):
-        bundle(send, *agent.job(0))
+        bundle(send, *agent.job(0, agent.shared))
     kinds = [type(message) for message in sent]
     assert kinds[:25] == [Experience] * 24 + [Gradient]  # after 100 steps of its own
     assert {message.version for message in sent if isinstance(message, Gradient)} == {7}
@@ -175,11 +175,11 @@ def test_a_worker_follows_the_server():
 
 def test_seeds_differ_between_workers_and_between_calls():
     agent = Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS)
-    settings = [agent.job(i)[0] for i in range(3)]
+    settings = [agent.job(i, agent.shared)[0] for i in range(3)]
     assert len({s["seed"] for s in settings}) == 3
-    assert settings == [Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS).job(i)[0] for i in range(3)]
+    assert settings == [Gorila(Match, num_workers=3, replay_size=9_000, **FIELDS).job(i, None)[0] for i in range(3)]
     agent.server.step = 1_000
-    assert agent.job(0)[0]["seed"] != settings[0]["seed"]
+    assert agent.job(0, agent.shared)[0]["seed"] != settings[0]["seed"]
     assert settings[0]["replay_size"] == 3_000
 
 

@@ -28,8 +28,9 @@ class Clock:
 class Slow:
     """A transport that takes 1 second for a pull, 2 for a count and 3 for a push. T is 10 times what is counted."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, gradients_per_push=1):
         self.clock, self.T, self.joined, self.pushed = clock, 0, 0, []
+        self.now, self.gradients_per_push = clock.monotonic, gradients_per_push
 
     def join(self):
         self.joined += 1
@@ -80,6 +81,26 @@ def test_a_lap_notes_when_each_phase_began_and_two_versions(clock):
     assert report.rank == 1 and report.steps == 5 and report.metrics == {"loss": 0.25, "staleness": 2.0}
     assert report.finished == [Episode(3.0, 4, step=50)]  # T, and not the steps of this worker's environments
     assert report.cpu_seconds == (144 - 100) / 4  # since it was ready
+
+
+def test_gradients_are_kept_and_their_mean_is_pushed(clock):
+    sent, transport = [], Slow(clock, gradients_per_push=3)
+    link = Link(transport, 1, sent.append)
+    began = clock.now
+    for gradient in (1.0, 2.0, 6.0):
+        version = link.pull("theta")
+        clock.passes(10.0)
+        link.count(5)
+        clock.passes(20.0)
+        link.push(gradient, version, 0.5)
+    link.send()
+    assert transport.pushed == [(1, 3.0, 4, 0.5)] and sent[-1].steps == 15
+    (only,) = sent[-1].read_laps()
+    assert only == Lap(
+        began, began + 1, began + 1 + 3 * 12, clock.now - 3, clock.now, version_read=4, version_written=6
+    )
+    link.pull("theta")
+    assert clock.now == only.end + 1  # it pulls again
 
 
 def test_a_report_comes_after_a_tenth_of_a_second_and_holds_what_is_new(clock):

@@ -62,6 +62,7 @@ NO_TUPLES = [
 WRONG = {
     bool: ["True", "False", "no", "", 0, 1, 1.0, nan, np.int64(1), torch.ones(()), (True,), None, *THINGS],
     str: [0, True, 1.5, nan, ("cpu",), None, *THINGS],
+    str | None: [0, True, 1.5, nan, ("local",), *THINGS],
     Count: [*NO_COUNTS, 0, 0.0, np.int64(0), None, (1,)],
     CountOrZero: [*NO_COUNTS, None, (1,)],
     Seed: [*NO_COUNTS, 2**31, 2**32, 2**63, 2**64, None, (1,)],
@@ -86,6 +87,7 @@ OTHERS = {"kl_min": {"kl_max": 10}, "replay_size": {"learning_starts": 0}}  # wh
 RIGHT = {
     bool: [(True, True), (np.False_, False), (torch.tensor(True), True)],
     str: [("cpu", "cpu"), (torch.device("cpu"), "cpu"), (np.str_("auto"), "auto")],
+    str | None: [(None, None), ("auto", "auto")],
     Count: COUNTS,
     CountOrZero: [*COUNTS, (0, 0), (0.0, 0)],
     Seed: [*COUNTS, (0, 0), (np.int64(3), 3)],

@@ -8,6 +8,7 @@ import pickle
 import queue
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,13 +64,16 @@ class ParameterServer:
 class Messages:
     """A worker's side: everything that `SharedMemory` offers to a worker and to the parent, by asking a server."""
 
+    gradients_per_push = 1
+    now = staticmethod(time.monotonic)
+
     def __init__(self, server):
         self.server, self.T = server, server.T
 
     def call(self, *question):
         return pickle.loads(self.server.ask(pickle.dumps(question)))
 
-    def for_workers(self, locked, own_statistics):
+    def for_workers(self, locked, own_statistics, gradients_per_push):
         return self
 
     def join(self):
@@ -125,6 +129,12 @@ def test_a_server_may_drop_gradients_and_the_worker_goes_on(monkeypatch):
 
 class Letters:
     """What `Published` offers: the server writes a letter, and the workers read it."""
+
+    def join(self):
+        pass
+
+    def push(self, gradient, send):
+        send(gradient)
 
     def publish(self, theta, theta_target, version, step):
         self.letter = pickle.dumps((theta.numpy(), theta_target.numpy(), version))

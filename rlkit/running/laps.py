@@ -1,6 +1,7 @@
 """What an A3C worker reports to the parent process: when it pulled, acted, computed and pushed; episodes, metrics."""
 
 import time
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,9 @@ class Link:
     """A worker's side of a transport: pulls, counts and pushes, notes when, and sends reports.
 
     It sends ten times a second, because a message for each update would keep the parent too busy.
+
+    With K gradients per push it keeps K - 1 of them, and pushes the mean of all. Meanwhile θ' stays as it is. A
+    `Lap` is then one update, and has the times of all K rounds, phase by phase.
     """
 
     def __init__(self, shared, rank, send):
@@ -49,6 +53,7 @@ class Link:
         self.shared, self.rank, self.deliver = shared, rank, send
         self.cpu_at_start = time.process_time()
         self.steps, self.finished, self.laps, self.metrics, self.staleness = 0, [], [], {}, 0.0
+        self.kept, self.spent = [], [0.0, 0.0, 0.0]  # gradients; seconds of pulling, acting and computing them
         self.send()  # ready
 
     @property
@@ -56,24 +61,32 @@ class Link:
         return self.shared.T
 
     def pull(self, theta):
-        """θ' ← θ -> the version of θ."""
-        self.times = [time.monotonic()]
-        version = self.shared.pull(theta)
-        self.times.append(time.monotonic())
-        return version
+        """θ' ← θ -> the version of θ. As long as gradients are kept, θ' stays."""
+        self.times = [self.shared.now()]
+        if not self.kept:
+            self.began, self.version = self.times[0], self.shared.pull(theta)
+        self.times.append(self.shared.now())
+        return self.version
 
     def count(self, steps):
         """T ← T + steps -> T."""
         self.total_steps = self.shared.count(self.rank, steps)
         self.steps += steps
-        self.times.append(time.monotonic())
+        self.times.append(self.shared.now())
         return self.total_steps
 
     def push(self, gradient, version, learning_rate):
-        """Update θ with a gradient that was computed at `version` of it."""
-        self.times.append(time.monotonic())
-        written = self.shared.push(self.rank, gradient, version, learning_rate)
-        self.laps.append(Lap(*self.times, time.monotonic(), version, written))
+        """Update θ with a gradient that was computed at `version` of it, or keep it until there are K."""
+        self.times.append(self.shared.now())
+        self.spent = [spent + after - before for spent, before, after in zip(self.spent, self.times, self.times[1:])]
+        self.kept.append(gradient)
+        if len(self.kept) < self.shared.gradients_per_push:
+            return
+        mean = sum(self.kept) / len(self.kept) if len(self.kept) > 1 else gradient
+        written = self.shared.push(self.rank, mean, version, learning_rate)
+        phases = accumulate([self.began, *self.spent])
+        self.laps.append(Lap(*phases, self.shared.now(), version, written))
+        self.kept, self.spent = [], [0.0, 0.0, 0.0]
 
     def report(self, finished, metrics):
         """Put episodes that finished, and the metrics of the last update, into the next report.

@@ -1,11 +1,12 @@
 """How the workers of A3C and of Gorila reach θ. Here it lies in memory that all processes of one machine share.
 
-A worker of A3C joins, and then does three things again and again: `pull` the weights, `count` its steps, `push` its
-gradient. Between two rounds it reads T. A worker of Gorila only pulls. Anything that offers these can replace shared
-memory: a worker uses nothing else.
+A worker joins, and then does three things again and again: `pull` the weights, `count` its steps (A3C), `push` its
+gradient. Between two rounds A3C's reads T. Anything that offers these can replace shared memory: a worker uses nothing
+else. On a cluster `rlkit.running.parameters` does.
 """
 
 import os
+import time
 from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,21 +27,37 @@ class SharedMemory(NamedTuple):
     updates: torch.Tensor  # [W]: each worker counts its own; the version of θ is their sum
     lock: Any = None  # held during an update; None: nobody waits
     own_statistics: bool = False  # each worker has its own optimiser statistics
+    gradients_per_push: int = 1  # a worker averages so many before it changes θ
+
+    now = staticmethod(time.monotonic)  # the same for all processes of one machine
 
     @classmethod
-    def hold(cls, optimizer, num_workers):
+    def hold(cls, optimizer, num_workers, shared=True):
         """Move the optimiser's θ and statistics into shared memory -> SharedMemory, in which nothing is counted yet.
 
-        Raises ValueError if they do not fit there.
+        With `shared=False` they stay where they are: a cluster needs only this process's copy. Raises ValueError if
+        they do not fit into shared memory.
         """
         steps, updates = (torch.zeros(num_workers, dtype=torch.long) for _ in range(2))
-        shared = cls(optimizer, steps, updates)
-        share(shared.tensors())
-        return shared
+        held = cls(optimizer, steps, updates)
+        if shared:
+            share(held.tensors())
+        return held
 
-    def for_workers(self, locked, own_statistics):
+    def part(self, where):
+        """A slice of θ and of its statistics, as views, with the same counts."""
+        part = self.optimizer.with_tensors(lambda tensor: tensor[where] if tensor.dim() else tensor)
+        return self._replace(optimizer=part, lock=None)
+
+    def copied(self):
+        """The same in tensors of its own."""
+        optimizer = self.optimizer.with_tensors(torch.clone)
+        return SharedMemory(optimizer, self.steps.clone(), self.updates.clone())
+
+    def for_workers(self, locked, own_statistics, gradients_per_push=1):
         """The same, as the workers of one run get it. `locked`: one update at a time, so each run has a new lock."""
-        return self._replace(lock=get_context("spawn").Lock() if locked else None, own_statistics=own_statistics)
+        lock = get_context("spawn").Lock() if locked else None
+        return self._replace(lock=lock, own_statistics=own_statistics, gradients_per_push=gradients_per_push)
 
     @property
     def theta(self):
@@ -120,6 +137,13 @@ class Published(NamedTuple):
         share(published)
         return published
 
+    def join(self):
+        """What a worker calls first, in its own process."""
+
+    def push(self, gradient, send):
+        """Give a gradient to the server. Here it reads what the workers send."""
+        send(gradient)
+
     def pull(self, theta, theta_target):
         """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers.
 
@@ -155,3 +179,16 @@ def share(tensors):
         for left in Path("/dev/shm").glob(f"torch_{os.getpid()}_*"):  # torch leaves the file that it could not fill
             left.unlink(missing_ok=True)
         raise ValueError(f"The workers' shared memory cannot be had: {error}; free some, and try again.") from None
+
+
+def on_cluster(agent, parts, remote):
+    """Parameter actors that hold `parts`, and workers that reach them as `remote` -> (shared, supervise).
+
+    These take the place of shared memory and of `rlkit.running.workers.supervise`.
+    """
+    from rlkit.running.cluster import modules_of
+    from rlkit.running.parameters import Server
+    from rlkit.running.remote import Crew
+
+    server = Server(parts, remote, getattr(agent, "gradients_per_push", 1))
+    return server, Crew(agent.cluster, server, modules_of(agent.env)).supervise

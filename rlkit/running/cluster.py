@@ -1,0 +1,246 @@
+"""The way onto a Ray cluster: one that runs already, or one that is started on this machine and ended after the run.
+
+Ray is an extra (`pip install "rlkit-lecture[cluster]"`) and is imported only when a run asks for a cluster. Whoever can
+reach a port of Ray can run any code on its nodes: see lectures/cluster.md.
+"""
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rlkit.running.importable import check_workers
+from rlkit.running.messages import brief
+
+INSTALL = 'pip install "rlkit-lecture[cluster]"'
+ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
+ANSWER = 5.0  # seconds that a cluster has to accept a connection
+OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep messages above 100 kB
+NOT_NEEDED = ["*.json", "*.csv", "*.pt", "__pycache__"]  # of rlkit, on a node
+
+# Deletes a folder when this process ends, however it ends.
+JANITOR = """
+import shutil, sys, time
+sys.stdin.read()
+for _ in range(50):
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    time.sleep(0.1)
+    try:
+        open(sys.argv[1]).close()
+    except FileNotFoundError:
+        break
+    except OSError:
+        pass
+"""
+
+
+def check_address(cluster):
+    """Raise ValueError, in one sentence, for what cannot be the setting `cluster` of an agent."""
+    if cluster in (None, "local", "auto") or (isinstance(cluster, str) and ADDRESS.fullmatch(cluster)):
+        return
+    raise ValueError(
+        f"cluster={brief(cluster)} must be None, 'local', 'auto', 'host:port' or 'ray://host:port': this machine "
+        "without Ray, Ray on this machine, the cluster of this machine, or one at an address."
+    )
+
+
+def check_cluster(agent):
+    """Raise ValueError, in one sentence, if the workers of this agent cannot run where its settings say."""
+    if agent.cluster is None:
+        check_workers(agent.num_workers, agent.env)
+        if getattr(agent, "shards", 1) > 1:
+            raise ValueError(f"shards={agent.shards} needs a cluster; set one, such as cluster='local'.")
+        return
+    check_address(agent.cluster)
+    if not getattr(agent, "shared_statistics", True):
+        raise ValueError(
+            "shared_statistics=False is possible in shared memory only; leave out cluster, or take "
+            "shared_statistics=True."
+        )
+
+
+def require_ray():
+    """Raise ValueError, in one sentence, if Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise ValueError(f"A cluster needs Ray, which is not installed: {INSTALL}.")
+
+
+@contextmanager
+def connected(address, num_cpus=None, modules=()):
+    """Connect this process to the cluster at `address`, and disconnect at the end.
+
+    "local" starts a cluster on this machine, which takes some seconds, and ends it. It has `num_cpus` cores by name;
+    None: as many as the machine. Other addresses are as for `check_address`; rlkit and `modules`, files or folders of
+    Python, are then sent to its nodes. If this process is connected already, the connection is shared: what it has sent
+    to the nodes stays as it is.
+
+    Raises ValueError, in one sentence, if Ray is not installed, if nothing answers there, or if this process is
+    connected to another cluster.
+    """
+    connection = connect(address, num_cpus, modules)
+    try:
+        connection.ready.wait()
+        connection.check()
+        yield
+    finally:
+        leave(connection)
+
+
+def connect(address, num_cpus=None, modules=()):
+    """Begin to connect, or share the connection of this process -> Connection. Wait until it is `ready`, then check it.
+
+    Each call needs one of `leave`.
+    """
+    check_address(address)
+    require_ray()
+    with Connection.lock:
+        current = Connection.current
+        if current.runs == 0:
+            current = Connection.current = Connection(address, num_cpus, modules, earlier=current)
+            current.start()
+        elif address != current.address:
+            raise ValueError(
+                f"This process is connected to cluster={current.address!r}; end that run before one on {address!r}."
+            )
+        current.runs += 1
+        return current
+
+
+def leave(connection):
+    """Disconnect, if no other run of this process shares the connection."""
+    with Connection.lock:
+        connection.runs -= 1
+        if connection.runs:
+            return
+        connection.over.set()
+    if connection.ready.is_set():  # otherwise a run was stopped while Ray started, and nobody needs to wait for the end
+        connection.join()
+
+
+class Connection(threading.Thread):
+    """A thread that connects, waits, and disconnects.
+
+    It is a thread because it takes seconds to connect, in which a run may be stopped. And it lives as long as the
+    connection because Linux ends what Ray has started together with the thread that started it.
+    """
+
+    lock, current = threading.Lock(), None  # a process has one connection
+
+    def __init__(self, address=None, num_cpus=None, modules=(), earlier=None):
+        super().__init__(name="the connection to a cluster", daemon=True)
+        self.address, self.num_cpus, self.modules, self.earlier = address, num_cpus, modules, earlier
+        self.ready, self.over = threading.Event(), threading.Event()
+        self.runs, self.error, self.janitor = 0, None, None
+
+    def run(self):
+        if self.earlier.ident is not None:
+            self.earlier.join()
+        self.earlier = None
+        import ray
+
+        if ray.is_initialized():  # the reader has called ray.init, and ends what that began
+            self.ready.set()
+            return
+        try:
+            self.begin(ray)
+            hush()
+        except Exception as error:
+            self.error = error
+        self.ready.set()
+        self.over.wait()
+        ray.shutdown()
+        if self.janitor is not None:
+            self.janitor.communicate()
+
+    def begin(self, ray):
+        quiet = dict(log_to_driver=False, logging_level="ERROR")
+        if self.address == "local":
+            ray.init("local", num_cpus=self.num_cpus, **self.local_options(), **quiet)
+        else:
+            require_answer(self.address)
+            ray.init(self.address, runtime_env=parcel(self.modules), **quiet)
+
+    def local_options(self):
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports nothing to anyone
+        # Ray's sockets are in here, and a socket's path has at most 107 letters.
+        folder = tempfile.mkdtemp(prefix="rlkit-", dir="/tmp" if Path("/tmp").is_dir() else None)
+        command = [sys.executable, "-c", JANITOR, folder]
+        self.janitor = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        return dict(include_dashboard=False, object_store_memory=OBJECTS, _temp_dir=folder)
+
+    def check(self):
+        """Raise ValueError, in one sentence, if there is no connection."""
+        if self.error is not None:
+            raise ValueError(cannot_connect(self.address, self.error)) from self.error
+
+
+Connection.current = Connection()
+
+
+def hush():
+    """Ray prints a paragraph when a worker dies. A run says it in its own words, and only once."""
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *lines, **options: None
+
+
+def parcel(modules):
+    """What is sent to the nodes, as Ray's runtime environment: rlkit and `modules`."""
+    return {"py_modules": [str(Path(__file__).parents[1]), *map(str, modules)], "excludes": NOT_NEEDED}
+
+
+def cannot_connect(address, error):
+    """A sentence that says why there is no connection."""
+    if address == "auto" and isinstance(error, ConnectionError):
+        return (
+            "cluster='auto' looks for a Ray cluster that this machine is part of, and there is none; start one with "
+            "`ray start --head`, or take cluster='local' or its address."
+        )
+    return f"cluster={address!r} cannot be reached: {' '.join(str(error).split())}"
+
+
+def require_answer(address):
+    """Raise ConnectionError unless something accepts connections at host:port. Ray itself would try for a minute."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"nothing answers there ({error}); look whether the cluster runs, and whether its network lets this "
+            "machine in."
+        ) from None
+
+
+def modules_of(env):
+    """The files or folders that a node needs for this environment, an id "module:id" or a callable.
+
+    Empty for what Gymnasium registers and for what is installed: that must be installed on the nodes, too.
+    """
+    module = env.rpartition(":")[0] if isinstance(env, str) else getattr(env, "__module__", "")
+    top = module.partition(".")[0]
+    if not top or top in ("__main__", "rlkit"):
+        return []
+    with suppress(ImportError, ValueError, AttributeError):
+        path = Path(importlib.util.find_spec(top).origin)
+        if path.suffix == ".py" and not {"site-packages", "dist-packages"} & set(path.parts):
+            return [path.parent if path.name == "__init__.py" else path]
+    return []
+
+
+def require_cores(needed, what):
+    """Raise ValueError, in one sentence, if the nodes together do not have so many cores: Ray would wait for ever."""
+    import ray
+
+    there = ray.cluster_resources().get("CPU", 0)
+    if needed > there:
+        raise ValueError(
+            f"{what} need {needed} cores, and the cluster has {there:g}: use fewer workers, or add nodes first."
+        )

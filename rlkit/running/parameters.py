@@ -1,0 +1,306 @@
+"""θ on a cluster: parameter actors hold it, workers reach it by messages, and the driver keeps a copy.
+
+The driver is the process that called `learn`. An actor holds the same object as one machine's shared memory, or a part
+of it (`Part`), or a whole Gorila (`Whole`). Here are the messages.
+
+A pull and a push are one round trip each. As A3C's workers pull right after they have pushed, the answer to a push
+brings the new θ, and one round trip does for both.
+"""
+
+import time
+import warnings
+from contextlib import suppress
+
+import torch
+
+from rlkit.running.state import agent_state, on_cpu, restore_agent
+from rlkit.running.workers import WorkerError
+
+AWAY = 0.2  # seconds until a worker asks again that got no answer, because an actor is being restarted
+COPY = 0.5  # seconds between two copies for the driver, at least
+COPIED = 20e6  # bytes a second that they take of the network, at most
+LAST = 10.0  # seconds that the last copy may take
+
+# In an actor ------------------------------------------------------------------------------------------------------
+
+
+class Parameters:
+    """A parameter actor. It deals with one message after the other, in the order of their arrival.
+
+    Ray restarts an actor that was lost, and what it held is lost with it. So one that starts holds nothing, and answers
+    None until the driver has given it the latest copy.
+    """
+
+    def __init__(self):
+        torch.set_num_threads(1)
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # Ray's; it is only read
+        self.held, self.pushes = None, {}  # pushes: rank of a worker -> the number of its last push
+
+    def restore(self, held, pushes):
+        """Hold this from now on."""
+        self.held, self.pushes = held, dict(pushes)
+
+    def push(self, rank, number, *content):
+        """Apply a push, unless it was applied before: a worker that got no answer sends it again."""
+        if self.held is None:
+            return None
+        if number > self.pushes.get(rank, 0):
+            self.pushes[rank] = number
+            self.held.push(rank, *content)
+        return self.held.pull()
+
+    def call(self, method, *content):
+        """Whatever else `held` can do."""
+        return self.held and getattr(self.held, method)(*content)
+
+    def snapshot(self):
+        """All that is needed to go on from here: what is held, and the numbers of the last pushes."""
+        return self.held and (self.held.snapshot(), self.pushes)
+
+
+class Part:
+    """A part of A3C's θ with its statistics and the counts: views of `shared`, a `SharedMemory`, or a copy of them."""
+
+    def __init__(self, shared, where):
+        self.shared = shared.part(where)
+        self.nbytes = sum(tensor.nbytes for tensor in self.shared.tensors())
+
+    def pull(self):
+        """The version of θ, θ, and T, the steps of all workers."""
+        return self.shared.version, self.shared.theta.numpy(), self.shared.T
+
+    def push(self, rank, gradient, steps, version_read, learning_rate):
+        self.shared.count(rank, steps)
+        self.shared.push(rank, torch.from_numpy(gradient), version_read, learning_rate)
+
+    def snapshot(self):
+        return [tensor.numpy() for tensor in self.shared.tensors()]
+
+    def take(self, snapshot):
+        """Become what another one was. As this holds views of the driver's memory, that changes, too."""
+        for ours, theirs in zip(self.shared.tensors(), snapshot, strict=True):
+            ours.copy_(torch.tensor(theirs))
+
+    def __getstate__(self):
+        return self.shared.copied()
+
+    def __setstate__(self, shared):
+        self.shared = shared
+
+
+class Whole:
+    """A whole Gorila, as its server."""
+
+    def __init__(self, agent):
+        self.agent, self.metrics = agent, None
+        self.nbytes = 4 * agent.theta.nbytes  # with θ⁻ and the statistics of Adam
+
+    def pull(self, target_version):
+        """The version of θ, the steps of all workers, θ, the version of θ⁻, and θ⁻ if that is another version."""
+        published, version = self.agent.shared, self.agent.server.num_updates
+        newest = version // self.agent.target_period
+        theta_target = None if newest == target_version else published.theta_target.numpy()
+        return version, self.agent.step, published.theta.numpy(), newest, theta_target
+
+    def push(self, gradient):
+        self.metrics = self.agent.update(gradient)
+
+    def set_step(self, step):
+        self.agent.step = step
+
+    def snapshot(self):
+        return on_cpu(agent_state(self.agent), {}), self.agent.staleness, self.agent.num_dropped, self.metrics
+
+    def take(self, snapshot):
+        """Let our agent become like the other one -> its metrics. The driver counts the steps itself."""
+        state, self.agent.staleness, self.agent.num_dropped, metrics = snapshot
+        restore_agent(self.agent, state | {"step": self.agent.step})
+        return metrics
+
+
+# In the driver ----------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """The parameter actors, each with one of `parts`. For a worker it becomes a `remote`, when it is sent there."""
+
+    def __init__(self, parts, remote, gradients_per_push=1):
+        self.parts, self.remote, self.gradients_per_push = parts, remote, gradients_per_push
+        self.actors, self.pushes = [], [{} for _ in parts]
+        self.copies, self.asked, self.due, self.taken = None, 0.0, 0.0, 0.0  # copies: answers that are on their way
+        self.published = 0.0
+
+    def start(self, options):
+        """Start the actors -> what can be waited for."""
+        import ray
+
+        actor = ray.remote(Parameters)
+        self.actors = [actor.options(max_restarts=-1, **option).remote() for option in options]
+        self.taken = time.monotonic()
+        return [self.restore(i) for i in range(len(self.parts))]
+
+    def restore(self, i):
+        return self.actors[i].restore.remote(self.parts[i], self.pushes[i])
+
+    def publish_step(self, step):
+        """Tell Gorila's server how many steps the workers have taken, ten times a second."""
+        if time.monotonic() - self.published > 0.1:
+            self.published = time.monotonic()
+            self.actors[0].call.remote("set_step", step)
+
+    def release(self):
+        """There is no lock that a lost worker could hold."""
+
+    def poll(self, patience):
+        """Copy what the actors hold, when a copy is due and when it has arrived -> the metrics with it, or None.
+
+        An actor that has lost what it held gets the last copy, and one that does not answer for `patience` seconds is
+        restarted. Raises WorkerError if there is none again after twice that time.
+        """
+        import ray
+
+        now = time.monotonic()
+        if self.copies is None:
+            if now < self.due:
+                return None
+            self.copies, self.asked = [actor.snapshot.remote() for actor in self.actors], now
+        ready, late = ray.wait(self.copies, num_returns=len(self.copies), timeout=0)
+        if late and now - self.asked < patience:
+            return None
+        copies, self.copies = self.copies, None
+        metrics = [self.take(i, copy if copy in ready else None) for i, copy in enumerate(copies)]
+        self.due = now + max(COPY, sum(part.nbytes for part in self.parts) / COPIED)
+        if now - self.taken > 2 * patience:
+            raise WorkerError(
+                f"A parameter actor was lost and could not be restarted in {2 * patience:.0f} s; look whether the "
+                "cluster still has a free core, and go on from the last copy by calling learn or train again."
+            )
+        return metrics[0]
+
+    def take(self, i, copy):
+        """Take the copy of part i -> the metrics with it. If there is none, the actor was lost, and gets our last."""
+        import ray
+
+        content = None
+        if copy is None:  # it does not answer
+            ray.kill(self.actors[i], no_restart=False)
+        else:
+            with suppress(ray.exceptions.RayActorError):
+                content = ray.get(copy)
+        if content is not None:
+            held, self.pushes[i] = content
+            self.taken = time.monotonic()
+            return self.parts[i].take(held)
+        self.restore(i)
+        age = time.monotonic() - self.taken
+        warnings.warn(f"A parameter actor was lost. It goes on from a copy that is {age:.1f} s old.", stacklevel=2)
+
+    def end(self):
+        """Take the last copies, and end the actors."""
+        import ray
+
+        try:
+            copies = [actor.snapshot.remote() for actor in self.actors]
+            ready, _ = ray.wait(copies, num_returns=len(copies), timeout=LAST) if copies else ([], [])
+            for part, copy in zip(self.parts, copies):
+                if copy in ready:
+                    with suppress(ray.exceptions.RayActorError, TypeError):  # TypeError: it has nothing
+                        part.take(ray.get(copy)[0])
+        finally:
+            for actor in self.actors:
+                ray.kill(actor)
+            self.actors = []
+
+    def __reduce__(self):
+        return self.remote, (self.actors, self.gradients_per_push)
+
+
+# In a worker ------------------------------------------------------------------------------------------------------
+
+
+class Remote:
+    """How a worker reaches the parameter actors."""
+
+    now = staticmethod(time.time)  # the same for all machines, as far as their clocks agree
+
+    def __init__(self, actors, gradients_per_push):
+        self.actors, self.gradients_per_push = actors, gradients_per_push
+
+    def ask(self, question):
+        """`question(actor, i)` for each -> their answers. An actor that is being restarted is asked again."""
+        import ray
+
+        answers = [None] * len(self.actors)
+        while True:
+            asked = [(i, question(actor, i)) for i, actor in enumerate(self.actors) if answers[i] is None]
+            for i, answer in asked:
+                with suppress(ray.exceptions.RayActorError):
+                    answers[i] = ray.get(answer)
+            if all(answer is not None for answer in answers):
+                return answers
+            time.sleep(AWAY)
+
+
+class RemoteMemory(Remote):
+    """For a worker of A3C: what `SharedMemory` is on one machine. Each actor holds a part of θ."""
+
+    def join(self):
+        self.number = self.uncounted = 0  # of the last push; steps that no push has reported yet
+        self.hear(self.ask(lambda actor, i: actor.call.remote("pull")))
+
+    def hear(self, answers):
+        """What the actors say: the version of θ, θ, and T."""
+        versions, self.theta, counts = zip(*answers, strict=True)
+        self.version, self.T = versions[0], counts[0]
+        self.sizes = [len(part) for part in self.theta]
+
+    def pull(self, theta):
+        """Copy θ into `theta` -> its version. The last answer brought it."""
+        for ours, theirs in zip(theta.split(self.sizes), self.theta, strict=True):
+            ours.copy_(torch.from_numpy(theirs))
+        return self.version
+
+    def count(self, rank, steps):
+        """Add to the steps of worker `rank` -> T, as far as it is known here. They are sent with the next push."""
+        self.uncounted += steps
+        self.T += steps
+        return self.T
+
+    def push(self, rank, gradient, version_read, learning_rate):
+        """Update θ with a gradient -> the version that it was added to."""
+        self.number += 1
+        parts = [part.numpy() for part in gradient.split(self.sizes)]
+        content = self.uncounted, version_read, learning_rate
+        self.hear(self.ask(lambda actor, i: actor.push.remote(rank, self.number, parts[i], *content)))
+        self.uncounted = 0
+        return self.version - 1
+
+
+class RemotePublished(Remote):
+    """For a worker of Gorila: what `Published` is on one machine."""
+
+    def join(self):
+        self.target_version, self.pushed = None, None
+
+    def pull(self, theta, theta_target):
+        """θ' ← θ and θ'⁻ ← θ⁻ -> the version of θ, and the steps of all workers."""
+        (answer,) = self.ask(lambda actor, i: actor.call.remote("pull", self.target_version))
+        version, step, new_theta, self.target_version, new_target = answer
+        theta.copy_(torch.from_numpy(new_theta))
+        if new_target is not None:
+            theta_target.copy_(torch.from_numpy(new_target))
+        return version, step
+
+    def push(self, gradient, send):
+        """Send a gradient. One may be on its way; a second one waits until it has arrived.
+
+        One that is lost with its actor is not sent again.
+        """
+        import ray
+
+        if self.pushed is not None:
+            try:
+                ray.get(self.pushed)
+            except ray.exceptions.RayActorError:
+                time.sleep(AWAY)
+        self.pushed = self.actors[0].call.remote("push", gradient)

@@ -1,0 +1,245 @@
+"""Workers on the nodes of a Ray cluster: what `rlkit.running.workers` does with the processes of one machine.
+
+A worker is an actor. The work runs in a thread of it, and what that sends waits until the driver asks for it. The
+driver asks again and again, and each answer comes within half a second. So it notices a worker that was stopped, which
+Ray does not report.
+"""
+
+import math
+import queue
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+
+import torch
+
+from rlkit.running.cluster import connect, leave, require_cores
+from rlkit.running.terminal import tell
+from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_words, interrupts_later
+
+ANSWER = 0.5  # seconds within which a worker answers, even if there is nothing to tell
+GATHER = 0.1  # seconds in which it gathers what is sent, so that there are few messages
+UNHEARD = 1_000  # messages; then the work waits until the driver listens
+
+# In a worker ------------------------------------------------------------------------------------------------------
+
+
+class Work:
+    """What a worker actor does."""
+
+    def __init__(self):
+        torch.set_num_threads(1)
+        self.sent, self.thread = queue.Queue(UNHEARD), None
+
+    def begin(self, work, job):
+        """Run `work(send, *job)` in a thread."""
+        self.thread = threading.Thread(target=self.run, args=(work, job), daemon=True)
+        self.thread.start()
+
+    def run(self, work, job):
+        try:
+            work(lambda content: self.sent.put(("message", content)), *job)
+            self.sent.put(("done", None))
+        except BaseException as error:  # also sys.exit, which an environment may call
+            self.sent.put(("failure", in_words(error)))
+
+    def listen(self):
+        """What was sent since the last call: a list of ("message", "done" or "failure", content)."""
+        heard = []
+        with suppress(queue.Empty):
+            heard.append(self.sent.get(timeout=ANSWER))
+            end = time.monotonic() + GATHER
+            while heard[-1][0] == "message":
+                heard.append(self.sent.get(timeout=max(0.0, end - time.monotonic())))
+        return heard
+
+    def where(self):
+        """Where the work is now."""
+        frame = sys._current_frames().get(self.thread.ident)
+        return "It was here:\n\n" + "".join(traceback.format_stack(frame, limit=6))
+
+
+# In the driver ----------------------------------------------------------------------------------------------------
+
+
+class Crew:
+    """Parameter actors and workers on the cluster at `address`. `modules` are those of the reader's environment."""
+
+    def __init__(self, address, server, modules=()):
+        self.address, self.server, self.modules = address, server, modules
+
+    def supervise(self, work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
+        """`rlkit.running.workers.supervise` on the cluster. It also yields the metrics of a parameter actor, if any.
+
+        It connects first. However it ends, the actors end, and what `server` holds is then as they left it.
+        """
+        parts, workers, group = len(self.server.parts), [], None
+        if self.address == "local":
+            tell(f"Starting Ray on this machine for {len(jobs)} workers: this takes about ten seconds.")
+        connection = connect(self.address, parts + len(jobs), self.modules)
+        try:
+            while not connection.ready.wait(idle):
+                yield None
+            connection.check()
+            require_cores(parts + len(jobs), f"num_workers={len(jobs)} and the parameters")
+            group = Group(parts + len(jobs))
+            yield from until([group.ready()], idle, "The cores of the cluster are taken by other runs, and")
+            yield from until(self.server.start(group.places[:parts]), idle, "The parameter actor")
+            for number, (job, place) in enumerate(zip(jobs, group.places[parts:], strict=True)):
+                workers.append(Worker(work, job, number, place, heartbeat))
+            yield from listen(list(workers), self.server, idle, heartbeat, go_on)
+        finally:
+            with interrupts_later():
+                for worker in workers:
+                    worker.end()
+                try:
+                    self.server.end()
+                finally:
+                    if group is not None:
+                        group.give_back()
+                    leave(connection)
+
+
+def listen(running, server, idle, heartbeat, go_on):
+    """The loop of `supervise`: yield messages until all `running` workers have ended."""
+    import ray
+
+    finished = False
+    while running:
+        began, heard = time.monotonic(), False
+        waiting = [worker.answer for worker in running]
+        ray.wait(waiting, timeout=idle)
+        ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        # No more than `idle`: if it took longer, this process was stopped, and perhaps the cluster, too.
+        passed = min(time.monotonic() - began, idle)
+        metrics = server.poll(heartbeat)
+        if metrics is not None:
+            yield metrics
+        for worker in list(running):
+            worker.silence += passed
+            try:
+                for kind, content in worker.receive(ready):
+                    heard = True
+                    if kind == "message":
+                        yield content
+                    elif kind == "done":
+                        running.remove(worker)
+                        finished = True
+            except WorkerError as error:
+                running.remove(worker)
+                worker.end()
+                if not go_on or not (running or finished):
+                    raise
+                yield error
+        if not heard:
+            yield None
+
+
+def until(answers, idle, who):
+    """Yield None until all these answers are there. Raises WorkerError if they do not come in `STARTUP` seconds."""
+    import ray
+
+    deadline = time.monotonic() + STARTUP
+    while ray.wait(answers, num_returns=len(answers), timeout=idle)[1]:
+        if time.monotonic() > deadline:
+            raise WorkerError(f"{who} did not start within {STARTUP:.0f} s; look at the state of the cluster.")
+        yield None
+    try:
+        ray.get(answers)
+    except ray.exceptions.RayError as error:
+        raise WorkerError(f"{who} could not start: {in_a_sentence(error)}") from error
+
+
+class Group:
+    """Cores for all actors of a run, reserved together: so two runs cannot hold half of what each of them needs."""
+
+    def __init__(self, num_actors):
+        from ray.util.placement_group import placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy as Place
+
+        self.group = placement_group([{"CPU": 1}] * num_actors)
+        self.places = [
+            {"num_cpus": 1, "scheduling_strategy": Place(self.group, placement_group_bundle_index=i)}
+            for i in range(num_actors)
+        ]
+
+    def ready(self):
+        return self.group.ready()
+
+    def give_back(self):
+        from ray.util.placement_group import remove_placement_group
+
+        remove_placement_group(self.group)
+
+
+class Worker:
+    """A worker actor, as the driver sees it."""
+
+    def __init__(self, work, job, number, place, heartbeat):
+        import ray
+
+        self.name, self.heartbeat = f"Worker {number}", heartbeat
+        self.started, self.silence = False, 0.0  # seconds since its last message
+        self.actor = ray.remote(Work).options(**place).remote()
+        try:
+            self.answer = self.actor.begin.remote(work, job)
+        except TypeError as error:
+            raise ValueError(
+                f"A worker cannot be given this: {in_a_sentence(error)} Let the function that makes the environment "
+                "make it, too."
+            ) from error
+
+    def receive(self, ready):
+        """Its next messages: ("message" or "done", content). Raises WorkerError if none will come."""
+        import ray
+
+        messages = []
+        if answered := self.answer in ready:
+            try:
+                messages = ray.get(self.answer) or []
+            except ray.exceptions.RayActorError as error:
+                raise WorkerError(f"{self.name} was lost: {in_a_sentence(error)}") from None
+            except ray.exceptions.RayError as error:
+                raise WorkerError(f"{self.name} failed: {in_a_sentence(error)}") from None
+            self.answer = self.actor.listen.remote()
+        for kind, content in messages:
+            self.started, self.silence = True, 0.0
+            if kind == "failure":
+                raise WorkerError(f"{self.name} failed: {content}")
+            yield kind, content
+        limit = self.heartbeat if self.started else max(STARTUP, self.heartbeat)
+        if self.silence > limit:
+            raise WorkerError(f"{self.hangs(limit)} {self.where() if answered else NO_ANSWER}")
+
+    def hangs(self, limit):
+        if self.started:
+            return (
+                f"{self.name} hangs: it sent nothing for {limit:g} s and was ended. If a step of its environment "
+                "takes that long, use a larger heartbeat."
+            )
+        return (
+            f"{self.name} did not start within {limit:.0f} s and was ended. Its imports, and making and resetting its "
+            "environment, must not take that long."
+        )
+
+    def where(self):
+        import ray
+
+        with suppress(ray.exceptions.RayError):
+            return ray.get(self.actor.where.remote(), timeout=GRACE)
+        return NO_ANSWER
+
+    def end(self):
+        import ray
+
+        ray.kill(self.actor)
+
+
+def in_a_sentence(error):
+    """What an error of Ray says, without its traceback and its advice."""
+    cause = getattr(error, "cause", None) or error
+    text = getattr(error, "error_msg", None) or str(cause)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__).rstrip(".") + "."
