@@ -1,0 +1,107 @@
+"""The plan on paper: each design's lap by hand, which limit an assumption moves, and the table."""
+
+import pytest
+
+from rlkit import functional as F
+from rlkit.experiments import scaling
+from rlkit.experiments.scaling import DESIGNS, SITE, WORKERS, Site, plan, plans
+
+ROUND = Site(
+    emulate=1e-3, act=1e-3, gradient=1e-3, update=1e-9, copy=0.0, per_message=1e-3, latency=1e-3, bandwidth=1e9,
+    learns=1e4, infers=4e4, theta=10**6,
+)  # fmt: skip
+
+
+def test_the_network_is_the_one_of_the_paper():
+    """Convolutions and two layers, with their biases, for six actions (DQN 2015, Methods)."""
+    convolutions = 32 * (4 * 8 * 8 + 1) + 64 * (32 * 4 * 4 + 1) + 64 * (64 * 3 * 3 + 1)
+    assert scaling.nature_bytes() == 4 * (convolutions + 512 * (7 * 7 * 64 + 1) + 6 * (512 + 1)) == SITE.theta
+
+
+def test_gradients_by_hand():
+    """5 steps and their gradient take 15 ms, four ways 4 ms, θ 1 ms each way, two requests and the update 3 ms."""
+    row = plan("A3C", 1, ROUND)
+    assert (row.up, row.down) == (10**6 / 5, 10**6 / 5)
+    assert row.steps_per_second == pytest.approx(5 / 24e-3) and row.limit == "workers"
+    many = plan("A3C", 100, ROUND)
+    assert many.saturation == pytest.approx(24 / 3) and many.limit == "server"
+    assert many.steps_per_second == pytest.approx(5 / 3e-3) and many.updates_per_second == pytest.approx(1 / 3e-3)
+    assert many.staleness == many.policy_lag == pytest.approx(99)
+
+
+def test_shards_by_hand():
+    """With ten servers the update takes 0.1 ms, and so does each link; the two requests stay."""
+    row = plan("Gorila", 1_000, ROUND, shards=10, steps=4, batch=32, memory=800)
+    assert row.updates_per_second == pytest.approx(1 / 2.1e-3) and row.limit == "server"
+    assert row.saturation == pytest.approx((4 + 1.8 + 8 + 32 + 2.3) / 2.1)
+    assert row.staleness == pytest.approx(999)
+    assert row.policy_lag == pytest.approx(999 + 100 * 1_000)  # 400 steps are 100 laps, each with an update of everyone
+
+
+def test_trajectories_by_hand():
+    row = plan("IMPALA", 321, ROUND, unroll=20, batch=32)
+    assert row.up * 20 == 24 * 84 * 84 + 20 * 40 and row.down * 20 == 10**6
+    assert row.limit in ("server", "accelerator") and row.steps_per_second == pytest.approx(1e4)  # both take 2 ms
+    assert row.updates_per_second == pytest.approx(1e4 / 640)
+    assert row.staleness == 0 and row.policy_lag == pytest.approx(320 / 32)
+
+
+def test_transitions_by_hand():
+    """100 ms of work for 50 steps. Half a million wait until they are drawn, and the learner does not wait."""
+    row = plan("Ape-X", 1, ROUND, compression=0.5, learned=1_000, batch=100, memory=10**6)
+    assert row.up == 84 * 84 / 2 + 16 and row.down == 10**6 / 100
+    seconds = 100e-3 + 4e-3 + 2e-3 + (50 * row.up + 5e5) / 1e9
+    assert row.steps_per_second == pytest.approx(50 / seconds)
+    assert row.updates_per_second == 10 and row.staleness == 0
+    assert row.policy_lag == pytest.approx(10 * (seconds + 5e5 / row.steps_per_second))
+
+
+def test_observations_by_hand():
+    row = plan("SEED", 64, ROUND, unroll=20, batch=32)
+    assert (row.up, row.down) == (84 * 84 + 16, 4)
+    assert row.steps_per_second == pytest.approx(1 / 1e-3) and row.limit == "server"
+    assert row.policy_lag == pytest.approx(64 / 32 / 2) and row.staleness == 0
+
+
+@pytest.mark.parametrize(
+    "design, site, changes",
+    [
+        ("A3C", {}, {"gradients_per_push": 4}),
+        ("A3C", {}, {"t_max": 20}),
+        ("A3C", {}, {"shards": 31}),
+        ("A3C", {"update": 1e-10}, {}),
+        ("Gorila", {"update": 1e-10}, {}),
+        ("IMPALA", {"bandwidth": 1e11 / 8}, {}),
+        ("IMPALA", {"together": 16}, {}),
+        ("Ape-X", {}, {"copied": 1_000}),
+        ("SEED", {"per_message": 1e-5}, {}),
+    ],
+)
+def test_what_moves_the_limit_of_a_thousand_workers(design, site, changes):
+    before, after = plan(design, 1_000), plan(design, 1_000, SITE._replace(**site), **changes)
+    assert after.steps_per_second > 1.5 * before.steps_per_second and after.saturation > before.saturation
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_row_keeps_the_bounds(design):
+    lap = DESIGNS[design](SITE)
+    for workers in (1, *WORKERS):
+        row = plan(design, workers)
+        bound = F.throughput_bound(workers, lap.think, [*lap.demands.values()])
+        assert row.steps_per_second == pytest.approx(lap.steps * bound)
+        assert (row.limit == "workers") == (workers <= row.saturation)
+        assert row.limit in ("workers", max(lap.demands, key=lap.demands.get))
+
+
+def test_the_table_has_a_row_for_each_design_and_number():
+    rows = plans()
+    assert [(row.design, row.workers) for row in rows] == [(design, n) for design in DESIGNS for n in WORKERS]
+    head, rule, *lines = scaling.markdown(rows).splitlines()
+    assert len(lines) == 15 and {line.count("|") for line in (head, rule, *lines)} == {10}
+    assert lines[0].startswith("| A3C, 16 | ") and f"| {rows[0].steps_per_second:,.0f} |" in lines[0]
+
+
+def test_a_core_is_measured_in_the_units_of_a_site():
+    found = scaling.measured_core(rows=2)
+    assert set(found) == set(Site._fields[:5]) and all(seconds > 0 for seconds in found.values())
+    assert found["copy"] < found["update"] < 1e-3 * found["gradient"]  # a byte, and a row of 1.7 million weights
