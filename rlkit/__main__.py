@@ -1,4 +1,7 @@
-"""Train, evaluate and film agents from a shell, when a run takes longer than a notebook cell should."""
+"""Train, evaluate and film agents from a shell, when a run takes longer than a notebook cell should.
+
+`cluster` says whether the nodes of a Ray cluster are ready for that.
+"""
 
 import _thread
 import contextlib
@@ -41,7 +44,7 @@ FAILED = 1  # what Python itself returns after an exception
 def main(arguments=None):
     """Run one command -> its exit code: 0, or 2 after one sentence on stderr that says what was wrong with it.
 
-    A worker process that failed gives 1, and Ctrl-C 130.
+    A worker process that failed gives 1, a cluster that does not fit too, and Ctrl-C 130.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -323,6 +326,30 @@ def load_to_play(path):
     return load(path, **{name: value for name, value in smaller.items() if name in settings})
 
 
+# cluster ----------------------------------------------------------------------------------------------------
+
+
+def run_cluster(args):
+    from rlkit.running import nodes  # needs Ray, which is an extra, as soon as it is used
+    from rlkit.running.cluster import connected
+
+    if args.address == "local":
+        tell("Starting Ray on this machine.")
+    with connected(args.address):
+        found = nodes.examine()
+    faults, warnings = nodes.judge(found, nodes.here())
+    workers = nodes.room(found)
+    tell("\n".join(nodes.table(found)))
+    for sentence in warnings:
+        tell(f"Warning. {sentence}")
+    for sentence in faults:
+        tell(f"Does not fit. {sentence}")
+    if not faults:
+        tell(count(workers, "Fits: room for {n} worker, with one core, and one core for the parameters.",
+                   "Fits: room for {n} workers, one on each core, and one core for the parameters."))  # fmt: skip
+    return FAILED if faults else 0
+
+
 # The command line -------------------------------------------------------------------------------------------
 
 
@@ -345,7 +372,7 @@ def parse(arguments):
 def parsers():
     """The parser of `python -m rlkit`, and that of each of its commands by its name."""
     top = Parser("python -m rlkit", description=__doc__)
-    commands = top.add_subparsers(metavar="train | eval | watch")
+    commands = top.add_subparsers(metavar="train | eval | watch | cluster")
 
     train_command = commands.add_parser("train", add_help=False, help="let an agent learn")
     add = train_command.add_argument
@@ -382,9 +409,15 @@ def parsers():
     add("--fps", type=real, metavar="N", help="frames a second (default: the speed of the environment)")
     add("--threads", **THREADS)
 
-    for command, do in ((train_command, run_train), (eval_command, run_eval), (watch_command, run_watch)):
+    cluster_command = commands.add_parser("cluster", help="are the nodes of a Ray cluster ready for a run?")
+    add = cluster_command.add_argument
+    add("address", metavar="ADDRESS", help="auto, host:port or ray://host:port, or local: Ray on this machine")
+    add("--threads", **THREADS)
+
+    does = {train_command: run_train, eval_command: run_eval, watch_command: run_watch, cluster_command: run_cluster}
+    for command, do in does.items():
         command.set_defaults(run=do)
-    return top, {"train": train_command, "eval": eval_command, "watch": watch_command}
+    return top, {"train": train_command, "eval": eval_command, "watch": watch_command, "cluster": cluster_command}
 
 
 THREADS = dict(type=whole, metavar="N", default=1, help="for torch and the emulator (default: %(default)s)")

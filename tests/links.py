@@ -15,7 +15,7 @@ from pathlib import Path
 LECTURES = Path(__file__).resolve().parent.parent / "lectures"
 FILES = ["01_overview.ipynb", "02_dqn.ipynb", "03_ppo.ipynb", "04_a3c.ipynb"]
 NO_BREAK = "\u00a0"  # a number stays on the line of its title
-PAGES = ["start.md", "glossary.md", "slides.md", "teaching.md", "metrics.md", "spaces.md"]
+PAGES = ["start.md", "glossary.md", "slides.md", "teaching.md", "metrics.md", "spaces.md", "cluster.md"]
 LINK = re.compile(r'\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)(?: "([^"]*)")?\)')
 HIDDEN = re.compile(r"```.*?```|<pre.*?</pre>|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$", re.S)  # code and formulas
 MENTION = re.compile(

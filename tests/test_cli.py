@@ -51,7 +51,7 @@ def start(*arguments):
 # --help -----------------------------------------------------------------------------------------------------
 
 
-HELP = {"": ["train | eval | watch"], "eval": ["--episodes"], "watch": ["--out"]}
+HELP = {"": ["train | eval | watch | cluster"], "eval": ["--episodes"], "watch": ["--out"], "cluster": ["ADDRESS"]}
 HELP["train"] = ["--preset", "--resume", "--set", "dqn-pong-small", "train dqn --help"]
 HELP["train dqn"] = ["gamma=0.99", "C, in updates", "for --set"]
 HELP["train --preset ppo-kl-cartpole"] = ["adaptive KL penalty", "clip_coef=0.2", "epochs=4"]
@@ -559,8 +559,8 @@ MISTAKES = {
     "eval": "Name a CHECKPOINT; see `python -m rlkit eval --help`.",
     "train dqn --env my_env:Mine-v0": "there is no module my_env",
     "train dqn --out .": "must end in .pt",
-    "fly": "There is no command 'fly'; take one of train, eval, watch.",
-    "": "Name a command: train, eval, watch; see `python -m rlkit --help`.",
+    "fly": "There is no command 'fly'; take one of train, eval, watch, cluster.",
+    "": "Name a command: train, eval, watch, cluster; see `python -m rlkit --help`.",
     "train dqn --out a.json": "must end in .pt",
     "train --resume nothing.pt": "no checkpoint at nothing.pt",
     "eval nothing.pt": "no checkpoint at nothing.pt",

@@ -12,6 +12,7 @@ state, resume, fit, copies  the state of an agent, that of its episodes, whether
 workers, transport, laps    worker processes, how they reach θ, how long each of their steps takes
 cluster                     the way onto a Ray cluster: one that runs, or one started on this machine for a run
 parameters, remote          parameter actors and how workers reach them; workers on the nodes of a cluster
+nodes                       what the nodes of a Ray cluster have, and what is missing there
 arguments                   the words of `python -m rlkit`, and what may have been meant by one that means nothing
 terminal, report            what `python -m rlkit train` shows, and the JSON file that it writes
 """
