@@ -86,9 +86,11 @@ class Crew:
             require_cores(parts + len(jobs), f"num_workers={len(jobs)} and the parameters")
             group = Group(parts + len(jobs))
             yield from until([group.ready()], idle, "The cores of the cluster are taken by other runs, and")
-            yield from until(self.server.start(group.places[:parts]), idle, "The parameter actor")
+            # All start at once: a worker asks for θ until the parameter actors have it.
+            given = self.server.start(group.places[:parts])
             for number, (job, place) in enumerate(zip(jobs, group.places[parts:], strict=True)):
                 workers.append(Worker(work, job, number, place, heartbeat))
+            yield from until(given, idle, "The parameter actor")
             yield from listen(list(workers), self.server, idle, heartbeat, go_on)
         finally:
             with interrupts_later():
