@@ -235,7 +235,7 @@ def test_a_file_that_names_no_code_is_stale(package):
 def test_a_missing_or_damaged_file_is_stale_and_made_again_but_not_confirmed(package, content, monkeypatch, capsys):
     path = remake.DATA / "sweep.json"
     path.unlink() if content is None else path.write_text(content)
-    monkeypatch.setattr(remake, "remade", lambda name: print(name, "made") or True)
+    monkeypatch.setattr(remake, "remade", lambda name, options: print(name, "made") or True)
     assert remake.stale() == ["sweep"]
     assert remake.main([]) == 0 and "rlkit/data/sweep.json is missing or damaged" in capsys.readouterr().out
     assert remake.main(["stale"]) == 0 and "sweep made" in capsys.readouterr().out
@@ -254,20 +254,28 @@ def test_confirming_says_what_was_confirmed(package, capsys):
 
 
 class Commands(list):
-    failing, interrupted = frozenset(), frozenset()
+    failing, interrupted, ended = frozenset(), frozenset(), 0
 
     def __call__(self, command):
-        self.append(command[-1])
-        if command[-1] in self.interrupted:
-            raise KeyboardInterrupt
-        return int(command[-1] in self.failing)
+        assert command[:3] == [sys.executable, "-m", "rlkit.experiments.sweeps"]
+        name, *self.options = command[3:]
+        self.append(name)
+        waits = iter([KeyboardInterrupt] if name in self.interrupted else [])
+
+        def wait():
+            for error in waits:
+                raise error
+            self.ended += 1
+            return int(name in self.failing)
+
+        return SimpleNamespace(wait=wait)
 
 
 @pytest.fixture
 def commands(monkeypatch, tmp_path):
     """Record the names whose commands would run, instead of running them."""
     ran = Commands()
-    monkeypatch.setattr(remake.subprocess, "call", ran)
+    monkeypatch.setattr(remake.subprocess, "Popen", ran)
     monkeypatch.setattr(remake, "DONE", tmp_path / "done.txt")
     return ran
 
@@ -283,6 +291,7 @@ def test_after_an_interruption_the_rest_is_made(commands, capsys):
     third = list(SWEEPS)[2]
     commands.interrupted = {third}
     assert remake.main(["all"]) == 130
+    assert commands.ended == 3  # the interrupted one was waited for
     commands.clear()
     commands.interrupted = set()
     assert remake.main(["all"]) == 0
@@ -295,6 +304,28 @@ def test_a_failure_does_not_stop_the_others_and_is_tried_again(commands, capsys)
     assert commands == list(SWEEPS) and "variants, memory" in capsys.readouterr().err
     commands.clear()
     assert remake.main(["all"]) == 1 and commands == ["variants", "memory"]
+
+
+def test_an_address_of_a_cluster_is_passed_on(commands, capsys):
+    assert remake.main(["variants", "memory", "--cluster", "auto"]) == 0
+    assert commands == ["variants", "memory"] and commands.options == ["--cluster", "auto"]
+    assert "$ python -m rlkit.experiments.sweeps variants --cluster auto" in capsys.readouterr().out
+    assert remake.main(["all", "--cluster", "ray://10.0.0.1:10001"]) == 0
+    assert commands.options == ["--cluster", "ray://10.0.0.1:10001"]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--cluster", "auto"], "--cluster needs names, `all` or `stale` before it"),
+        (["variants", "--cluster", "auto", "--confirm", "a reason"], "goes without --confirm."),
+        (["variants", "--cluster", "the big one"], "'the big one'"),
+    ],
+)
+def test_a_cluster_without_names_or_without_an_address_runs_nothing(commands, capsys, arguments, sentence):
+    with pytest.raises(SystemExit):
+        remake.main(arguments)
+    assert sentence in capsys.readouterr().err and commands == []
 
 
 def test_some_can_be_made_again_by_name_and_a_wrong_name_is_refused(commands, capsys):

@@ -4,6 +4,7 @@
     python -m rlkit.experiments.remake all              runs all again; after an interruption it continues
     python -m rlkit.experiments.remake stale            runs those again whose code has changed
     python -m rlkit.experiments.remake variants memory  runs these again
+    python -m rlkit.experiments.remake all --cluster auto    the same on a Ray cluster, the runs of each side by side
     python -m rlkit.experiments.remake stale --confirm "renamed only; same numbers with seed 0"
 
 Often a change cannot change results, or a test has shown that it did not. Then `--confirm` keeps the results, and
@@ -15,12 +16,14 @@ plays well is not wrong when the code that trained it has changed.
 import argparse
 import datetime
 import json
+import shlex
 import subprocess
 import sys
 
 from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.stored import DATA, stored
-from rlkit.experiments.sweeps import SWEEPS
+from rlkit.experiments.sweeps import CLUSTER_HELP, SWEEPS
+from rlkit.running.cluster import check_address
 from rlkit.running.terminal import run
 
 DONE = DATA / "done.txt"  # what a call with `all` has finished so far
@@ -76,19 +79,25 @@ def agents():
         yield f"agents/{path.stem}: {json.loads(path.read_text(encoding='utf-8'))['command']}"
 
 
-def remade(name):
-    """Run an experiment's own command in another process -> whether it succeeded."""
-    print(f"\n$ python -m rlkit.experiments.sweeps {name}", flush=True)
-    return subprocess.call([sys.executable, "-m", "rlkit.experiments.sweeps", name]) == 0
+def remade(name, options):
+    """Run an experiment's own command in another process -> whether it succeeded. An interrupt waits for its end."""
+    words = ["-m", "rlkit.experiments.sweeps", name, *options]
+    print(f"\n$ {shlex.join(['python', *words])}", flush=True)
+    process = subprocess.Popen([sys.executable, *words])
+    try:
+        return process.wait() == 0
+    except KeyboardInterrupt:
+        process.wait()  # the interrupt went to both: it ends what it has started on a cluster
+        raise
 
 
-def remake(names):
-    """Run these again, all of them even if one fails -> the names that failed."""
+def remake(names, options=()):
+    """Run these again, all even if one fails -> the names that failed. `options`: more words of their commands."""
     print(*table(names), sep="\n")
-    return [name for name in names if not remade(name)]
+    return [name for name in names if not remade(name, options)]
 
 
-def remake_all():
+def remake_all(options=()):
     """Run all again, except what an interrupted call has already finished -> the names that failed."""
     done = DONE.read_text().split() if DONE.exists() else []
     if done:
@@ -96,7 +105,7 @@ def remake_all():
     left = [name for name in SWEEPS if name not in done]
     print(*table(left), sep="\n")
     for name in left:
-        if remade(name):
+        if remade(name, options):
             done.append(name)
             DONE.write_text("\n".join(done))
     failed = [name for name in SWEEPS if name not in done]
@@ -110,6 +119,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="names of experiments, or `all`, or `stale`")
     parser.add_argument("--confirm", metavar="REASON", help="keep the results, and note why they are still right")
+    parser.add_argument("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     given = parser.parse_args(arguments)
     everything = given.names == ["all"]
     names = list(SWEEPS) if everything else stale() if given.names == ["stale"] else list(dict.fromkeys(given.names))
@@ -123,14 +133,21 @@ def main(arguments=None):
             parser.error("--confirm needs names, `all` or `stale` before it, and a reason after it.")
         if damaged := [name for name in names if not made(name)]:
             parser.error(f"rlkit/data/{damaged[0]}.json is missing or damaged: compute it again.")
-    failed = []
+    if given.cluster is not None:
+        if not given.names or given.confirm is not None:
+            parser.error("--cluster needs names, `all` or `stale` before it, and goes without --confirm.")
+        try:
+            check_address(given.cluster)
+        except ValueError as error:
+            parser.error(str(error))
+    failed, options = [], ["--cluster", given.cluster] if given.cluster else []
     if not given.names:
         print(*table(SWEEPS), "", *agents(), sep="\n")
     elif given.confirm:
         confirm(names, given.confirm)
     else:
         try:
-            failed = remake_all() if everything else remake(names)
+            failed = remake_all(options) if everything else remake(names, options)
         except KeyboardInterrupt:
             print("\nInterrupted. With `all` or `stale` the same command continues from here.", file=sys.stderr)
             return 130
