@@ -14,12 +14,13 @@ from contextlib import suppress
 import torch
 
 from rlkit.running.state import agent_state, on_cpu, restore_agent
-from rlkit.running.workers import WorkerError
+from rlkit.running.workers import STARTUP, WorkerError
 
 AWAY = 0.2  # seconds until a worker asks again that got no answer, because an actor is being restarted
 COPY = 0.5  # seconds between two copies for the driver, at least
 COPIED = 20e6  # bytes a second that they take of the network, at most
 LAST = 10.0  # seconds that the last copy may take
+LATE = 1.0  # seconds; when a copy is later than that, workers may be waiting, too
 
 # In an actor ------------------------------------------------------------------------------------------------------
 
@@ -37,8 +38,9 @@ class Parameters:
         self.held, self.pushes = None, {}  # pushes: rank of a worker -> the number of its last push
 
     def restore(self, held, pushes):
-        """Hold this from now on."""
-        self.held, self.pushes = held, dict(pushes)
+        """Hold this from now on, unless there is something already: the driver may say it twice."""
+        if self.held is None:
+            self.held, self.pushes = held, dict(pushes)
 
     def push(self, rank, number, *content):
         """Apply a push, unless it was applied before: a worker that got no answer sends it again."""
@@ -77,9 +79,16 @@ class Part:
         return [tensor.numpy() for tensor in self.shared.tensors()]
 
     def take(self, snapshot):
-        """Become what another one was. As this holds views of the driver's memory, that changes, too."""
+        """Become what another one was. As this holds views of the driver's memory, that changes, too.
+
+        All parts of θ share the driver's counts. After a loss one part lags behind; what was counted stays counted.
+        """
+        counts = self.shared.steps, self.shared.updates
+        before = [count.clone() for count in counts]
         for ours, theirs in zip(self.shared.tensors(), snapshot, strict=True):
             ours.copy_(torch.tensor(theirs))
+        for count, earlier in zip(counts, before):
+            torch.maximum(count, earlier, out=count)
 
     def __getstate__(self):
         return self.shared.copied()
@@ -125,22 +134,17 @@ class Server:
     """The parameter actors, each with one of `parts`. For a worker it becomes a `remote`, when it is sent there."""
 
     def __init__(self, parts, remote, gradients_per_push=1):
-        self.parts, self.remote, self.gradients_per_push = parts, remote, gradients_per_push
-        self.actors, self.pushes = [], [{} for _ in parts]
-        self.copies, self.asked, self.due, self.taken = None, 0.0, 0.0, 0.0  # copies: answers that are on their way
-        self.published = 0.0
+        pause = max(COPY, sum(part.nbytes for part in parts) / COPIED)
+        self.keepers = [Keeper(part, pause) for part in parts]
+        self.remote, self.gradients_per_push, self.published = remote, gradients_per_push, 0.0
 
-    def start(self, options):
+    @property
+    def actors(self):
+        return [keeper.actor for keeper in self.keepers]
+
+    def start(self, places):
         """Start the actors -> what can be waited for."""
-        import ray
-
-        actor = ray.remote(Parameters)
-        self.actors = [actor.options(max_restarts=-1, **option).remote() for option in options]
-        self.taken = time.monotonic()
-        return [self.restore(i) for i in range(len(self.parts))]
-
-    def restore(self, i):
-        return self.actors[i].restore.remote(self.parts[i], self.pushes[i])
+        return [keeper.start(place) for keeper, place in zip(self.keepers, places, strict=True)]
 
     def publish_step(self, step):
         """Tell Gorila's server how many steps the workers have taken, ten times a second."""
@@ -151,68 +155,110 @@ class Server:
     def release(self):
         """There is no lock that a lost worker could hold."""
 
-    def poll(self, patience):
-        """Copy what the actors hold, when a copy is due and when it has arrived -> the metrics with it, or None.
+    def poll(self, passed, patience):
+        """Keep our copies new -> the metrics that came with the first one, if it came, or None.
 
-        An actor that has lost what it held gets the last copy, and one that does not answer for `patience` seconds is
-        restarted. Raises WorkerError if there is none again after twice that time.
+        `passed`: seconds in which we listened since the last call. See `Keeper.poll`.
         """
-        import ray
+        return [keeper.poll(passed, patience) for keeper in self.keepers][0]
 
-        now = time.monotonic()
-        if self.copies is None:
-            if now < self.due:
-                return None
-            self.copies, self.asked = [actor.snapshot.remote() for actor in self.actors], now
-        ready, late = ray.wait(self.copies, num_returns=len(self.copies), timeout=0)
-        if late and now - self.asked < patience:
-            return None
-        copies, self.copies = self.copies, None
-        metrics = [self.take(i, copy if copy in ready else None) for i, copy in enumerate(copies)]
-        self.due = now + max(COPY, sum(part.nbytes for part in self.parts) / COPIED)
-        if now - self.taken > 2 * patience:
-            raise WorkerError(
-                f"A parameter actor was lost and could not be restarted in {2 * patience:.0f} s; look whether the "
-                "cluster still has a free core, and go on from the last copy by calling learn or train again."
-            )
-        return metrics[0]
-
-    def take(self, i, copy):
-        """Take the copy of part i -> the metrics with it. If there is none, the actor was lost, and gets our last."""
-        import ray
-
-        content = None
-        if copy is None:  # it does not answer
-            ray.kill(self.actors[i], no_restart=False)
-        else:
-            with suppress(ray.exceptions.RayActorError):
-                content = ray.get(copy)
-        if content is not None:
-            held, self.pushes[i] = content
-            self.taken = time.monotonic()
-            return self.parts[i].take(held)
-        self.restore(i)
-        age = time.monotonic() - self.taken
-        warnings.warn(f"A parameter actor was lost. It goes on from a copy that is {age:.1f} s old.", stacklevel=2)
+    def answers(self):
+        """Do all actors answer? As long as one does not, no worker can go on."""
+        return all(keeper.lost is None and keeper.silence < keeper.pause + LATE for keeper in self.keepers)
 
     def end(self):
         """Take the last copies, and end the actors."""
-        import ray
-
         try:
-            copies = [actor.snapshot.remote() for actor in self.actors]
-            ready, _ = ray.wait(copies, num_returns=len(copies), timeout=LAST) if copies else ([], [])
-            for part, copy in zip(self.parts, copies):
-                if copy in ready:
-                    with suppress(ray.exceptions.RayActorError, TypeError):  # TypeError: it has nothing
-                        part.take(ray.get(copy)[0])
+            deadline = time.monotonic() + LAST
+            polled = [keeper for keeper in self.keepers if keeper.polled and keeper.lost is None]
+            for keeper in polled:
+                keeper.ask()
+            for keeper in polled:
+                keeper.take(max(0.0, deadline - time.monotonic()))
         finally:
-            for actor in self.actors:
-                ray.kill(actor)
-            self.actors = []
+            for keeper in self.keepers:
+                keeper.end()
 
     def __reduce__(self):
         return self.remote, (self.actors, self.gradients_per_push)
+
+
+class Keeper:
+    """A parameter actor, as the driver sees it, and our copy of what it holds: `part` and the numbers of its pushes."""
+
+    def __init__(self, part, pause):
+        self.part, self.pushes, self.pause, self.actor = part, {}, pause, None  # pause: seconds between two copies
+        self.answer, self.due, self.taken = None, 0.0, 0.0  # answer: a copy that is on its way
+        self.polled, self.silence, self.lost = False, 0.0, None  # seconds since its last copy; how it was lost
+
+    def start(self, place):
+        """Start the actor -> what can be waited for."""
+        import ray
+
+        self.actor = ray.remote(Parameters).options(max_restarts=-1, **place).remote()
+        self.taken = time.monotonic()
+        return self.restore()
+
+    def restore(self):
+        return self.actor.restore.remote(self.part, self.pushes)
+
+    def ask(self):
+        self.answer, self.due = self.actor.snapshot.remote(), time.monotonic() + self.pause
+
+    def poll(self, passed, patience):
+        """Take the copy that has arrived -> the metrics with it, or None. Ask for the next one when it is due.
+
+        An actor that was lost gets our copy when Ray has restarted it. One that does not answer for `patience` seconds
+        was stopped, and is ended. Raises WorkerError if a lost one does not come back.
+        """
+        import ray
+
+        self.polled, self.silence = True, self.silence + passed
+        metrics = self.take(0.0)
+        if self.lost is None and self.silence > self.pause + patience:
+            self.lose(f"did not answer for {patience:g} s")
+            ray.kill(self.actor, no_restart=False)
+        if self.lost and self.silence > STARTUP:
+            raise WorkerError(
+                f"A parameter actor {self.lost} and could not be restarted within {STARTUP:.0f} s; look whether the "
+                "cluster still has a free core, and go on from the last copy by calling learn or train again."
+            )
+        if self.answer is None and (self.lost or time.monotonic() > self.due):
+            self.ask()
+        return metrics
+
+    def take(self, timeout):
+        """Take the copy that arrives within `timeout` seconds -> the metrics with it, or None."""
+        import ray
+
+        if self.answer is None or not ray.wait([self.answer], timeout=timeout)[0]:
+            return None
+        answer, self.answer = self.answer, None
+        try:
+            copy = ray.get(answer)
+        except ray.exceptions.RayActorError:
+            copy = None
+        if copy is None:  # it is gone, or it is new and holds nothing
+            if self.lost is None:
+                self.lose("was lost")
+            self.restore()
+            return None
+        held, self.pushes = copy
+        self.silence, self.lost, self.taken = 0.0, None, time.monotonic()
+        return self.part.take(held)
+
+    def lose(self, how):
+        """Say once that the actor is away. Ray starts it again."""
+        age = time.monotonic() - self.taken
+        warnings.warn(f"A parameter actor {how}. It goes on from a copy that is {age:.1f} s old.", stacklevel=2)
+        self.lost, self.silence, self.answer = how, 0.0, None
+
+    def end(self):
+        import ray
+
+        if self.actor is not None:
+            ray.kill(self.actor)
+            self.actor = None
 
 
 # In a worker ------------------------------------------------------------------------------------------------------

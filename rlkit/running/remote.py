@@ -116,9 +116,11 @@ def listen(running, server, idle, heartbeat, go_on):
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         # No more than `idle`: if it took longer, this process was stopped, and perhaps the cluster, too.
         passed = min(time.monotonic() - began, idle)
-        metrics = server.poll(heartbeat)
+        metrics = server.poll(passed, heartbeat)
         if metrics is not None:
             yield metrics
+        if not server.answers():
+            passed = 0.0  # the workers wait for it
         for worker in list(running):
             worker.silence += passed
             try:
