@@ -75,7 +75,7 @@ class Crew:
 
         It connects first. However it ends, the actors end, and what `server` holds is then as they left it.
         """
-        parts, workers, group = len(self.server.parts), [], None
+        parts, workers, groups = len(self.server.keepers), [], []
         if self.address == "local":
             tell(f"Starting Ray on this machine for {len(jobs)} workers: this takes about ten seconds.")
         connection = connect(self.address, parts + len(jobs), self.modules)
@@ -83,12 +83,14 @@ class Crew:
             while not connection.ready.wait(idle):
                 yield None
             connection.check()
-            require_cores(parts + len(jobs), f"num_workers={len(jobs)} and the parameters")
-            group = Group(parts + len(jobs))
-            yield from until([group.ready()], idle, "The cores of the cluster are taken by other runs, and")
+            what = f"num_workers={len(jobs)} and the parameters"
+            require_cores(parts + len(jobs), what)
+            # Two groups: to be restarted elsewhere, a lost parameter actor then needs one core, and no worker's.
+            groups = [Group(parts), Group(len(jobs))]
+            yield from until([group.ready() for group in groups], idle, f"The cores for {what}")
             # All start at once: a worker asks for θ until the parameter actors have it.
-            given = self.server.start(group.places[:parts])
-            for number, (job, place) in enumerate(zip(jobs, group.places[parts:], strict=True)):
+            given = self.server.start(groups[0].places)
+            for number, (job, place) in enumerate(zip(jobs, groups[1].places, strict=True)):
                 workers.append(Worker(work, job, number, place, heartbeat))
             yield from until(given, idle, "The parameter actor")
             yield from listen(list(workers), self.server, idle, heartbeat, go_on)
@@ -99,7 +101,7 @@ class Crew:
                 try:
                     self.server.end()
                 finally:
-                    if group is not None:
+                    for group in groups:
                         group.give_back()
                     leave(connection)
 
