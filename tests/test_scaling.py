@@ -19,21 +19,21 @@ def test_the_network_is_the_one_of_the_paper():
 
 
 def test_gradients_by_hand():
-    """5 steps and their gradient take 15 ms, four ways 4 ms, θ 1 ms each way, two requests and the update 3 ms."""
+    """5 steps and their gradient take 15 ms, two ways 2 ms, θ 1 ms each way, the message 1 ms and the update 1 ms."""
     row = plan("A3C", 1, ROUND)
     assert (row.up, row.down) == (10**6 / 5, 10**6 / 5)
-    assert row.steps_per_second == pytest.approx(5 / 24e-3) and row.limit == "workers"
+    assert row.steps_per_second == pytest.approx(5 / 21e-3) and row.limit == "workers"
     many = plan("A3C", 100, ROUND)
-    assert many.saturation == pytest.approx(24 / 3) and many.limit == "server"
-    assert many.steps_per_second == pytest.approx(5 / 3e-3) and many.updates_per_second == pytest.approx(1 / 3e-3)
+    assert many.saturation == pytest.approx(21 / 2) and many.limit == "server"
+    assert many.steps_per_second == pytest.approx(5 / 2e-3) and many.updates_per_second == pytest.approx(1 / 2e-3)
     assert many.staleness == many.policy_lag == pytest.approx(99)
 
 
 def test_shards_by_hand():
-    """With ten servers the update takes 0.1 ms, and so does each link; the two requests stay."""
+    """With ten servers the update takes 0.1 ms, and so does each link; the message stays."""
     row = plan("Gorila", 1_000, ROUND, shards=10, steps=4, batch=32, memory=800)
-    assert row.updates_per_second == pytest.approx(1 / 2.1e-3) and row.limit == "server"
-    assert row.saturation == pytest.approx((4 + 1.8 + 8 + 32 + 2.3) / 2.1)
+    assert row.updates_per_second == pytest.approx(1 / 1.1e-3) and row.limit == "server"
+    assert row.saturation == pytest.approx((2 + 1.8 + 8 + 32 + 1.3) / 1.1)
     assert row.staleness == pytest.approx(999)
     assert row.policy_lag == pytest.approx(999 + 100 * 1_000)  # 400 steps are 100 laps, each with an update of everyone
 
@@ -41,7 +41,7 @@ def test_shards_by_hand():
 def test_trajectories_by_hand():
     row = plan("IMPALA", 321, ROUND, unroll=20, batch=32)
     assert row.up * 20 == 24 * 84 * 84 + 20 * 40 and row.down * 20 == 10**6
-    assert row.limit in ("server", "accelerator") and row.steps_per_second == pytest.approx(1e4)  # both take 2 ms
+    assert row.limit == "accelerator" and row.steps_per_second == pytest.approx(1e4)
     assert row.updates_per_second == pytest.approx(1e4 / 640)
     assert row.staleness == 0 and row.policy_lag == pytest.approx(320 / 32)
 
@@ -50,7 +50,7 @@ def test_transitions_by_hand():
     """100 ms of work for 50 steps. Half a million wait until they are drawn, and the learner does not wait."""
     row = plan("Ape-X", 1, ROUND, compression=0.5, learned=1_000, batch=100, memory=10**6)
     assert row.up == 84 * 84 / 2 + 16 and row.down == 10**6 / 100
-    seconds = 100e-3 + 4e-3 + 2e-3 + (50 * row.up + 5e5) / 1e9
+    seconds = 100e-3 + 2e-3 + 1e-3 + (50 * row.up + 5e5) / 1e9
     assert row.steps_per_second == pytest.approx(50 / seconds)
     assert row.updates_per_second == 10 and row.staleness == 0
     assert row.policy_lag == pytest.approx(10 * (seconds + 5e5 / row.steps_per_second))

@@ -41,7 +41,7 @@ class Site(NamedTuple):
     gradient: float = 0.7e-3  # its gradient, for each row of a batch of 5 to 32, on one core
     update: float = 2e-9  # RMSProp, for each byte of θ, on one core
     copy: float = 0.07e-9  # for each byte that a server's core touches
-    per_message: float = 100e-6  # of the server's core for a request: an assumption; an actor of Ray needs about this
+    per_message: float = 200e-6  # of the server's core for a message and its answer: an assumption
     latency: float = 50e-6  # one way, within a data centre: an assumption
     bandwidth: float = 10e9 / 8  # of every link: 10 Gbit/s, an assumption
     together: int = 1  # workers on one machine, which share one copy of θ where they only need it to act
@@ -78,24 +78,24 @@ class Plan(NamedTuple):
     limit: str  # "workers", or the shared place that is busy all the time
     saturation: float  # from so many workers on that place is the limit
     updates_per_second: float  # of θ, at that many steps
-    staleness: float  # of a gradient, in updates, at most; 0 if only the learner computes gradients
-    policy_lag: float  # updates of θ since it chose the action that is learned from, on average, at most
+    staleness: float  # of a gradient, in updates, on average; 0 if only the learner computes gradients
+    policy_lag: float  # updates of θ since it chose the action that is learned from, on average
 
 
 # Designs --------------------------------------------------------------------------------------------------------------
 
 
 def exchange(site, up, down, shards=1):
-    """A question that is answered with `down` bytes, and a message of `up` bytes -> seconds of wire, {place: seconds}.
+    """A message of `up` bytes, answered with `down` bytes -> seconds of wire, {place: seconds}.
 
     The wire counts only what no other worker waits for: with shards, most of the transfer over a worker's own link.
     """
     demands = {
         LINK_IN: F.service_demand(up, 1 / site.bandwidth, shards=shards),
         LINK_OUT: F.service_demand(down, 1 / site.bandwidth, shards=shards),
-        SERVER: F.service_demand(up + down, site.copy, 2 * site.per_message, shards),
+        SERVER: F.service_demand(up + down, site.copy, site.per_message, shards),
     }
-    return 4 * site.latency + (up + down) / site.bandwidth - demands[LINK_IN] - demands[LINK_OUT], demands
+    return 2 * site.latency + (up + down) / site.bandwidth - demands[LINK_IN] - demands[LINK_OUT], demands
 
 
 def a3c(site, t_max=5, gradients_per_push=1, shards=1) -> Lap:
@@ -156,10 +156,10 @@ def seed(site, unroll=20, batch=32) -> Lap:
     The same accelerator learns from the unrolls. One worker has one environment.
     """
     wire, demands = exchange(site, FRAME + EXTRAS, 4)
-    demands[SERVER] /= 2  # the action answers the observation: one request, where the others have two
     demands[ACCELERATOR] = 1 / site.infers + 1 / site.learns
-    think = wire - 2 * site.latency + site.emulate
-    lap = Lap("observations", 1, think, demands, FRAME + EXTRAS, 4, updates=1 / unroll / batch, holds=False)
+    lap = Lap(
+        "observations", 1, wire + site.emulate, demands, FRAME + EXTRAS, 4, updates=1 / unroll / batch, holds=False
+    )
     return lap._replace(waits=unroll / 2)
 
 

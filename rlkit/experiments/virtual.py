@@ -5,7 +5,7 @@ Every worker has a core to itself, and its lap takes as long as was measured for
 So it shows what staleness does to learning, and how throughput would scale if the workers shared nothing but θ.
 
 With `Messages` θ lies on a server, and workers reach it over a network. They then share the server's core and its two
-links, and wait there for each other. `legs` says where a lap spends its time; `events` lets many workers run it;
+links, and wait there for each other. `legs` says where a lap spends its time; `updates` lets many workers run it;
 and `rlkit.functional.throughput_bound` says what may come of it.
 
 Left out is what the cores of one machine share: memory bandwidth, caches and the wait for a lock. Every update is
@@ -46,8 +46,8 @@ class Messages(NamedTuple):
 
     latency: float = 0.0  # seconds that anything travels one way
     bandwidth: float = inf  # bytes per second, of each link
-    per_message: float = 0.0  # seconds of the server's core for each request
-    per_byte: float = 0.0  # seconds of the server's core for each byte of θ or of a gradient
+    per_message: float = 0.0  # seconds of the server's core for each push, whatever its size
+    per_byte: float = 0.0  # seconds of the server's core for each byte of θ: to receive, update and send it
 
 
 FREE = Messages()
@@ -58,16 +58,20 @@ class Leg(NamedTuple):
 
     place: str  # WORKER or WIRE; or SERVER, LINK_IN, LINK_OUT, where only one worker is served at a time
     seconds: float
-    event: str = ""  # what has happened at its end: θ was "read" or "written"
 
 
-class Event(NamedTuple):
-    """A worker has read θ or written it."""
+class Update(NamedTuple):
+    """A worker has changed θ, and reads the new one at once."""
 
     clock: float  # in seconds
     rank: int
-    kind: str  # "read" or "written"
-    version: int  # how many updates θ had before
+    version_read: int  # of the θ at which its gradient was computed: how many updates it had had
+    version_written: int  # of the θ that its gradient was added to
+
+    @property
+    def staleness(self):
+        """How many updates others made in between."""
+        return self.version_written - self.version_read
 
 
 def measured_costs(agent, updates=300):
@@ -85,24 +89,15 @@ def measured_costs(agent, updates=300):
 def legs(work, num_bytes, messages, shards=1) -> list[Leg]:
     """A lap that works for `work` seconds, with a θ of `num_bytes` on `shards` servers -> its legs, in order.
 
-    A worker asks for θ, works, sends the gradient, and hears that it was applied. Questions and short answers have no
-    bytes. All servers get the same message at the same time, and are busy for the same time: one stands for all. A
-    worker has only one link, so it sends and receives all parts one after the other.
+    A worker receives θ, works and sends its gradient; the answer to that is the new θ. All servers get their parts at
+    the same time and are busy for the same time: one stands for all. A worker has only one link, so it sends and
+    receives the parts one after the other.
     """
-    transfer = F.service_demand(num_bytes, 1 / messages.bandwidth, shards=shards)  # of one shard's link
+    transfer = F.service_demand(num_bytes, 1 / messages.bandwidth, shards=shards)  # of one server's link
     travel = messages.latency + num_bytes / messages.bandwidth - transfer  # what of it no other worker waits for
     served = F.service_demand(num_bytes, messages.per_byte, messages.per_message, shards)
-    return [
-        Leg(WIRE, messages.latency),
-        Leg(SERVER, served, "read"),
-        Leg(LINK_OUT, transfer),
-        Leg(WIRE, travel),
-        Leg(WORKER, work),
-        Leg(WIRE, travel),
-        Leg(LINK_IN, transfer),
-        Leg(SERVER, served, "written"),
-        Leg(WIRE, messages.latency),
-    ]
+    there, back = [Leg(WIRE, travel), Leg(LINK_IN, transfer)], [Leg(LINK_OUT, transfer), Leg(WIRE, travel)]
+    return [*back, Leg(WORKER, work), *there, Leg(SERVER, served)]
 
 
 def demands(lap) -> dict[str, float]:
@@ -119,29 +114,29 @@ def think_and_demands(lap):
     return shared.pop(WORKER, 0.0) + shared.pop(WIRE, 0.0), shared
 
 
-def events(num_workers, lap, jitter=0.1, rng=None) -> Iterator[Event]:
-    """Workers that go through the legs of `lap` again and again, from time 0 on: when each reads θ and writes it.
+def updates(num_workers, lap, jitter=0.1, rng=None) -> Iterator[Update]:
+    """Workers that go through the legs of `lap` again and again: their updates, in the order of the clock.
 
-    A shared place serves one after the other, who comes first first. Work takes a time that is drawn from a normal
-    distribution around its seconds, with `jitter` times that as its standard deviation. θ is only read and written at
-    one place, the server, where nobody overtakes; so the events come in the order of the clock.
+    At time 0 the server sends θ to all. A shared place serves one after the other, first come, first served. Work takes
+    a time that is drawn from a normal distribution around its seconds, with `jitter` times that as its standard
+    deviation.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     arrivals = [(0.0, rank, 0) for rank in range(num_workers)]  # a heap: when who comes to which leg
     free = dict.fromkeys((SERVER, LINK_IN, LINK_OUT), 0.0)  # from when on a shared place is free
-    version = 0
+    read, version = [0] * num_workers, 0
     while True:
         clock, rank, number = heapq.heappop(arrivals)
-        place, seconds, event = lap[number]
+        place, seconds = lap[number]
         if place == WORKER:
             seconds = seconds * rng.normal(1, jitter)
         if place in free:
             clock = free[place] = max(clock, free[place]) + seconds
         else:
             clock += seconds
-        if event:
-            yield Event(clock, rank, event, version)
-            version += event == "written"
+        if number == len(lap) - 1:  # at the server nobody overtakes, so the clock does not go back
+            yield Update(clock, rank, read[rank], version)
+            read[rank] = version = version + 1
         heapq.heappush(arrivals, (clock, rank, (number + 1) % len(lap)))
 
 
@@ -149,27 +144,24 @@ class Measured(NamedTuple):
     """What many laps gave."""
 
     updates_per_second: float
-    staleness: float  # mean number of updates by others between reading θ and writing it
+    staleness: float  # mean
 
 
 def measure(num_workers, lap, rounds=None, jitter=0.1) -> Measured:
     """Let workers run, without learning, until the first of them has made `rounds` updates.
 
     Only its second half of them counts, because at first all come to the server at the same time. By default there are
-    at least 6 rounds, and as many that all workers together make about 400 updates.
+    at least 4 rounds, and as many that all workers together make about 400 updates.
     """
-    rounds = rounds or max(6, 400 // num_workers)
-    read, ends, staleness = {}, [], []
-    for clock, rank, kind, version in events(num_workers, lap, jitter):
-        if kind == "read":
-            read[rank] = version
-            continue
+    rounds = rounds or max(4, 400 // num_workers)
+    ends, staleness = [], []
+    for update in updates(num_workers, lap, jitter):
         if len(ends) >= rounds // 2:
-            staleness.append(version - read[rank])
-        if rank == 0:
-            ends.append(clock)
+            staleness.append(update.staleness)
+        if update.rank == 0:
+            ends.append(update.clock)
         if len(ends) == rounds:
-            return Measured(len(staleness) / (clock - ends[rounds // 2 - 1]), float(np.mean(staleness)))
+            return Measured(len(staleness) / (ends[-1] - ends[rounds // 2 - 1]), float(np.mean(staleness)))
 
 
 # Learning -------------------------------------------------------------------------------------------------------------
@@ -178,31 +170,31 @@ def measure(num_workers, lap, rounds=None, jitter=0.1) -> Measured:
 def in_virtual_time(agent, costs, total_steps, jitter=0.1, messages=FREE) -> Iterator[tuple[float, Progress]]:
     """Algorithm S3 with `agent.num_workers` workers, one update per `yield`: the clock in seconds, and Progress.
 
-    A worker computes its gradient at the θ of the moment when it reads, and that changes the θ of the moment when it
-    writes. In between others may have written: as often as its staleness says. With `agent.gradients_per_push` K, a
-    worker averages the gradients of K segments, all at the same θ', before it pushes (n_push of DistBelief, Dean et al.
-    2012). `agent.shards` is the number of servers that share θ.
+    A worker computes its gradient at the θ that it reads at the beginning of its lap, and others may change θ before
+    that gradient is added: as often as its staleness says. With `agent.gradients_per_push` K, a worker averages the
+    gradients of K segments, all at the same θ', before it pushes (n_push of DistBelief, Dean et al. 2012).
+    `agent.shards` is the number of servers that share θ.
     """
-    rng = np.random.default_rng(agent.seed)
-    gradients, shards = getattr(agent, "gradients_per_push", 1), getattr(agent, "shards", 1)
+    gradients, shards = agent.gradients_per_push, agent.shards
     workers = [A2C(**agent.settings(agent.worker_seed(rank))) for rank in range(agent.num_workers)]
-    shared, found = agent.shared, {}
+    shared, laps = agent.shared, {}
     num_bytes = shared.theta.numel() * shared.theta.element_size()
     lap = legs(costs.lap(agent.t_max, gradients), num_bytes, messages, shards)
 
-    for clock, rank, kind, _ in events(agent.num_workers, lap, jitter, rng):
-        if agent.step >= total_steps:
-            return
-        worker = workers[rank]
-        if kind == "read":
-            version = shared.pull(worker.theta)
-            found[rank] = version, *mean_gradient(worker, gradients)
-            continue
-        version, gradient, metrics = found[rank]
+    def begin_lap(rank):
+        laps[rank] = shared.pull(workers[rank].theta), *mean_gradient(workers[rank], gradients)
+
+    for rank in range(agent.num_workers):
+        begin_lap(rank)
+    clocks = updates(agent.num_workers, lap, jitter, np.random.default_rng(agent.seed))
+    while agent.step < total_steps:
+        clock, rank, *_ = next(clocks)
+        worker, (version, gradient, metrics) = workers[rank], laps[rank]
         worker.step = shared.count(rank, gradients * agent.t_max * agent.num_envs)
         staleness = shared.push(rank, gradient, version, worker.current_learning_rate()) - version
         finished = [episode._replace(step=agent.step) for episode in worker.envs.pop_finished()]
         yield clock, Progress(agent.step, finished, metrics | {"staleness": staleness})
+        begin_lap(rank)
 
 
 def mean_gradient(worker, number):

@@ -37,8 +37,8 @@ def simulated(num_workers, lap):
     return measure(num_workers, lap)
 
 
-def staleness_bound(workers):
-    """The largest mean staleness: nobody does anything but hold θ' and wait. `[B]` -> `[B]`"""
+def mean_staleness(workers):
+    """The mean staleness: a worker holds its θ' for a whole lap, wherever that spends its time. `[B]` -> `[B]`"""
     return F.mean_staleness(workers, held=np.ones_like(workers), lap=np.ones_like(workers))
 
 
@@ -73,9 +73,9 @@ class MessagesPicture:
         ax.set(ylabel="gradients per second", yscale="log", ylim=(3, 1e6))
 
     def add_staleness(self, ax):
-        """W - 1, the largest mean, and a dot for what was simulated."""
+        """W - 1, and a dot for what was simulated."""
         several = GRID[GRID > 1.5]
-        (self.most,) = ax.plot(several, staleness_bound(several), color=BLACK, linewidth=1.5, label="W − 1")
+        (self.most,) = ax.plot(several, mean_staleness(several), color=BLACK, linewidth=1.5, label="W − 1")
         (self.mean,) = ax.plot([1], [1], "o", color=GREEN, markersize=11)
         self.here = ax.axvline(1, color=GREY, linewidth=6, alpha=0.3)
         ax.set(ylabel="mean staleness, in updates", yscale="log", ylim=(0.3, 1500))
@@ -136,8 +136,8 @@ def messages(**settings):
         work=log_slider("t, ms of work a gradient", 10.0, -1, 3),
         latency=log_slider("L, latency in µs", 100.0, 0, 5),
         bandwidth=steps("B, bandwidth in Gbit/s", 10.0, [0.1, 1.0, 10.0, 25.0, 100.0]),
-        per_message=log_slider("c, µs of server a message", 100.0, 0, 4),
-        per_byte=log_slider("b, ns of server a byte", 1.0, -2, 1),
+        per_message=log_slider("c, µs of server a push", 10**2.5, 0, 4),
+        per_byte=log_slider("b, ns of server a byte", 10**0.25, -2, 1),
     )
 
 
