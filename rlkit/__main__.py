@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 import rlkit
+from rlkit.envs import Envs
 from rlkit.language import count
 from rlkit.presets import PRESETS, preset
 from rlkit.running.arguments import Parser, real, setting, whole
@@ -331,12 +332,17 @@ def load_to_play(path):
 
 def run_cluster(args):
     from rlkit.running import nodes  # needs Ray, which is an extra, as soon as it is used
-    from rlkit.running.cluster import connected
+    from rlkit.running.cluster import check_address, connected, modules_of
 
+    check_address(args.address)
+    modules = []
+    if args.env is not None:
+        Envs(args.env, num_envs=1, seed=0)  # what does not work here works nowhere
+        modules = modules_of(args.env)
     if args.address == "local":
         tell("Starting Ray on this machine.")
-    with connected(args.address):
-        found = nodes.examine()
+    with connected(args.address, modules=modules):
+        found = nodes.examine(args.env)
     faults, warnings = nodes.judge(found, nodes.here())
     workers = nodes.room(found)
     tell("\n".join(nodes.table(found)))
@@ -412,6 +418,7 @@ def parsers():
     cluster_command = commands.add_parser("cluster", help="are the nodes of a Ray cluster ready for a run?")
     add = cluster_command.add_argument
     add("address", metavar="ADDRESS", help="auto, host:port or ray://host:port, or local: Ray on this machine")
+    add("--env", metavar="ID", help="an environment that every node is to make, such as my_env:MyEnv-v0")
     add("--threads", **THREADS)
 
     does = {train_command: run_train, eval_command: run_eval, watch_command: run_watch, cluster_command: run_cluster}

@@ -5,8 +5,10 @@ import doctest
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -126,19 +128,21 @@ def address():
 
     authentication._enable_token_auth()  # as `ray.init` does for a cluster that it starts
     authentication.ensure_token_if_auth_enabled()
-    sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **sizes})
+    folder = tempfile.mkdtemp(prefix="rlkit-", dir="/tmp")  # a short path, because Ray's sockets are in there
+    sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False, "temp_dir": folder}
+    emulated = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **sizes})
     try:
         for cores in (2, 1):
-            cluster.add_node(num_cpus=cores, **sizes)
-        yield cluster.address
+            emulated.add_node(num_cpus=cores, **sizes)
+        yield emulated.address
     finally:
-        cluster.shutdown()
+        emulated.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @needs_ray
 def test_three_nodes_fit_and_the_exit_code_is_0(address, capsys):
-    assert main(["cluster", address]) == 0
+    assert main(["cluster", address, "--env", "CartPole-v1"]) == 0
     *lines, verdict = capsys.readouterr().out.splitlines()
     assert [line.split("   ")[0] for line in lines] == ["node 1", "node 2", "node 3"]
     for line in lines:
@@ -151,11 +155,11 @@ def test_three_nodes_fit_and_the_exit_code_is_0(address, capsys):
 def test_a_node_that_cannot_import_rlkit_is_found_and_the_exit_code_is_1(address, capsys, monkeypatch):
     there = nodes.here
 
-    def broken():
+    def broken(env=None):
         if ray.is_initialized() and ray.get_runtime_context().get_node_id() == second:
             sys.modules["torch"] = None  # its import fails, as if it were not installed
             os.environ.pop("RAY_AUTH_MODE")
-        return there()
+        return there(env)
 
     def living():
         nonlocal second
@@ -175,7 +179,7 @@ def test_a_node_that_cannot_import_rlkit_is_found_and_the_exit_code_is_1(address
 
 @needs_ray
 def test_a_node_whose_process_dies_says_so(address, monkeypatch):
-    def die():
+    def die(env):
         if ray.get_runtime_context().get_node_id() == first:
             os._exit(1)
         return OURS
@@ -192,7 +196,7 @@ def test_a_node_whose_process_dies_says_so(address, monkeypatch):
 
 @needs_ray
 def test_a_node_that_hangs_is_waited_for_only_so_long(address, monkeypatch):
-    def hang():
+    def hang(env):
         import time
 
         time.sleep(600)
@@ -212,6 +216,34 @@ def test_ray_on_this_machine_fits_and_asks_for_a_token():
     first, line, verdict = done.stdout.splitlines()
     assert (done.returncode, done.stderr, first) == (0, "", "Starting Ray on this machine.")
     assert line.endswith("MB/s") and verdict.startswith("Fits: room for ")
+
+
+@needs_ray
+def test_an_environment_of_ones_own_is_sent_to_the_nodes_and_made_there(address, capsys, monkeypatch, tmp_path):
+    (tmp_path / "sent_env.py").write_text(OWN.format(here=os.getpid()))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["cluster", address, "--env", "sent_env:Sent-v0"]) == 1
+    (fault,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Does not fit. All nodes")]
+    assert fault.endswith("sent_env:Sent-v0 does not work (OSError: it is a copy: True).")
+
+
+OWN = """
+import os
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+def make(render_mode=None):
+    if os.getpid() != {here}:
+        raise OSError(f"it is a copy: {{'_ray_pkg_' in __file__}}")
+    return CartPoleEnv()
+
+gymnasium.register("Sent-v0", make, max_episode_steps=10)
+"""
+
+
+def test_an_environment_that_does_not_work_here_is_not_tried_there(capsys):
+    assert main(["cluster", "local", "--env", "CartPol-v1"]) == 2
+    assert "did you mean 'CartPole-v1'?" in capsys.readouterr().err
 
 
 @needs_ray

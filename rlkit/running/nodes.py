@@ -42,10 +42,11 @@ class Node:
     bandwidth: float | None = None  # bytes a second of large messages to the head
 
 
-def here():
+def here(env=None):
     """What this process has, as a node says it -> dict with `versions`, `digest`, `token`, `failed`.
 
-    It runs on every node, where nothing of ours may be importable. Python looks for all that it calls in this file.
+    With the id of an environment it also tries to make that one. It runs on every node, where nothing of ours may be
+    importable, so all that it calls is in this file.
     """
     versions = {"Python": platform.python_version()}
     for name in PACKAGES:
@@ -60,6 +61,11 @@ def here():
         failed = f"rlkit cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})"
     else:
         digest = digest_of(Path(rlkit.__file__).parent)
+        try:
+            if env is not None:
+                importlib.import_module("rlkit.envs").Envs(env, num_envs=1, seed=0)
+        except Exception as error:
+            failed = f"{env} does not work ({type(error).__name__}: {' '.join(str(error).split()).rstrip('.')})"
     token = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"  # every process of a node has its raylet's
     return {"versions": versions, "digest": digest, "token": token, "failed": failed}
 
@@ -102,10 +108,11 @@ def throw(echo):
 # Asking --------------------------------------------------------------------------------------------------------
 
 
-def examine(patience=PATIENCE):
+def examine(env=None, patience=PATIENCE):
     """Ask every living node of the cluster that this process is connected to -> list of `Node`, the head first.
 
-    A node that does not answer within `patience` seconds says so in `failed`.
+    `env` is the id of an environment that each of them is to make. A node that does not answer within `patience`
+    seconds says so in `failed`.
     """
     import ray
 
@@ -113,7 +120,7 @@ def examine(patience=PATIENCE):
     ray.cloudpickle.register_pickle_by_value(by_value)
     try:
         nodes = living()
-        ask(nodes, patience)
+        ask(nodes, env, patience)
         measure([node for node in nodes if not node.failed], patience)
         return nodes
     finally:
@@ -141,11 +148,11 @@ def on(node):
     return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
 
 
-def ask(nodes, patience):
+def ask(nodes, env, patience):
     """Fill in what each node says of itself, all at the same time."""
     import ray
 
-    answers = [ray.remote(here).options(**on(node), max_retries=0).remote() for node in nodes]
+    answers = [ray.remote(here).options(**on(node), max_retries=0).remote(env) for node in nodes]
     ray.wait(answers, num_returns=len(answers), timeout=patience)
     for node, answer in zip(nodes, answers):
         try:
