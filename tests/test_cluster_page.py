@@ -202,6 +202,9 @@ def test_the_python_on_the_page_runs(monkeypatch, capsys):
     for block in blocks("python"):
         exec(compile(block, "cluster.md", "exec"), {})
     assert asked == [("local", 20_000)]
+    named = {"shards", "gradients_per_push", "num_workers"}
+    assert all(f"`{name}" in PAGE or f"{name}=" in PAGE for name in named)
+    check_names(rlkit.A3C, named)
     assert capsys.readouterr().out == "0.28 hours, 10 core-hours\n"
 
 
@@ -228,6 +231,8 @@ def test_one_version_of_ray_is_named_and_the_extra_allows_it():
     versions |= set(re.findall(r"rlkit-node:([\d.]+)$", PAGE, re.MULTILINE))
     (version,) = versions
     assert Requirement(extra).specifier.contains(version)
+    (pinned,) = re.findall(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE) or [version]
+    assert pinned == version
     assert {f"python{major}.{minor}" for _, major, minor in image} == set(re.findall(r"python3\.\d+", PAGE))
 
 
