@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlkit.running.importable import check_workers
 from rlkit.running.messages import brief
+from rlkit.running.quick import fewer_processes, import_ray, without_grammar
 
 INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
@@ -142,8 +143,7 @@ class Connection(threading.Thread):
         if self.earlier.ident is not None:
             self.earlier.join()
         self.earlier = None
-        import ray
-
+        ray = import_ray()
         if ray.is_initialized():  # the reader has called ray.init, and ends what that began
             self.ready.set()
             return
@@ -161,7 +161,9 @@ class Connection(threading.Thread):
     def begin(self, ray):
         quiet = dict(log_to_driver=False, logging_level="ERROR")
         if self.address == "local":
-            ray.init("local", num_cpus=self.num_cpus, **self.local_options(), **quiet)
+            options = self.local_options()
+            with fewer_processes(), without_grammar(options["_temp_dir"]):
+                ray.init("local", num_cpus=self.num_cpus, **options, **quiet)
         else:
             require_answer(self.address)
             ray.init(self.address, runtime_env=parcel(self.modules), **quiet)
