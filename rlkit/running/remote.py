@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import torch
 
+from rlkit.language import count
 from rlkit.running.cluster import connect, leave, require_cores
 from rlkit.running.terminal import tell
 from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_words, interrupts_later
@@ -76,10 +77,10 @@ class Crew:
         It connects first. However it ends, the actors end, and what `server` holds is then as they left it.
         """
         parts, workers, groups = len(self.server.keepers), [], []
-        if self.address == "local":
-            tell(f"Starting Ray on this machine for {len(jobs)} workers: this takes about ten seconds.")
         connection = connect(self.address, parts + len(jobs), self.modules)
         try:
+            if not connection.ready.is_set():
+                self.announce(len(jobs))
             while not connection.ready.wait(idle):
                 yield None
             connection.check()
@@ -94,6 +95,8 @@ class Crew:
                 workers.append(Worker(work, job, number, place, heartbeat))
             yield from until(given, idle, "The parameter actor")
             yield from listen(list(workers), self.server, idle, heartbeat, go_on)
+            self.server.end()
+            yield None  # so that the run tells of the last steps, too
         finally:
             with interrupts_later():
                 for worker in workers:
@@ -104,6 +107,12 @@ class Crew:
                     for group in groups:
                         group.give_back()
                     leave(connection)
+
+    def announce(self, num_workers):
+        """Say why nothing happens for some seconds. A panel, whose work is in another thread, says so itself."""
+        if self.address == "local" and threading.current_thread() is threading.main_thread():
+            tell(count(num_workers, "Ray starts on this machine, for {n} worker: this takes some seconds.",
+                       "Ray starts on this machine, for {n} workers: this takes some seconds."))  # fmt: skip
 
 
 def listen(running, server, idle, heartbeat, go_on):
