@@ -3,6 +3,8 @@
     python tests --fast       for daily work: lint and quick tests, under four minutes on two cores; it leaves out
                               the lectures, the browser, nbgrader, and the files listed as SLOW in tests/__main__.py
     python tests --newest     everything with the newest versions that pyproject.toml allows, in a fresh .venv
+    python tests --cluster    everything, with Ray: it is installed, stays, and runs several nodes on this machine;
+                              without it the tests that need Ray are skipped
     python tests --help       this text
 
 Any other arguments go to pytest, which then runs alone: `python tests -k gae`, or one lecture against its stored
@@ -32,7 +34,13 @@ NBVAL = [
     "--nbval-sanitize-with",
     "tests/nbval_sanitize.cfg",
 ]
-LONG = ["tests/test_browser.py", "tests/test_assignments.py"]  # minutes each, with a browser and with nbgrader
+LONG = [  # minutes each
+    "tests/test_browser.py",
+    "tests/test_assignments.py",  # with nbgrader
+    "tests/test_cluster_use.py",  # with Ray, if it is installed; so do the next two
+    "tests/test_nodes.py",
+    "tests/test_spread.py",
+]
 SLOW = LONG + [  # left out by --fast
     "tests/test_cli.py",  # dozens of shells
     "tests/test_mutants.py",  # hundreds of wrong solutions
@@ -64,8 +72,8 @@ def files(pattern):
 
 def main(arguments):
     """Run all legs, even after a failure, and return the first exit code that is not 0."""
-    codes = []
-    for leg in legs(install.environment(arguments, "test,course,browser")):
+    codes, extras = [], "test,course,browser" + ",cluster" * ("--cluster" in arguments)
+    for leg in legs(install.environment([word for word in arguments if word != "--cluster"], extras)):
         sys.stdout.write("\n$ python -m " + " ".join(leg) + "\n")
         sys.stdout.flush()
         codes.append(install.run(["-m"] + leg, cwd=ROOT))

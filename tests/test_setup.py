@@ -525,6 +525,32 @@ def test_python_tests_hands_its_arguments_to_pytest():
     assert "tests/nbval_sanitize.cfg" in legs(["--nbval", "lectures/02_dqn.ipynb"])[0]
 
 
+def test_ray_is_installed_on_request_only(monkeypatch):
+    module = load(ROOT / "tests" / "__main__.py")
+    asked, ran = [], []
+    monkeypatch.setattr(module.install, "environment", lambda words, extras: asked.append(extras.split(",")) or words)
+    monkeypatch.setattr(module.install, "run", lambda leg, cwd: ran.append(leg[1:]) or 0)
+    for arguments in (["--version"], ["--cluster", "--version"], ["--cluster"]):
+        assert module.main(arguments) == 0
+    assert ["cluster" in extras for extras in asked] == [False, True, True]
+    assert ran == [["pytest", "--version"]] * 2 + module.legs([])  # pytest knows no such word
+
+
+def test_binder_the_dev_container_and_readers_do_without_ray(install, monkeypatch):
+    install.install("python")
+    assert install.asked[-1][2] == ".[test]"
+    extras = project()["optional-dependencies"]
+    assert not any("ray" in line for line in [*project()["dependencies"], *extras["test"], *extras["course"]])
+
+
+def test_continuous_integration_runs_the_tests_that_need_ray():
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line.split("tests ")[1].split()[0] for line in lines if '"$python" tests' in line] == ["--cluster"] * 2
+    for workflow in ("test", "canary"):
+        text = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8")
+        assert re.search(r"run: python tests (.* )?--cluster$", text, re.MULTILINE), workflow
+
+
 def test_the_first_failure_is_the_exit_code_and_an_interruption_ends_it(monkeypatch):
     module = load(ROOT / "tests" / "__main__.py")
     monkeypatch.setattr(module.install, "environment", lambda arguments, extras: arguments)
@@ -550,7 +576,7 @@ def project():
 
 def test_constraints_satisfy_pyproject():
     pinned = {canonicalize_name(name): version for name, version in pins().items()}
-    extras = [project()["optional-dependencies"][extra] for extra in ("test", "course", "browser")]
+    extras = [project()["optional-dependencies"][extra] for extra in ("test", "course", "browser", "cluster")]
     for line in sum(extras, project()["dependencies"]):
         requirement = Requirement(line)
         assert requirement.specifier, f"{line}: no bound"
@@ -697,9 +723,9 @@ def test_lectures_are_committed_executed(path):
             assert all(out["output_type"] != "error" for out in cell["outputs"]), "".join(cell["source"])[:80]
 
 
-# The brackets keep the search from finding this file.
+# The brackets keep the search from finding this file. Two homes are on the nodes of a cluster: lectures/cluster.md.
 HOSTS = r"py[p]i\.org|python[h]osted\.org|registry\.np[m]js|deb\.deb[i]an\.org"
-PATHS = r"(?<![\w.~}])/(w[o]rk|f[a]rm|ro[o]t|t[m]p|h[o]me|Us[e]rs)/|[A-Z]:\\\\?Us[e]rs"
+PATHS = r"(?<![\w.~}])/(?!h[o]me/(?:teacher|ray)/)(w[o]rk|f[a]rm|ro[o]t|t[m]p|h[o]me|Us[e]rs)/|[A-Z]:\\\\?Us[e]rs"
 
 
 def committed():

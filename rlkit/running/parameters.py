@@ -167,10 +167,11 @@ class Server:
         return all(keeper.lost is None and keeper.silence < keeper.pause + LATE for keeper in self.keepers)
 
     def end(self):
-        """Take the last copies, and end the actors."""
+        """Take the last copies, and end the actors, unless that was done."""
         try:
             deadline = time.monotonic() + LAST
-            polled = [keeper for keeper in self.keepers if keeper.polled and keeper.lost is None]
+            there = [keeper for keeper in self.keepers if keeper.actor is not None]
+            polled = [keeper for keeper in there if keeper.polled and keeper.lost is None]
             for keeper in polled:
                 keeper.ask()
             for keeper in polled:
