@@ -160,6 +160,12 @@ def missing():
     return {name for name, module in sys.modules.items() if module is None}
 
 
+def test_a_process_that_ends_while_ray_starts_ends_without_a_crash():
+    script = "from rlkit.running.cluster import connect, leave; leave(connect('local', 1))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 # --- on one that runs ---
 
 

@@ -4,6 +4,7 @@ Ray is an extra (`pip install "rlkit-lecture[cluster]"`) and is imported only wh
 reach a port of Ray can run any code on its nodes: see lectures/cluster.md.
 """
 
+import atexit
 import importlib.util
 import os
 import re
@@ -22,6 +23,7 @@ from rlkit.running.quick import fewer_processes, import_ray, without_grammar
 INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
 ANSWER = 5.0  # seconds that a cluster has to accept a connection
+EXIT = 60.0  # seconds that this process waits for the connection when it ends
 OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger messages than these
 # Ray would keep messages above 100 kB there. Up to about twice this size they cost less CPU when a call carries them.
 CARRIED = {"max_direct_call_object_size": 2**20}  # bytes
@@ -145,13 +147,16 @@ class Connection(threading.Thread):
         if self.earlier.ident is not None:
             self.earlier.join()
         self.earlier = None
+        atexit.register(self.end)
         ray = import_ray()
+        atexit.register(self.end)  # once more: the last one that was registered comes first, and Ray has its own
         if ray.is_initialized():  # the reader has called ray.init, and ends what that began
             self.ready.set()
             return
         try:
-            self.begin(ray)
-            hush()
+            if not self.over.is_set():
+                self.begin(ray)
+                hush()
         except Exception as error:
             self.error = error
         self.ready.set()
@@ -159,6 +164,12 @@ class Connection(threading.Thread):
         ray.shutdown()
         if self.janitor is not None:
             self.janitor.communicate()
+        atexit.unregister(self.end)
+
+    def end(self):
+        """Wait for the end when this process ends: a thread that is cut off inside C++ crashes it."""
+        self.over.set()
+        self.join(timeout=EXIT)
 
     def begin(self, ray):
         quiet = dict(log_to_driver=False, logging_level="ERROR")
