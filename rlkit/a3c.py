@@ -5,6 +5,9 @@ Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning; algorith
 A worker is an `A2C` whose θ' is copied from the shared θ and whose gradient updates the shared θ. With one worker A3C
 is A2C, number for number. A run with several workers cannot be repeated exactly.
 
+θ lies in memory that all workers share, or, with `cluster`, in a process to which they send messages: then they may be
+on many machines, and the algorithm stays the same (lectures/cluster.md).
+
 Differences from the paper: a segment continues into the next episode; policy and value share their clipped gradient; a
 policy over continuous actions has one σ for all states.
 """

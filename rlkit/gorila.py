@@ -3,7 +3,8 @@
 Nair et al. 2015, Massively Parallel Methods for Deep Reinforcement Learning; algorithm 1 in "bundled" mode, where a
 worker is an actor with its own replay memory and a learner. (Chapter 2, section 13.)
 
-Nobody waits: a gradient is a little stale when it arrives, and no run can be repeated exactly.
+Nobody waits: a gradient is a little stale when it arrives, and no run can be repeated exactly. With `cluster` the
+server and the workers may be on many machines, as in the paper (lectures/cluster.md).
 
 Differences from the paper: the server steps with Adam instead of AdaGrad, and sets θ⁻ itself for all workers at once; a
 learner does not drop gradients of exceptional losses, because the norm of every gradient is clipped; ε falls with the

@@ -125,7 +125,7 @@ def rates(agent, laps=None):
     begin = max(laps.pull[ranks == rank].min() for rank in range(agent.num_workers))
     end = min(laps.end[ranks == rank].max() for rank in range(agent.num_workers))
     counted = (laps.pull >= begin) & (laps.end <= end)
-    steps = int(counted.sum()) * agent.t_max * agent.num_envs
+    steps = int(counted.sum()) * agent.gradients_per_push * agent.t_max * agent.num_envs
     total = agent.reported_steps / agent.cpu_seconds.sum()
     per_second = steps / (end - begin)
     return {
