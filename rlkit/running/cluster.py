@@ -6,6 +6,7 @@ reach a port of Ray can run any code on its nodes: see lectures/cluster.md.
 
 import atexit
 import importlib.util
+import io
 import os
 import re
 import socket
@@ -15,10 +16,12 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 from rlkit.running.importable import check_workers
-from rlkit.running.messages import brief
+from rlkit.running.messages import brief, reason
 from rlkit.running.quick import fewer_processes, import_ray, without_grammar
+from rlkit.running.terminal import tell
 
 INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
@@ -212,12 +215,16 @@ def parcel(modules):
 
 def cannot_connect(address, error):
     """A sentence that says why there is no connection."""
+    if address == "local":
+        return (
+            f"Ray could not be started on this machine: {reason(error)}; look whether it is very busy, and try again."
+        )
     if address == "auto" and isinstance(error, ConnectionError):
         return (
             "cluster='auto' looks for a Ray cluster that this machine is part of, and there is none; start one with "
             "`ray start --head`, or take cluster='local' or its address."
         )
-    return f"cluster={address!r} cannot be reached: {' '.join(str(error).split())}"
+    return f"cluster={address!r} cannot be reached: {reason(error)}"
 
 
 def require_answer(address):
@@ -239,19 +246,38 @@ def modules_of(env):
 
     Empty for what Gymnasium registers and for what is installed: that must be installed on the nodes, too.
     """
-    module = env.rpartition(":")[0] if isinstance(env, str) else getattr(env, "__module__", "")
-    top = module.partition(".")[0]
-    if not top or top in ("__main__", "rlkit"):
-        return []
-    with suppress(ImportError, ValueError, AttributeError):
-        path = Path(importlib.util.find_spec(top).origin)
-        if path.suffix == ".py" and not {"site-packages", "dist-packages"} & set(path.parts):
-            return [path.parent if path.name == "__init__.py" else path]
-    return []
+    names = {env.rpartition(":")[0]} if isinstance(env, str) else names_in(env)
+    paths = set()
+    for top in {name.partition(".")[0] for name in names} - {"", "__main__", "rlkit", *sys.stdlib_module_names}:
+        with suppress(ImportError, ValueError, AttributeError, TypeError):  # it has no file, or there is none
+            path = Path(importlib.util.find_spec(top).origin)
+            if path.suffix == ".py" and not {"site-packages", "dist-packages"} & set(path.parts):
+                paths.add(path.parent if path.name == "__init__.py" else path)
+    return sorted(paths)
+
+
+def names_in(thing):
+    """The modules that something needs when it is unpickled, and perhaps a few more."""
+    require_ray()
+    from ray import cloudpickle
+
+    names = set()
+
+    class Pickler(cloudpickle.CloudPickler):
+        def reducer_override(self, part):
+            names.add(part.__name__ if isinstance(part, ModuleType) else getattr(part, "__module__", None) or "")
+            return super().reducer_override(part)
+
+    with suppress(Exception):  # what cannot be pickled is refused later, in a sentence
+        Pickler(io.BytesIO()).dump(thing)
+    return names
 
 
 def require_cores(needed, what):
-    """Raise ValueError, in one sentence, if the nodes together do not have so many cores: Ray would wait for ever."""
+    """Raise ValueError, in one sentence, if the nodes together do not have so many cores: Ray would wait for ever.
+
+    If other runs hold them, say so.
+    """
     import ray
 
     there = ray.cluster_resources().get("CPU", 0)
@@ -259,3 +285,5 @@ def require_cores(needed, what):
         raise ValueError(
             f"{what} need {needed} cores, and the cluster has {there:g}: use fewer workers, or add nodes first."
         )
+    if needed > (free := ray.available_resources().get("CPU", 0)):
+        tell(f"Waiting for cores: {what} need {needed}, and {free:g} of {there:g} are free.")

@@ -7,6 +7,7 @@ Ray does not report.
 
 import math
 import queue
+import re
 import sys
 import threading
 import time
@@ -88,12 +89,13 @@ class Crew:
             require_cores(parts + len(jobs), what)
             # Two groups: to be restarted elsewhere, a lost parameter actor then needs one core, and no worker's.
             groups = [Group(parts), Group(len(jobs))]
-            yield from until([group.ready() for group in groups], idle, f"The cores for {what}")
+            placed = [group.ready() for group in groups]
+            yield from until(placed, idle, f"Other runs hold the cores that {what} need", "wait, or use fewer workers")
             # All start at once: a worker asks for θ until the parameter actors have it.
             given = self.server.start(groups[0].places)
             for number, (job, place) in enumerate(zip(jobs, groups[1].places, strict=True)):
                 workers.append(Worker(work, job, number, place, heartbeat))
-            yield from until(given, idle, "The parameter actor")
+            yield from until(given, idle, "No parameter actor has started", "look at the state of the cluster")
             yield from listen(list(workers), self.server, idle, heartbeat, go_on)
             self.server.end()
             yield None  # so that the run tells of the last steps, too
@@ -152,19 +154,19 @@ def listen(running, server, idle, heartbeat, go_on):
             yield None
 
 
-def until(answers, idle, who):
+def until(answers, idle, problem, cure):
     """Yield None until all these answers are there. Raises WorkerError if they do not come in `STARTUP` seconds."""
     import ray
 
     deadline = time.monotonic() + STARTUP
     while ray.wait(answers, num_returns=len(answers), timeout=idle)[1]:
         if time.monotonic() > deadline:
-            raise WorkerError(f"{who} did not start within {STARTUP:.0f} s; look at the state of the cluster.")
+            raise WorkerError(f"{problem}, even after {STARTUP:.0f} s; {cure}.")
         yield None
     try:
         ray.get(answers)
     except ray.exceptions.RayError as error:
-        raise WorkerError(f"{who} could not start: {in_a_sentence(error)}") from error
+        raise WorkerError(f"{problem}: {in_a_sentence(error)}") from error
 
 
 class Group:
@@ -215,7 +217,7 @@ class Worker:
             try:
                 messages = ray.get(self.answer) or []
             except ray.exceptions.RayActorError as error:
-                raise WorkerError(f"{self.name} was lost: {in_a_sentence(error)}") from None
+                raise WorkerError(f"{self.name} was lost {how_it_was_lost(error)}") from None
             except ray.exceptions.RayError as error:
                 raise WorkerError(f"{self.name} failed: {in_a_sentence(error)}") from None
             self.answer = self.actor.listen.remote()
@@ -252,9 +254,23 @@ class Worker:
         ray.kill(self.actor)
 
 
+def how_it_was_lost(error):
+    """What Ray's error says of an actor that is gone, and what may help."""
+    said = str(error)
+    if "unavailable" in said or "node has died" in said:
+        return "when its node or the network failed; look at that machine, or go on by calling learn or train again."
+    where = re.search(r"ip: (\S+)", said)
+    return (
+        f"because its process{f' on node {where[1]}' if where else ''} was killed, crashed or called os._exit; if memory "
+        "ran out there, use fewer workers."
+    )
+
+
 def in_a_sentence(error):
     """What an error of Ray says, without its traceback and its advice."""
     cause = getattr(error, "cause", None) or error
-    text = getattr(error, "error_msg", None) or str(cause)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[0] if lines else type(cause).__name__).rstrip(".") + "."
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    said = (lines[0] if lines else type(cause).__name__).removeprefix("System error: ").rstrip(".")
+    if "No module named" in said:
+        return f"a node cannot import what it needs: {said}; install it on every node, or put it beside rlkit there."
+    return said + "."

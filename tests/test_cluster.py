@@ -1,0 +1,487 @@
+"""Bad days on a cluster of three emulated nodes: training goes on, or stops with one clear sentence. Nothing is left.
+
+All tests share one cluster and, but for those that connect on their own, one connection.
+"""
+
+import importlib.util
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import types
+import warnings
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+import pytest
+import torch
+from conftest import learn, one_line
+from gymnasium.envs.classic_control import CartPoleEnv
+from test_workers import alive
+
+from rlkit.a2c import A2C
+from rlkit.a3c import A3C
+from rlkit.gorila import Gorila
+from rlkit.optimizers import RMSProp
+from rlkit.running import cluster as module
+from rlkit.running import parameters, remote
+from rlkit.running.checkpoint import load, save
+from rlkit.running.cluster import connected
+from rlkit.running.parameters import Parameters, Part, RemoteMemory, Server
+from rlkit.running.transport import SharedMemory
+from rlkit.running.workers import WorkerError
+from rlkit.training import evaluate
+
+FOR_EVER = 10**9
+PATIENCE = 240.0  # seconds in which something must have happened, on however busy a machine
+needs_ray = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=f"Ray is not installed: {module.INSTALL}"),
+    pytest.mark.skipif(sys.platform != "linux", reason="several nodes on one machine need Linux"),
+]
+on_cluster = lambda test: needs_ray[0](needs_ray[1](test))
+
+SHAKY = '''
+import os
+import signal
+import time
+from pathlib import Path
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+
+class Shaky(CartPoleEnv):
+    """CartPole. In a worker, `how` goes wrong, in each or only in the one that makes `once` first."""
+
+    def __init__(self, how="", once=None, driver=None):
+        super().__init__()
+        self.how = how if os.getpid() != driver and (once is None or first(once)) else ""
+        if self.how == "starts slowly":
+            time.sleep(8)
+        if self.how == "cannot be made":
+            raise OSError("there is no level 7")
+
+    def step(self, action):
+        if self.how == "raises":
+            raise OSError("level 7 has no door")
+        if self.how == "hangs":
+            for_ever()
+        if self.how == "exits":
+            os._exit(5)
+        return super().step(action)
+
+
+def first(path):
+    try:
+        Path(path).touch(exist_ok=False)
+        return True
+    except FileExistsError:
+        return False
+
+
+def for_ever():
+    while True:
+        time.sleep(0.1)
+
+
+gymnasium.register("Mine-v0", CartPoleEnv, max_episode_steps=50)
+'''
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience():
+    """Allow a busy machine minutes to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for part in (remote, parameters):
+            patch.setattr(part, "STARTUP", 600.0)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_agent_register_timeout_ms", "120000")
+        yield
+
+
+@pytest.fixture(scope="module")
+def shaky():
+    """The module `shaky`, in a folder that only this process has in its path."""
+    folder = tempfile.mkdtemp(prefix="rlkit-test-")
+    Path(folder, "shaky.py").write_text(SHAKY)
+    sys.path.append(folder)
+    import shaky
+
+    yield shaky
+    sys.path.remove(folder)
+    del sys.modules["shaky"]
+    rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def nodes(patience):
+    """A head without cores, as on many clusters, and two nodes that have some."""
+    from ray.cluster_utils import Cluster
+
+    folder = tempfile.mkdtemp(prefix="rlkit-test-", dir="/tmp")
+    cluster = Cluster()
+    add = cluster.add_node
+    cluster.add_node = lambda num_cpus: started(partial(add, num_cpus=num_cpus, object_store_memory=80 * 2**20))
+    try:
+        started(partial(add, num_cpus=0, include_dashboard=False, temp_dir=folder, object_store_memory=80 * 2**20))
+        cluster.add_node(2), cluster.add_node(3)
+        yield cluster
+    finally:
+        cluster.shutdown()
+        rmtree(folder, ignore_errors=True)
+
+
+def started(node):
+    """A node of Ray gives up after 30 s, which a busy machine may need -> the node."""
+    for _ in range(4):
+        try:
+            return node()
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+    pytest.skip("this machine is too busy to start a node of Ray")
+
+
+@pytest.fixture(scope="module")
+def connection(nodes, shaky):
+    with connected(nodes.address, modules=[shaky.__file__]):
+        yield nodes
+
+
+@pytest.fixture
+def agent(connection):
+    """`agent(**settings)`: a small A3C on the cluster. In the end nothing of it is left there."""
+    yield lambda **settings: small(cluster=connection.address, **settings)
+    wait_until(lambda: not actors() and free_cores() == 5)
+
+
+def small(**settings):
+    return A3C(**{"hidden": (8,), "learning_rate": 1e-2, "heartbeat": 600.0, **settings})
+
+
+def actors(name=""):
+    """The living actors of this process's runs, whose class is called so: dictionaries, the oldest first."""
+    import ray
+    from ray._private.state import actors as table
+
+    job = ray.get_runtime_context().get_job_id()
+    found = [one for one in table().values() if one["JobID"] == job and one["State"] != "DEAD"]
+    return sorted((one for one in found if one["ActorClassName"].startswith(name)), key=lambda one: one["StartTime"])
+
+
+def free_cores():
+    import ray
+
+    return ray.available_resources().get("CPU", 0)
+
+
+def ended(pid):
+    return not alive(pid)
+
+
+def wait_until(happened):
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.1)
+
+
+def go(run, happened):
+    """Learn until something has happened."""
+    deadline = time.monotonic() + PATIENCE
+    for progress in run:
+        if happened(progress):
+            return progress
+        assert time.monotonic() < deadline, "it never happened"
+    raise AssertionError("the run ended before")
+
+
+def further(run, agent, steps=1_000):
+    """Learn so many steps more."""
+    before = agent.step
+    return go(run, lambda progress: agent.step >= before + steps)
+
+
+def send(name, what):
+    """Send a signal to an actor -> its process."""
+    pid = actors(name)[-1]["Pid"]
+    os.kill(pid, what)
+    return pid
+
+
+# Workers -----------------------------------------------------------------------------------------------------
+
+
+@on_cluster
+def test_the_others_go_on_when_a_worker_is_killed_and_without_others_the_run_stops(agent):
+    a3c = agent(on_failure="continue")
+    with closing(a3c.learn(FOR_EVER)) as run, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        further(run, a3c)
+        send("Work", signal.SIGKILL)
+        go(run, lambda progress: told)
+        further(run, a3c)
+        assert str(told[0].message).startswith("Continuing with the other workers: Worker ") and len(told) == 1
+        theta = a3c.shared.theta.clone()
+        send("Work", signal.SIGKILL)
+        with pytest.raises(
+            WorkerError, match=r"^Worker \d was lost because its process on node .* was killed"
+        ) as error:
+            go(run, lambda progress: False)
+    one_line(error)
+    assert not a3c.shared.theta.equal(theta) and a3c.step > 2_000  # nothing of what the driver has seen is lost
+
+
+@on_cluster
+def test_a_stopped_worker_is_noticed_by_its_silence_and_its_process_ends(agent):
+    a3c = agent(on_failure="continue", heartbeat=8.0)
+    with closing(a3c.learn(FOR_EVER)) as run, pytest.warns(UserWarning, match="Worker . hangs: .*stopped") as told:
+        further(run, a3c)
+        stopped = send("Work", signal.SIGSTOP)
+        go(run, lambda progress: told.list)
+        wait_until(partial(ended, stopped))  # although the run and its cluster live on
+        further(run, a3c)
+    assert len(told) == 1
+
+
+@on_cluster
+def test_a_worker_whose_environment_hangs_says_where_and_one_that_starts_slowly_is_left_alone(agent, shaky, tmp_path):
+    env = partial(shaky.Shaky, "hangs", once=str(tmp_path / "hanging"), driver=os.getpid())
+    a3c = agent(env=env, heartbeat=5.0)
+    with pytest.raises(WorkerError, match=r"(?s)^Worker . hangs: it sent nothing for 5 s .*in for_ever\n") as error:
+        learn(a3c, FOR_EVER)
+    assert str(error.value).splitlines()[0].endswith("It was here:")
+    a3c = agent(env=partial(shaky.Shaky, "starts slowly", driver=os.getpid()), heartbeat=5.0)
+    learn(a3c, 500)
+    assert a3c.step >= 500
+
+
+@on_cluster
+def test_what_fails_in_an_environment_is_told_with_its_traceback(agent, shaky):
+    told = {
+        "cannot be made": r"(?s)^Worker \d failed: OSError: there is no level 7\n\n.*in __init__",
+        "raises": r"(?s)^Worker \d failed: OSError: level 7 has no door\n\n.*in step",
+        "exits": r"^Worker \d was lost because its process on node .* called os._exit; .*\.$",
+    }
+    for how, words in told.items():
+        with pytest.raises(WorkerError, match=words):
+            learn(agent(env=partial(shaky.Shaky, how, driver=os.getpid())), FOR_EVER)
+
+
+@on_cluster
+def test_what_a_node_cannot_have_is_named(agent, monkeypatch):
+    def refused(env, words, error):
+        with pytest.raises(error, match=words) as told:
+            learn(agent(env=env), FOR_EVER)
+        assert len(one_line(told).split(".")) < 6
+
+    elsewhere = types.ModuleType("made_by_hand")  # like a package that is not installed there
+    exec(
+        "class Env(parent): pass",
+        vars(elsewhere) | {"parent": CartPoleEnv, "__name__": "made_by_hand"},
+        vars(elsewhere),
+    )
+    monkeypatch.setitem(sys.modules, "made_by_hand", elsewhere)
+    refused(elsewhere.Env, "^Worker . failed: a node cannot import .*made_by_hand.*; install it", WorkerError)
+    lock = threading.Lock()
+    refused(lambda: CartPoleEnv() if lock else None, "cannot be given this: .*lock", ValueError)
+
+
+# Parameter actors --------------------------------------------------------------------------------------------
+
+
+@on_cluster
+def test_a_parameter_actor_that_is_killed_or_stopped_comes_back_and_nothing_seen_is_lost(agent):
+    a3c = agent(shards=2, heartbeat=8.0)
+    with closing(a3c.learn(FOR_EVER)) as run, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for what, words in ((signal.SIGKILL, "was lost"), (signal.SIGSTOP, "did not answer for 8 s")):
+            further(run, a3c)
+            before, version, pid = a3c.shared.theta.clone(), a3c.shared.version, send("Parameters", what)
+            go(run, lambda progress: told)
+            assert str(told.pop().message).startswith(f"A parameter actor {words}. It goes on from a copy that is ")
+            wait_until(partial(ended, pid))
+            further(run, a3c)
+            assert a3c.shared.version > version and a3c.shared.theta.isfinite().all()
+            for shard in range(2):  # each goes on learning
+                assert not torch.equal(a3c.shared.theta.chunk(2)[shard], before.chunk(2)[shard])
+    assert not told
+
+
+def memory(num_workers=1):
+    """Three weights and their statistics, as `A3C` holds them."""
+    return SharedMemory.hold(RMSProp(torch.arange(3.0), decay=0.9, eps=0.1), num_workers, shared=False)
+
+
+def pushed(held, numbers, actor=None):
+    """Push gradients, each by its number, into `Parameters` that hold this."""
+    actor = actor or Parameters()
+    actor.restore(held, {})
+    for number in numbers:
+        actor.push(0, number, np.full(3, float(number), np.float32), 5, number, 0.1)
+    return actor
+
+
+def test_a_push_is_never_applied_twice_not_even_by_a_restarted_actor():
+    once, again = (Part(memory(), slice(0, 3)) for _ in range(2))
+    pushed(once, [1, 2, 3])
+    actor = pushed(again, [1, 1, 2, 2, 1])
+    held, pushes = actor.snapshot()
+    copy = Part(memory(), slice(0, 3))
+    copy.take(held)
+    restarted = Parameters()
+    assert restarted.push(0, 3, np.ones(3, np.float32), 5, 3, 0.1) is None is restarted.snapshot()  # it holds nothing
+    restarted.restore(copy, pushes)
+    restarted.restore(Part(memory(), slice(0, 3)), {})  # too late
+    for number in (2, 3, 3):
+        restarted.push(0, number, np.full(3, float(number), np.float32), 5, number, 0.1)
+    assert copy.shared.theta.equal(once.shared.theta) and copy.shared.optimizer.square.equal(
+        once.shared.optimizer.square
+    )
+    assert copy.shared.T == once.shared.T == 15 and copy.shared.version == 3
+
+
+def test_a_part_that_lags_behind_takes_nothing_from_the_counts():
+    ours = memory()
+    parts = [Part(ours, slice(0, 2)), Part(ours, slice(2, 3))]
+    ahead, behind = memory(), memory()
+    ahead.steps.fill_(100), ahead.updates.fill_(20), behind.steps.fill_(90), behind.updates.fill_(18)
+    for part, other in zip(parts, (ahead, behind)):
+        part.take(Part(other, slice(0, 2) if other is ahead else slice(2, 3)).snapshot())
+    assert (ours.T, ours.version) == (100, 20)
+
+
+@on_cluster
+def test_a_push_whose_answer_was_lost_with_the_actor_is_applied_once(connection):
+    import ray
+
+    held, twin = memory(), memory()
+    server = Server([Part(held, slice(0, 3))], RemoteMemory)
+    ray.get(server.start([{"num_cpus": 0}]))
+    try:
+        worker = RemoteMemory(server.actors, 1)
+        worker.join()
+        for number in (1, 2):
+            twin.push(0, torch.full((3,), float(number)), 0, 0.1)
+        worker.push(0, torch.ones(3), 0, 0.1)
+        ray.get(server.actors[0].push.remote(0, 2, np.full(3, 2.0, np.float32), 0, 0, 0.1))  # the answer gets lost
+        wait_until(lambda: server.poll(0.1, 60.0) or held.version == 2)
+        send("Parameters", signal.SIGKILL)
+        thread = threading.Thread(target=worker.push, args=(0, torch.full((3,), 2.0), 0, 0.1), daemon=True)
+        thread.start()  # it gets no answer, and asks again
+        with pytest.warns(UserWarning, match="A parameter actor was lost. It goes on from a copy"):
+            wait_until(lambda: server.poll(0.1, 60.0) or not thread.is_alive())
+    finally:
+        server.end()
+    assert held.version == 2 and held.theta.equal(twin.theta)
+
+
+@on_cluster
+def test_a_lost_node_takes_a_worker_and_the_parameters_and_the_run_goes_on_when_there_is_another(
+    agent, nodes, monkeypatch
+):
+    def lose():
+        """The node of the parameter actor -> how many cores it had."""
+        lost = actors("Parameters")[0]["Address"]["NodeID"]
+        node = next(node for node in nodes.list_all_nodes() if node.node_id == lost)
+        nodes.remove_node(node, allow_graceful=False)
+        return int(node.get_resource_and_label_spec().num_cpus)
+
+    a3c, missing = agent(num_workers=4, on_failure="continue"), 0  # on all cores, so there is a worker beside it
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            words = lambda: " ".join(str(one.message) for one in told)
+            with closing(a3c.learn(FOR_EVER)) as run:
+                further(run, a3c)
+                missing = lose()
+                go(run, lambda progress: "A parameter actor was lost" in words())
+                nodes.add_node(missing)
+                missing = 0
+                further(run, a3c)
+                assert "was lost when its node or the network failed; " in words()
+                step = a3c.step
+                missing = lose()
+                monkeypatch.setattr(parameters, "STARTUP", 3.0)
+                with pytest.raises(
+                    WorkerError, match="actor was lost and could not be restarted within 3 s; .* go on"
+                ) as e:
+                    go(run, lambda progress: False)
+                one_line(e)
+        assert a3c.step >= step
+        with pytest.raises(
+            ValueError, match="num_workers=4 and the parameters need 5 cores, and the cluster has .:"
+        ) as e:
+            learn(a3c, FOR_EVER)
+        one_line(e)
+    finally:
+        if missing:
+            nodes.add_node(missing)
+
+
+# Cores, other runs, the same numbers ---------------------------------------------------------------------------
+
+
+@on_cluster
+def test_cores_that_another_run_holds_are_waited_for_and_then_one_sentence_ends_it(agent, monkeypatch, capsys):
+    import ray
+
+    holder = ray.remote(Parameters).options(num_cpus=4).remote()
+    ray.get(holder.snapshot.remote())
+    monkeypatch.setattr(remote, "STARTUP", 1.0)
+    with pytest.raises(WorkerError, match="Other runs hold the cores that num_workers=2 .* even after 1 s; wait") as e:
+        learn(agent(), FOR_EVER)
+    one_line(e)
+    assert "Waiting for cores: num_workers=2 and the parameters need 3, and 1 of 5 are free." in capsys.readouterr().out
+    ray.kill(holder)
+
+
+@on_cluster
+def test_two_runs_in_two_threads_share_the_connection_and_no_other_is_possible_meanwhile(agent):
+    agents = [agent(num_workers=1, seed=seed) for seed in range(2)]
+    threads = [threading.Thread(target=learn, args=(a3c, 3_000)) for a3c in agents]
+    for thread in threads:
+        thread.start()
+    with pytest.raises(
+        ValueError, match="This process is connected to cluster='.*'; end that run before one on 'local'"
+    ) as e:
+        learn(small(cluster="local"), 100)
+    one_line(e)
+    for thread in threads:
+        thread.join()
+    assert all(a3c.step >= 3_000 for a3c in agents)
+
+
+@on_cluster
+@pytest.mark.parametrize(
+    "settings", [{"shards": 3}, {"optimizer": "adam", "gradients_per_push": 1}], ids=["rmsprop", "adam"]
+)
+def test_one_worker_on_a_cluster_is_a2c_number_for_number(agent, settings):
+    a3c, twin = (
+        agent(num_workers=1, **settings),
+        A2C(hidden=(8,), learning_rate=1e-2, num_envs=1, optimizer=settings.get("optimizer", "rmsprop")),
+    )
+    assert learn(a3c, 1_000) == learn(twin, 1_000)
+    assert a3c.shared.theta.equal(twin.theta) and a3c.step == twin.step == 1_000
+    for ours, theirs in zip(a3c.optimize.statistics(), twin.optimize.statistics(), strict=True):
+        assert ours.equal(theirs)
+
+
+# Without Ray ---------------------------------------------------------------------------------------------------
+
+
+def test_without_ray_an_agent_for_a_cluster_can_do_everything_but_learn(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    a3c = small(cluster="auto")
+    loaded = load(save(a3c, tmp_path / "agent.pt"))
+    assert loaded.cluster == "auto" and evaluate(loaded, 2).shape == (2,)
+    for one in (loaded, Gorila(cluster="local", hidden=(8,))):
+        with pytest.raises(
+            ValueError, match="needs Ray, which is not installed: pip install .rlkit-lecture.cluster."
+        ) as e:
+            learn(one, 100)
+        one_line(e)
