@@ -1,10 +1,12 @@
 """The plan on paper: each design's lap by hand, which limit an assumption moves, and the table."""
 
+from pathlib import Path
+
 import pytest
 
 from rlkit import functional as F
 from rlkit.experiments import scaling
-from rlkit.experiments.scaling import DESIGNS, SITE, WORKERS, Site, plan, plans
+from rlkit.experiments.scaling import DESIGNS, SITE, WORKERS, Site, plan
 
 ROUND = Site(
     emulate=1e-3, act=1e-3, gradient=1e-3, update=1e-9, copy=0.0, per_message=1e-3, latency=1e-3, bandwidth=1e9,
@@ -93,12 +95,23 @@ def test_every_row_keeps_the_bounds(design):
         assert row.limit in ("workers", max(lap.demands, key=lap.demands.get))
 
 
-def test_the_table_has_a_row_for_each_design_and_number():
-    rows = plans()
-    assert [(row.design, row.workers) for row in rows] == [(design, n) for design in DESIGNS for n in WORKERS]
-    head, rule, *lines = scaling.markdown(rows).splitlines()
-    assert len(lines) == 15 and {line.count("|") for line in (head, rule, *lines)} == {10}
-    assert lines[0].startswith("| A3C, 16 | ") and f"| {rows[0].steps_per_second:,.0f} |" in lines[0]
+def test_the_tables_have_a_row_for_each_design_and_each_change():
+    designs, changes = (table.splitlines() for table in scaling.markdown().split("\n\n"))
+    assert len(designs) == 2 + len(DESIGNS) and {line.count("|") for line in designs} == {8}
+    assert designs[2].startswith("| A3C | ") and f"| {plan('A3C', 16).steps_per_second:,.0f} |" in designs[2]
+    assert len(changes) == 2 + len(scaling.CHANGES) and {line.count("|") for line in changes} == {6}
+    for design, words, change in scaling.CHANGES:
+        assert words in "".join(changes) and plan(design, 1_000, **change).limit != "workers"
+
+
+def test_what_is_changed_moves_the_limit_of_each_design():
+    for design, _, change in scaling.CHANGES:
+        assert plan(design, 1_000, **change).steps_per_second > 2 * plan(design, 1_000).steps_per_second
+
+
+def test_the_page_on_clusters_shows_these_tables():
+    page = (Path(__file__).parent.parent / "lectures" / "cluster.md").read_text(encoding="utf-8")
+    assert all(table in page for table in scaling.markdown().split("\n\n"))
 
 
 def test_a_core_is_measured_in_the_units_of_a_site():

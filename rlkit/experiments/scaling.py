@@ -5,7 +5,7 @@ the server's link in and out, its core, its accelerator. From these seconds foll
 be at most and which place is the limit (`rlkit.functional.throughput_bound`), and from Little's law how old the weights
 are that acted. These are bounds, and no measurement: a real system stays below them.
 
-    python -m rlkit.experiments.scaling     # prints the table as Markdown
+    python -m rlkit.experiments.scaling     # prints two tables as Markdown
 
 Every assumption is an argument. What belongs to the machines is in `Site`; what belongs to a design is an argument of
 its function, with the paper it comes from:
@@ -194,26 +194,33 @@ def plan(design, workers, site=SITE, **changes) -> Plan:
     )
 
 
-def plans(workers=WORKERS, site=SITE):
-    """Every design with every number of workers -> list of Plan."""
-    return [plan(design, count, site) for design in DESIGNS for count in workers]
+CHANGES = [  # a design, what is changed in it, in words and as an argument of `plan`
+    ("A3C", "a worker averages 8 gradients", dict(gradients_per_push=8)),
+    ("A3C", "θ on 31 servers", dict(shards=31)),
+    ("A3C", "both", dict(gradients_per_push=8, shards=31)),
+    ("Gorila", "θ on 310 servers", dict(shards=310)),
+    ("IMPALA", "16 workers of one machine share a copy of θ", dict(site=SITE._replace(together=16))),
+    ("Ape-X", "16 workers of one machine share a copy of θ", dict(site=SITE._replace(together=16))),
+    ("SEED", "10 µs of the server for a message", dict(site=SITE._replace(per_message=10e-6))),
+]
 
 
-def markdown(rows):
-    """The table as a page shows it -> str."""
-    head = (
-        "design, workers", "what travels", "bytes a step, up / down", "steps per second, at most", "limit", "from W =",
-        "updates per second", "staleness", "policy lag",
-    )  # fmt: skip
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    for row in rows:
-        cells = (
-            f"{row.design}, {row.workers:,}", row.travels, f"{row.up:,.0f} / {row.down:,.0f}",
-            f"{row.steps_per_second:,.0f}", row.limit, f"{row.saturation:,.1f}", f"{row.updates_per_second:,.0f}",
-            f"{row.staleness:,.0f}", f"{row.policy_lag:,.1f}" if row.policy_lag < 100 else f"{row.policy_lag:,.0f}",
-        )  # fmt: skip
-        lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
+def markdown():
+    """Both tables as the page on clusters shows them: each design, and what moves its limit -> str."""
+    head = ["design", "bytes a step, up / down", *(f"W = {count:,}" for count in WORKERS), "limit", "staleness"]
+    lines = [head, ["---", *["---:"] * 4, "---", "---:"]]
+    for design in DESIGNS:
+        few, some, many = (plan(design, count) for count in WORKERS)
+        limit = f"{many.limit}, from W = {many.saturation:,.0f} on"
+        rates = [f"{row.steps_per_second:,.0f}" for row in (few, some, many)]
+        staleness = "W − 1" if many.staleness else "none"
+        lines.append([design, f"{many.up:,.0f} / {many.down:,.0f}", *rates, limit, staleness])
+    moved = [["design", "changed", "before", "after", "limit then"], ["---", "---", "---:", "---:", "---"]]
+    for design, words, change in CHANGES:
+        before, after = plan(design, WORKERS[-1]), plan(design, WORKERS[-1], **change)
+        limit = after.limit if after.limit == "workers" else f"{after.limit}, from W = {after.saturation:,.0f} on"
+        moved.append([design, words, f"{before.steps_per_second:,.0f}", f"{after.steps_per_second:,.0f}", limit])
+    return "\n\n".join("\n".join(f"| {' | '.join(line)} |" for line in table) for table in (lines, moved))
 
 
 # What a core of this machine takes ------------------------------------------------------------------------------------
@@ -261,4 +268,4 @@ def cpu_seconds(call, times=10):
 
 
 if __name__ == "__main__":
-    print(markdown(plans()))
+    print(markdown())
