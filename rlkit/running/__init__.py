@@ -11,6 +11,7 @@ checkpoint, content, disk   agents in files: save and load, what is inside, whol
 state, resume, fit, copies  the state of an agent, that of its episodes, whether a file fits, copies without a file
 workers, transport, laps    worker processes, how they reach θ, how long each of their steps takes
 cluster, quick              the way onto a Ray cluster: one that runs, or one that is started here and ended after a run
+emulated                    a cluster of several nodes on one machine, to try things
 parameters, remote          parameter actors and how workers reach them; workers on the nodes of a cluster
 nodes                       what the nodes of a Ray cluster have, and what is missing there
 arguments                   the words of `python -m rlkit`, and what may have been meant by one that means nothing

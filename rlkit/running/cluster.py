@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +25,7 @@ from rlkit.running.terminal import tell
 
 INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
+TRIES = 4  # to start a node on this machine
 ANSWER = 5.0  # seconds that a cluster has to accept a connection
 EXIT = 60.0  # seconds that this process waits for the connection when it ends
 OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger messages than these
@@ -32,19 +33,23 @@ OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger
 CARRIED = {"max_direct_call_object_size": 2**20}  # bytes
 NOT_NEEDED = ["*.json", "*.csv", "*.pt", "__pycache__"]  # of rlkit, on a node
 
-# Deletes a folder when this process ends, however it ends.
+# Waits until the process ends that started it, however that ends. Then it deletes a folder, and after two seconds it
+# also ends the processes whose command line names that folder.
 JANITOR = """
-import shutil, sys, time
+import os, shutil, signal, sys, time
+from contextlib import suppress
+from pathlib import Path
+folder, own = sys.argv[1], os.getpid()
 sys.stdin.read()
-for _ in range(50):
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+for tenth in range(300):
+    shutil.rmtree(folder, ignore_errors=True)
     time.sleep(0.1)
-    try:
-        open(sys.argv[1]).close()
-    except FileNotFoundError:
+    if not Path(folder).exists():
         break
-    except OSError:
-        pass
+    for path in Path("/proc").glob("[0-9]*/cmdline") if tenth > 20 else ():
+        with suppress(OSError):
+            if folder.encode() in path.read_bytes() and int(path.parent.name) != own:
+                os.kill(int(path.parent.name), signal.SIGKILL)
 """
 
 
@@ -144,7 +149,7 @@ class Connection(threading.Thread):
         super().__init__(name="the connection to a cluster", daemon=True)
         self.address, self.num_cpus, self.modules, self.earlier = address, num_cpus, modules, earlier
         self.ready, self.over = threading.Event(), threading.Event()
-        self.runs, self.error, self.janitor = 0, None, None
+        self.runs, self.error = 0, None
 
     def run(self):
         if self.earlier.ident is not None:
@@ -156,17 +161,16 @@ class Connection(threading.Thread):
         if ray.is_initialized():  # the reader has called ray.init, and ends what that began
             self.ready.set()
             return
-        try:
-            if not self.over.is_set():
-                self.begin(ray)
-                hush()
-        except Exception as error:
-            self.error = error
-        self.ready.set()
-        self.over.wait()
-        ray.shutdown()
-        if self.janitor is not None:
-            self.janitor.communicate()
+        for left in reversed(range(TRIES)):
+            with janitor() if self.address == "local" else nullcontext() as folder:
+                self.error = self.begin(ray, folder)
+                if left and too_slow(self.error):
+                    ray.shutdown()
+                    continue
+                self.ready.set()
+                self.over.wait()
+                ray.shutdown()
+            break
         atexit.unregister(self.end)
 
     def end(self):
@@ -174,23 +178,22 @@ class Connection(threading.Thread):
         self.over.set()
         self.join(timeout=EXIT)
 
-    def begin(self, ray):
+    def begin(self, ray, folder):
+        """Connect, unless nobody waits for it any more -> the error, or None."""
         quiet = dict(log_to_driver=False, logging_level="ERROR")
-        if self.address == "local":
-            options = self.local_options()
-            with fewer_processes(), without_grammar(options["_temp_dir"]):
-                ray.init("local", num_cpus=self.num_cpus, **options, **quiet)
-        else:
-            require_answer(self.address)
-            ray.init(self.address, runtime_env=parcel(self.modules), **quiet)
-
-    def local_options(self):
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports nothing to anyone
-        # Ray's sockets are in here, and a socket's path has at most 107 letters.
-        folder = tempfile.mkdtemp(prefix="rlkit-", dir="/tmp" if Path("/tmp").is_dir() else None)
-        command = [sys.executable, "-c", JANITOR, folder]
-        self.janitor = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        return dict(include_dashboard=False, object_store_memory=OBJECTS, _temp_dir=folder, _system_config=CARRIED)
+        try:
+            if self.over.is_set():
+                return None
+            if self.address == "local":
+                options = dict(num_cpus=self.num_cpus, include_dashboard=False, object_store_memory=OBJECTS)
+                with fewer_processes(), without_grammar(folder):
+                    ray.init("local", _temp_dir=folder, _system_config=CARRIED, **options, **quiet)
+            else:
+                require_answer(self.address)
+                ray.init(self.address, runtime_env=parcel(self.modules), **quiet)
+            hush()
+        except Exception as error:
+            return error
 
     def check(self):
         """Raise ValueError, in one sentence, if there is no connection."""
@@ -199,6 +202,25 @@ class Connection(threading.Thread):
 
 
 Connection.current = Connection()
+
+
+def too_slow(error):
+    """Ray gives a node 30 seconds to start, which may be too few on a busy machine. Then it may be tried again."""
+    return "timed out during startup" in str(error)
+
+
+@contextmanager
+def janitor():
+    """A folder for what Ray starts on this machine -> its path. In the end it is deleted, however this process ends."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports nothing to anyone
+    # Ray's sockets are in here, and a socket's path has at most 107 letters.
+    folder = tempfile.mkdtemp(prefix="rlkit-", dir="/tmp" if Path("/tmp").is_dir() else None)
+    command = [sys.executable, "-c", JANITOR, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as cleaner:
+        try:
+            yield folder
+        finally:
+            cleaner.communicate()
 
 
 def hush():
