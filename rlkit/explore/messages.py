@@ -20,6 +20,10 @@ NETWORKS = {  # observations, actions, hidden units: as DQN has them on CartPole
     "Nature CNN": ((4, 84, 84), 6, (512,)),
 }
 GIGABIT = 1e9 / 8  # bytes
+FIRST = {  # how the explorer begins
+    "num_workers": 16, "network": "Nature CNN", "gradients_per_push": 1, "shards": 1, "work": 10.0,
+    "latency": 100.0, "bandwidth": 10.0, "per_message": 10**2.5, "per_byte": 10**0.25,
+}  # fmt: skip
 
 
 # Model ----------------------------------------------------------------------------------------------------------------
@@ -40,6 +44,12 @@ def simulated(num_workers, lap):
 def mean_staleness(workers):
     """The mean staleness: a worker holds its θ' for a whole lap, wherever that spends its time. `[B]` -> `[B]`"""
     return F.mean_staleness(workers, held=np.ones_like(workers), lap=np.ones_like(workers))
+
+
+def lap_of(network, gradients_per_push, shards, work, latency, bandwidth, per_message, per_byte):
+    """What the settings of the explorer say about a lap -> its legs."""
+    costs = Messages(1e-6 * latency, GIGABIT * bandwidth, 1e-6 * per_message, 1e-9 * per_byte)
+    return legs(1e-3 * work * gradients_per_push, 4 * size(network), costs, shards)
 
 
 # Picture --------------------------------------------------------------------------------------------------------------
@@ -109,9 +119,8 @@ def messages(**settings):
     """
     picture = MessagesPicture()
 
-    def draw(num_workers, network, work, latency, bandwidth, per_message, per_byte, gradients_per_push, shards):
-        costs = Messages(1e-6 * latency, GIGABIT * bandwidth, 1e-6 * per_message, 1e-9 * per_byte)
-        lap = legs(1e-3 * work * gradients_per_push, 4 * size(network), costs, shards)
+    def draw(num_workers, network, gradients_per_push, **values):
+        lap = lap_of(network, gradients_per_push, **values)
         think, demands = think_and_demands(lap)
         found = simulated(num_workers, tuple(lap))
         picture.draw(num_workers, gradients_per_push, think, demands, found)
@@ -129,15 +138,15 @@ def messages(**settings):
         draw,
         grips=[Grip(picture.speed, **drag), Grip(picture.stale, **drag)],
         ghosts=[picture.bound],
-        num_workers=steps("W, workers", 16, WORKERS),
-        network=choice("θ, network", "Nature CNN", list(NETWORKS)),
-        gradients_per_push=steps("K, gradients per push", 1, [1, 2, 4, 8, 16, 32]),
-        shards=steps("S, shards of θ", 1, [1, 2, 4, 8, 16, 32]),
-        work=log_slider("t, ms of work a gradient", 10.0, -1, 3),
-        latency=log_slider("L, latency in µs", 100.0, 0, 5),
-        bandwidth=steps("B, bandwidth in Gbit/s", 10.0, [0.1, 1.0, 10.0, 25.0, 100.0]),
-        per_message=log_slider("c, µs of server a push", 10**2.5, 0, 4),
-        per_byte=log_slider("b, ns of server a byte", 10**0.25, -2, 1),
+        num_workers=steps("W, workers", FIRST["num_workers"], WORKERS),
+        network=choice("θ, network", FIRST["network"], list(NETWORKS)),
+        gradients_per_push=steps("K, gradients per push", FIRST["gradients_per_push"], [1, 2, 4, 8, 16, 32]),
+        shards=steps("S, shards of θ", FIRST["shards"], [1, 2, 4, 8, 16, 32]),
+        work=log_slider("t, ms of work a gradient", FIRST["work"], -1, 3),
+        latency=log_slider("L, latency in µs", FIRST["latency"], 0, 5),
+        bandwidth=steps("B, bandwidth in Gbit/s", FIRST["bandwidth"], [0.1, 1.0, 10.0, 25.0, 100.0]),
+        per_message=log_slider("c, µs of server a push", FIRST["per_message"], 0, 4),
+        per_byte=log_slider("b, ns of server a byte", FIRST["per_byte"], -2, 1),
     )
 
 

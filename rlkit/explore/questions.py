@@ -411,6 +411,16 @@ QUESTIONS = {
         because="On CartPole and Acrobot A2C keeps up. A2C takes one step on each rollout and PPO dozens. But they "
         "differ in more than that, so these curves do not say why.",
     ),
+    "far_away": Number(
+        chapter=4,
+        question="Sixteen workers push to one server over a network: a θ of 1.7 million weights, 10 ms of work for a "
+        "gradient, 10 Gbit/s. How many times as many gradients per second as one worker do they make?",
+        line=Axis(0, 16, "times as many", ticks=(0, 4, 8, 12, 16), form="{value:.2g}"),
+        near=1.0,
+        answer="In the model they make {value:.1f} times as many.",
+        because="Each push keeps the server busy for {server:.0f} ms, so it takes {rate:.0f} of them per second and no "
+        "more, whatever the number of workers.",
+    ),
     "shared_network": Options(
         chapter=4,
         question="Workers act on the shared network. After 30,000 steps, what does the return say about this bug?",

@@ -17,11 +17,13 @@ from rlkit.experiments import published
 from rlkit.experiments.museum import medians
 from rlkit.experiments.statistics import interquartile_mean
 from rlkit.experiments.stored import stored
+from rlkit.experiments.virtual import SERVER
 from rlkit.explore.atari49 import standings
 from rlkit.explore.beta import LINE, along_the_line
 from rlkit.explore.clip_epsilon import shares
 from rlkit.explore.entropy_bonus import BETAS, RATES, SEEDS, learn, outcomes
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates
+from rlkit.explore.messages import FIRST, lap_of, simulated
 from rlkit.explore.priority import td_errors, weighted_means
 from rlkit.explore.replay import effective_size, minibatches, stream
 from rlkit.explore.t_max import LENGTHS, errors
@@ -270,6 +272,15 @@ def sixteen():
         "failed": sum(run["solved"] is None for run in many),
         "more": steps[1] / steps[0],
     }
+
+
+def far_away():
+    first = dict(FIRST)
+    workers = first.pop("num_workers")
+    lap = lap_of(**first)
+    one, many = (simulated(count, tuple(lap)).updates_per_second for count in (1, workers))
+    server = sum(leg.seconds for leg in lap if leg.place == SERVER)
+    return {"value": many / one, "server": 1e3 * server, "rate": 1 / server}
 
 
 def waiting():
