@@ -21,12 +21,13 @@ from rlkit.experiments.plan import run
 from rlkit.experiments.virtual import Messages, legs, think_and_demands
 from rlkit.optimizers import RMSProp
 from rlkit.presets import preset
-from rlkit.running.cluster import connected
+from rlkit.running.cluster import connected, ray_is_here
 from rlkit.running.emulated import emulated
 from rlkit.running.parameters import Part, RemoteMemory, Server
 from rlkit.running.transport import SharedMemory
 from rlkit.tasks import DelayedCartPole
 
+__all__ = ["confirmed", "costs", "emulated", "everything", "foretold", "messages", "ray_is_here"]
 WAYS = ("shared memory", "messages")
 LARGE = (644,)  # hidden units with which the network of A3C's paper has as many weights as Nature's CNN
 SIZES = {  # name: preset and changes

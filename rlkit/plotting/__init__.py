@@ -26,9 +26,11 @@ from rlkit.plotting.figures import (
     claims,
     compact,
     compare,
+    foretold,
     heatmap,
     learning_curve,
     look,
+    message_costs,
     over_seeds,
     picture,
     smooth,
@@ -39,6 +41,6 @@ from rlkit.plotting.figures import (
 __all__ = [
     "ATTENTION", "BLACK", "BLUE", "CASES", "DPI", "GREEN", "GREY", "METHODS", "Moving", "ORANGE", "PINK", "Picture",
     "RED", "SKY", "YELLOW", "attention", "by_clock", "by_task", "claims", "compact", "compare", "feature_maps",
-    "filters", "heatmap", "learning_curve", "lit", "look", "outline", "over_seeds", "picture", "smooth", "spot", "thin",
+    "filters", "foretold", "heatmap", "learning_curve", "lit", "look", "message_costs", "outline", "over_seeds", "picture", "smooth", "spot", "thin",
     "tiles", "updates",
 ]  # fmt: skip

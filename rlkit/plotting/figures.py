@@ -434,3 +434,57 @@ def claims(runs):
     axes[0].set_ylabel("discounted value, mean over states")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
+
+
+def message_costs(sizes):
+    """What an update costs with messages, as a multiple of shared memory -> Picture: seeds as dots, their median thick.
+
+    `sizes` maps "shared memory" and "messages" to {network: one {"cpu_per_update"} for each seed}.
+    """
+    figure, ax = picture(width=8, height=3.6)
+    medians = {}
+    for row, (size, seeds) in enumerate(sizes["messages"].items()):
+        shared = np.median([run["cpu_per_update"] for run in sizes["shared memory"][size]])
+        ratios = np.array([run["cpu_per_update"] for run in seeds]) / shared
+        medians[f"{size}, {seeds[0]['weights']:,}"] = np.median(ratios)
+        ax.plot(ratios, row + 0.08 * (np.arange(len(ratios)) - len(ratios) // 2), "o", color=BLUE, markersize=7)
+        ax.plot([np.median(ratios)] * 2, [row - 0.3, row + 0.3], color=BLUE, linewidth=4)
+    ax.axvline(1, color=GREY, linewidth=2)
+    ax.annotate(
+        "shared memory", (1, -0.55), color=GREY, ha="left", va="bottom", xytext=(4, 0), textcoords="offset points"
+    )
+    ax.set(yticks=range(len(medians)), yticklabels=list(medians), xlim=(0, None), ylim=(len(medians) - 0.5, -0.6))
+    ax.set(xlabel="CPU seconds for an update, as a multiple of shared memory")
+    figure.alt = "CPU seconds for an update with messages, as a multiple of shared memory, medians: " + "; ".join(
+        f"{size} weights: {ratio:.2f}" for size, ratio in medians.items()
+    )
+    return figure
+
+
+def foretold(rows):
+    """What a model foretold and what was measured, on a line where both are equal -> Picture.
+
+    `rows`: (network, K, S, foretold, what is the limit, measured `[seeds]`) for each setting.
+    """
+    figure, axes = picture(2, width=11, height=4.6)
+    titles = "workers that learn, K gradients per push", "nothing but pushes, S shards"
+    said = []
+    for ax, title in zip(axes, titles):
+        ax.set(xlabel="gradients per second, foretold", ylabel="measured", title=title, xscale="log", yscale="log")
+    rows = list(rows)
+    learning = len(rows) // 2
+    for number_of_row, (network, gradients, shards, expected, _, measured) in enumerate(rows):
+        ax = axes[number_of_row >= learning]
+        name = f"{network}, K = {gradients}" if number_of_row < learning else f"{network}, S = {shards}"
+        color, marker = (BLUE, "o") if network == "small" else (ORANGE, "s")
+        low, middle, high = np.quantile(measured, [0, 0.5, 1])
+        ax.plot([expected, expected], [low, high], color=color, linewidth=2)
+        ax.plot([expected], [middle], marker, color=color, markersize=9)
+        ax.annotate(name, (expected, middle), xytext=(9, -4), textcoords="offset points", fontsize=11)
+        said.append(f"{name}: {middle / expected:.2f}")
+    for ax in axes:
+        low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
+        ax.plot([low, high], [low, high], color=GREY, linewidth=1.5)
+        ax.set(xlim=(low, high * 3), ylim=(low, high))
+    figure.alt = "Measured gradients per second over what was foretold, medians. " + "; ".join(said)
+    return figure

@@ -78,9 +78,14 @@ def check_cluster(agent):
         )
 
 
+def ray_is_here():
+    """Is Ray installed? It is not imported to find out."""
+    return importlib.util.find_spec("ray") is not None
+
+
 def require_ray():
     """Raise ValueError, in one sentence, if Ray is not installed."""
-    if importlib.util.find_spec("ray") is None:
+    if not ray_is_here():
         raise ValueError(f"A cluster needs Ray, which is not installed: {INSTALL}.")
 
 
