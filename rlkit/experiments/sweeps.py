@@ -25,6 +25,7 @@ from rlkit.experiments.difficulties import end_to_end, overfitting, sample_effic
 from rlkit.experiments.dqn_variants import variants
 from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.memory import memory
+from rlkit.experiments.messages import messages
 from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
 from rlkit.experiments.overestimation import overestimation
@@ -66,6 +67,7 @@ SWEEPS = {
         real_workers,
         updates,
         wall_clock,
+        messages,
         # Chapters 2 to 4
         museum,
     )

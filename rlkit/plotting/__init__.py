@@ -39,8 +39,8 @@ from rlkit.plotting.figures import (
 )
 
 __all__ = [
-    "ATTENTION", "BLACK", "BLUE", "CASES", "DPI", "GREEN", "GREY", "METHODS", "Moving", "ORANGE", "PINK", "Picture",
-    "RED", "SKY", "YELLOW", "attention", "by_clock", "by_task", "claims", "compact", "compare", "feature_maps",
-    "filters", "foretold", "heatmap", "learning_curve", "lit", "look", "message_costs", "outline", "over_seeds", "picture", "smooth", "spot", "thin",
-    "tiles", "updates",
+    "ATTENTION", "attention", "BLACK", "BLUE", "by_clock", "by_task", "CASES", "claims", "compact", "compare",
+    "DPI", "feature_maps", "filters", "foretold", "GREEN", "GREY", "heatmap", "learning_curve", "lit", "look",
+    "message_costs", "METHODS", "Moving", "ORANGE", "outline", "over_seeds", "Picture", "picture", "PINK", "RED",
+    "SKY", "smooth", "spot", "thin", "tiles", "updates", "YELLOW",
 ]  # fmt: skip

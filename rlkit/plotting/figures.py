@@ -437,54 +437,54 @@ def claims(runs):
 
 
 def message_costs(sizes):
-    """What an update costs with messages, as a multiple of shared memory -> Picture: seeds as dots, their median thick.
+    """What an update costs with messages, as a multiple of shared memory -> Picture.
 
     `sizes` maps "shared memory" and "messages" to {network: one {"cpu_per_update"} for each seed}.
     """
-    figure, ax = picture(width=8, height=3.6)
-    medians = {}
-    for row, (size, seeds) in enumerate(sizes["messages"].items()):
+    figure, ax = picture(width=8.5, height=3.6)
+    rows = {}
+    for size, seeds in sizes["messages"].items():
         shared = np.median([run["cpu_per_update"] for run in sizes["shared memory"][size]])
-        ratios = np.array([run["cpu_per_update"] for run in seeds]) / shared
-        medians[f"{size}, {seeds[0]['weights']:,}"] = np.median(ratios)
-        ax.plot(ratios, row + 0.08 * (np.arange(len(ratios)) - len(ratios) // 2), "o", color=BLUE, markersize=7)
-        ax.plot([np.median(ratios)] * 2, [row - 0.3, row + 0.3], color=BLUE, linewidth=4)
-    ax.axvline(1, color=GREY, linewidth=2)
-    ax.annotate(
-        "shared memory", (1, -0.55), color=GREY, ha="left", va="bottom", xytext=(4, 0), textcoords="offset points"
-    )
-    ax.set(yticks=range(len(medians)), yticklabels=list(medians), xlim=(0, None), ylim=(len(medians) - 0.5, -0.6))
-    ax.set(xlabel="CPU seconds for an update, as a multiple of shared memory")
-    figure.alt = "CPU seconds for an update with messages, as a multiple of shared memory, medians: " + "; ".join(
-        f"{size} weights: {ratio:.2f}" for size, ratio in medians.items()
-    )
+        rows[f"{size}, {seeds[0]['weights']:,} weights"] = [run["cpu_per_update"] / shared for run in seeds]
+    dots_by_row(ax, rows, "shared memory")
+    ax.set(xlabel="CPU seconds for an update", xlim=(0, None))
+    figure.alt = "CPU seconds for an update with messages, as a multiple of shared memory. " + medians_in_words(rows)
     return figure
 
 
 def foretold(rows):
-    """What a model foretold and what was measured, on a line where both are equal -> Picture.
+    """What was measured as a multiple of what a model foretold -> Picture.
 
-    `rows`: (network, K, S, foretold, what is the limit, measured `[seeds]`) for each setting.
+    `rows`: (network, K, S, foretold, what is the limit, measured `[seeds]`) for each setting. The first half are
+    workers that learn, the second half workers that only push.
     """
-    figure, axes = picture(2, width=11, height=4.6)
-    titles = "workers that learn, K gradients per push", "nothing but pushes, S shards"
-    said = []
-    for ax, title in zip(axes, titles):
-        ax.set(xlabel="gradients per second, foretold", ylabel="measured", title=title, xscale="log", yscale="log")
-    rows = list(rows)
-    learning = len(rows) // 2
-    for number_of_row, (network, gradients, shards, expected, _, measured) in enumerate(rows):
-        ax = axes[number_of_row >= learning]
-        name = f"{network}, K = {gradients}" if number_of_row < learning else f"{network}, S = {shards}"
-        color, marker = (BLUE, "o") if network == "small" else (ORANGE, "s")
-        low, middle, high = np.quantile(measured, [0, 0.5, 1])
-        ax.plot([expected, expected], [low, high], color=color, linewidth=2)
-        ax.plot([expected], [middle], marker, color=color, markersize=9)
-        ax.annotate(name, (expected, middle), xytext=(9, -4), textcoords="offset points", fontsize=11)
-        said.append(f"{name}: {middle / expected:.2f}")
-    for ax in axes:
-        low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
-        ax.plot([low, high], [low, high], color=GREY, linewidth=1.5)
-        ax.set(xlim=(low, high * 3), ylim=(low, high))
-    figure.alt = "Measured gradients per second over what was foretold, medians. " + "; ".join(said)
+    figure, axes = picture(2, width=12, height=4.2, sharex=True)
+    rows, said = list(rows), []
+    halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    for ax, half, title in zip(axes, halves, ("workers that learn", "workers that only push")):
+        learn = half is halves[0]
+        named = {
+            f"{network}, {f'K = {gradients}' if learn else f'S = {shards}'}: {expected:,.0f}": measured / expected
+            for network, gradients, shards, expected, _, measured in half
+        }
+        dots_by_row(ax, named, "foretold")
+        ax.set(xlabel="gradients per second, measured / foretold", title=title, xlim=(0, None))
+        said.append(f"{title}: {medians_in_words(named)}")
+    figure.alt = "Gradients per second, measured as a multiple of foretold. " + " ".join(said)
     return figure
+
+
+def dots_by_row(ax, rows, reference):
+    """A row for each name: its numbers as dots one above the other, their median thick; a line at 1, the reference."""
+    for row, numbers in enumerate(rows.values()):
+        heights = row + 0.5 * (np.arange(len(numbers)) - (len(numbers) - 1) / 2) / len(numbers)
+        ax.plot(numbers, heights, "o", color=BLUE, markersize=6)
+        ax.plot([np.median(numbers)] * 2, [row - 0.35, row + 0.35], color=BLUE, linewidth=4)
+    ax.axvline(1, color=GREY, linewidth=2)
+    ax.annotate(reference, (1, -0.55), color=BLACK, xytext=(5, 2), textcoords="offset points", va="bottom")
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.45, -0.95))
+
+
+def medians_in_words(rows):
+    """The medians of `dots_by_row`."""
+    return "Medians: " + "; ".join(f"{name}: {np.median(numbers):.2f}" for name, numbers in rows.items()) + "."
