@@ -37,7 +37,8 @@ NBVAL = [
 LONG = [  # minutes each
     "tests/test_browser.py",
     "tests/test_assignments.py",  # with nbgrader
-    "tests/test_cluster_use.py",  # with Ray, if it is installed; so do the next two
+    "tests/test_cluster.py",  # with Ray, if it is installed; so do the next three
+    "tests/test_cluster_use.py",
     "tests/test_nodes.py",
     "tests/test_spread.py",
 ]
