@@ -27,6 +27,8 @@ INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
 TRIES = 4  # to start a node on this machine
 ANSWER = 5.0  # seconds that a cluster has to accept a connection
+# The raylet ends its agents. If it is killed before, they stay for a minute, and make their folder again.
+WAIT = {"wait_for_processes": True}
 EXIT = 60.0  # seconds that this process waits for the connection when it ends
 OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger messages than these
 # Ray would keep messages above 100 kB there. Up to about twice this size they cost less CPU when a call carries them.
@@ -170,11 +172,11 @@ class Connection(threading.Thread):
             with janitor() if self.address == "local" else nullcontext() as folder:
                 self.error = self.begin(ray, folder)
                 if left and too_slow(self.error):
-                    ray.shutdown()
+                    ray.shutdown(**WAIT)
                     continue
                 self.ready.set()
                 self.over.wait()
-                ray.shutdown()
+                ray.shutdown(**WAIT)
             break
         atexit.unregister(self.end)
 
