@@ -261,8 +261,8 @@ def how_it_was_lost(error):
         return "when its node or the network failed; look at that machine, or go on by calling learn or train again."
     where = re.search(r"ip: (\S+)", said)
     return (
-        f"because its process{f' on node {where[1]}' if where else ''} was killed, crashed or called os._exit; if "
-        "memory ran out there, use fewer workers."
+        f"because its process{f' on node {where[1]}' if where else ''} was killed, crashed or called os._exit; if memory "
+        "ran out there, use fewer workers."
     )
 
 
