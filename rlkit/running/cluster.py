@@ -21,7 +21,6 @@ from types import ModuleType
 from rlkit.running.importable import check_workers
 from rlkit.running.messages import brief, reason
 from rlkit.running.quick import fewer_processes, import_ray, without_grammar
-from rlkit.running.terminal import tell
 
 INSTALL = 'pip install "rlkit-lecture[cluster]"'
 ADDRESS = re.compile(r"(ray://)?[^\s:/]+:\d{1,5}")
@@ -303,10 +302,7 @@ def names_in(thing):
 
 
 def require_cores(needed, what):
-    """Raise ValueError, in one sentence, if the nodes together do not have so many cores: Ray would wait for ever.
-
-    If other runs hold them, say so.
-    """
+    """Raise ValueError, in one sentence, if the nodes together do not have so many cores: Ray would wait for ever."""
     import ray
 
     there = ray.cluster_resources().get("CPU", 0)
@@ -314,5 +310,3 @@ def require_cores(needed, what):
         raise ValueError(
             f"{what} need {needed} cores, and the cluster has {there:g}: use fewer workers, or add nodes first."
         )
-    if needed > (free := ray.available_resources().get("CPU", 0)):
-        tell(f"Waiting for cores: {what} need {needed}, and {free:g} of {there:g} are free.")

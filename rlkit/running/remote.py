@@ -23,6 +23,7 @@ from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_wor
 
 ANSWER = 0.5  # seconds within which a worker answers, even if there is nothing to tell
 GATHER = 0.1  # seconds in which it gathers what is sent, so that there are few messages
+WORD = 3.0  # seconds that are waited for cores without a word
 UNHEARD = 1_000  # messages; then the work waits until the driver listens
 
 # In a worker ------------------------------------------------------------------------------------------------------
@@ -158,10 +159,14 @@ def until(answers, idle, problem, cure):
     """Yield None until all these answers are there. Raises WorkerError if they do not come in `STARTUP` seconds."""
     import ray
 
-    deadline = time.monotonic() + STARTUP
+    began, told = time.monotonic(), False
     while ray.wait(answers, num_returns=len(answers), timeout=idle)[1]:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > STARTUP:
             raise WorkerError(f"{problem}, even after {STARTUP:.0f} s; {cure}.")
+        if waited > WORD and not told:
+            told = True
+            tell(f"{problem}: waiting.")
         yield None
     try:
         ray.get(answers)
@@ -203,9 +208,10 @@ class Worker:
         try:
             self.answer = self.actor.begin.remote(work, job)
         except TypeError as error:
+            self.end()
+            said = in_a_sentence(error.__cause__ or error)
             raise ValueError(
-                f"A worker cannot be given this: {in_a_sentence(error)} Let the function that makes the environment "
-                "make it, too."
+                f"A worker cannot be given this: {said} Let the function that makes the environment make it, too."
             ) from error
 
     def receive(self, ready):
@@ -213,7 +219,7 @@ class Worker:
         import ray
 
         messages = []
-        if answered := self.answer in ready:
+        if self.answer in ready:
             try:
                 messages = ray.get(self.answer) or []
             except ray.exceptions.RayActorError as error:
@@ -228,7 +234,7 @@ class Worker:
             yield kind, content
         limit = self.heartbeat if self.started else max(STARTUP, self.heartbeat)
         if self.silence > limit:
-            raise WorkerError(f"{self.hangs(limit)} {self.where() if answered else NO_ANSWER}")
+            raise WorkerError(f"{self.hangs(limit)} {self.where()}")
 
     def hangs(self, limit):
         if self.started:
@@ -245,7 +251,7 @@ class Worker:
         import ray
 
         with suppress(ray.exceptions.RayError):
-            return ray.get(self.actor.where.remote(), timeout=GRACE)
+            return ray.get(self.actor.where.remote(), timeout=ANSWER + 2 * GRACE)
         return NO_ANSWER
 
     def end(self):
@@ -259,11 +265,9 @@ def how_it_was_lost(error):
     said = str(error)
     if "unavailable" in said or "node has died" in said:
         return "when its node or the network failed; look at that machine, or go on by calling learn or train again."
-    where = re.search(r"ip: (\S+)", said)
-    return (
-        f"because its process{f' on node {where[1]}' if where else ''} was killed, crashed or called os._exit; if memory "
-        "ran out there, use fewer workers."
-    )
+    node = re.search(r"ip: (\S+)", said)
+    where = f" on node {node[1]}" if node else ""
+    return f"because its process{where} was killed, crashed or called os._exit; if memory ran out, use fewer workers."
 
 
 def in_a_sentence(error):
