@@ -382,6 +382,52 @@ def test_a_push_whose_answer_was_lost_with_the_actor_is_applied_once(connection)
     assert held.version == 2 and held.theta.equal(twin.theta)
 
 
+@on_cluster
+def test_a_lost_node_takes_a_worker_and_the_parameters_and_the_run_goes_on_when_there_is_another(
+    agent, nodes, monkeypatch
+):
+    import ray
+
+    def lose():
+        """The node of the parameter actor -> how many cores it had."""
+        lost = actors("Parameters")[0]["Address"]["NodeID"]
+        node = next(node for node in nodes.list_all_nodes() if node.node_id == lost)
+        nodes.remove_node(node, allow_graceful=False)
+        return int(node.get_resource_and_label_spec().num_cpus)
+
+    a3c, missing = agent(num_workers=4, on_failure="continue"), 0  # on all cores, so there is a worker beside it
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            words = lambda: " ".join(str(one.message) for one in told)
+            with closing(a3c.learn(FOR_EVER)) as run:
+                further(run, a3c)
+                missing = lose()
+                go(run, lambda progress: "A parameter actor was lost" in words())
+                nodes.add_node(missing)
+                missing = 0
+                further(run, a3c)
+                assert "was lost when its node or the network failed; " in words()
+                step = a3c.step
+                missing = lose()
+                monkeypatch.setattr(parameters, "STARTUP", 3.0)
+                with pytest.raises(
+                    WorkerError, match="actor was lost and could not be restarted within 3 s; .* go on"
+                ) as e:
+                    go(run, lambda progress: False)
+                one_line(e)
+        assert a3c.step >= step
+        wait_until(lambda: ray.cluster_resources()["CPU"] < 5)
+        with pytest.raises(
+            ValueError, match="num_workers=4 and the parameters need 5 cores, and the cluster has .:"
+        ) as e:
+            learn(a3c, FOR_EVER)
+        one_line(e)
+    finally:
+        if missing:
+            nodes.add_node(missing)
+
+
 # Cores, other runs, the same numbers ---------------------------------------------------------------------------
 
 
@@ -389,14 +435,14 @@ def test_a_push_whose_answer_was_lost_with_the_actor_is_applied_once(connection)
 def test_cores_that_another_run_holds_are_waited_for_and_then_one_sentence_ends_it(agent, monkeypatch, capsys):
     import ray
 
-    holder = ray.remote(Parameters).options(num_cpus=4).remote()
-    ray.get(holder.snapshot.remote())
+    holders = [ray.remote(Parameters).options(num_cpus=2).remote() for _ in range(2)]  # one on each node
+    ray.get([holder.snapshot.remote() for holder in holders], timeout=PATIENCE)
     monkeypatch.setattr(remote, "STARTUP", 4.0)
     with pytest.raises(WorkerError, match="Other runs hold the cores that num_workers=2 .* even after 4 s; wait") as e:
         learn(agent(), FOR_EVER)
     one_line(e)
     assert "Other runs hold the cores that num_workers=2 and the parameters need: waiting." in capsys.readouterr().out
-    ray.kill(holder)
+    del holders
 
 
 @on_cluster
