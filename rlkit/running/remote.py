@@ -91,7 +91,8 @@ class Crew:
             # Two groups: to be restarted elsewhere, a lost parameter actor then needs one core, and no worker's.
             groups = [Group(parts), Group(len(jobs))]
             placed = [group.ready() for group in groups]
-            yield from until(placed, idle, f"Other runs hold the cores that {what} need", "wait, or use fewer workers")
+            problem = f"Other runs hold the cores that {what} need"
+            yield from until(placed, idle, problem, "wait, or use fewer workers", word=WORD)
             # All start at once: a worker asks for θ until the parameter actors have it.
             given = self.server.start(groups[0].places)
             for number, (job, place) in enumerate(zip(jobs, groups[1].places, strict=True)):
@@ -155,18 +156,21 @@ def listen(running, server, idle, heartbeat, go_on):
             yield None
 
 
-def until(answers, idle, problem, cure):
-    """Yield None until all these answers are there. Raises WorkerError if they do not come in `STARTUP` seconds."""
+def until(answers, idle, problem, cure, word=math.inf):
+    """Yield None until all these answers are there. After `word` seconds say once what the problem is.
+
+    Raises WorkerError if they do not come in `STARTUP` seconds.
+    """
     import ray
 
-    began, told = time.monotonic(), False
+    began = time.monotonic()
     while ray.wait(answers, num_returns=len(answers), timeout=idle)[1]:
         waited = time.monotonic() - began
         if waited > STARTUP:
             raise WorkerError(f"{problem}, even after {STARTUP:.0f} s; {cure}.")
-        if waited > WORD and not told:
-            told = True
+        if waited > word:
             tell(f"{problem}: waiting.")
+            word = math.inf
         yield None
     try:
         ray.get(answers)
