@@ -237,6 +237,7 @@ def foretold(runs, network, num_workers, gradients=1, shards=1, lap=0.0, cpu=0.0
     num_bytes = 4 * runs["served"][network]["1"][0]["weights"]
     think, demands = think_and_demands(legs(gradients * lap, num_bytes, message, shards))
     demands["cores"] = (gradients * cpu + shards * fixed + per_byte * num_bytes) / cores
+    think -= demands["cores"]  # a lap already contains this time
     most = F.saturation_point(think, [*demands.values()])
     limit = max(demands, key=demands.get) if num_workers > most else "workers"
     return gradients * F.throughput_bound(num_workers, think, [*demands.values()]), limit
