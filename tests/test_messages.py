@@ -1,87 +1,106 @@
-"""What A3C sends to a parameter actor and back, and what is computed from the measurements of what messages cost."""
+"""The experiment about messages: what is measured, and what the model makes of it."""
 
-import pickle
+import importlib.util
+import os
 import time
 
 import numpy as np
 import pytest
 
-from rlkit.a3c import A3C
+from rlkit import plotting
 from rlkit.experiments import messages
-from rlkit.running.parameters import ANSWER, LARGE, PUSH, Parameters, packed, unpacked
+from rlkit.experiments.messages import costs, cpu_seconds, foretold, rate_of
+from rlkit.experiments.stored import stored
+from rlkit.presets import preset
 
-# --- a message ---
-
-
-@pytest.mark.parametrize("size", [0, 3, LARGE // 4, LARGE // 4 + 1])
-def test_a_message_arrives_as_it_was_sent(size):
-    numbers, array = (1, 2**53 + 1, 3, 4, 0.1 + 0.2), np.random.default_rng(0).normal(size=size).astype(np.float32)
-    message = packed(PUSH, numbers, array)
-    assert isinstance(message, bytes) == (array.nbytes <= LARGE)
-    arrived, values = unpacked(PUSH, pickle.loads(pickle.dumps(message)))
-    assert arrived == numbers and values.dtype == np.float32 and np.array_equal(values, array)
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: python tests --cluster"
+)
 
 
-def test_a_push_that_is_sent_again_is_not_applied_again():
-    agent = A3C(num_workers=1, hidden=(4,), cluster="local")
-    (keeper,) = agent.transport()[0].keepers
-    actor = Parameters()
-    message = packed(PUSH, (0, 1, 5, 0, 0.1), np.ones(len(agent.shared.theta), np.float32))
-    assert actor.push(message) is None  # it holds nothing yet
-    actor.restore(pickle.loads(pickle.dumps(keeper.part)), {})
-    first, again = (unpacked(ANSWER, actor.push(message)) for _ in range(2))
-    assert first[0] == again[0] == (1, 5) and np.array_equal(first[1], again[1])
-    assert not np.array_equal(first[1], agent.shared.theta.numpy())
-
-
-# --- what is computed from measurements ---
-
-
-def measured(latency, bandwidth, per_message, per_byte):
-    """What would be measured if the model were true: a worker's lap takes 20 ms, half of it on a core."""
-    served, averaged = {}, {}
+def runs(fixed=1e-3, per_byte=1e-9, server_fixed=5e-4, server_byte=5e-10, trip=4e-4, wire=1e-9):
+    """What would be measured if it were exactly as the model says, with weights of 1,000 and of 1,000,000."""
+    found = {"served": {}, "work": {}, "averaged": {}}
     for network, weights in (("small", 1_000), ("large", 1_000_000)):
-        server = per_message + per_byte * 4 * weights
-        trip = 2 * latency + 2 * 4 * weights / bandwidth + server
-        one = {"weights": weights, "one": 1 / trip, "many": 1 / server, "server": server, "all": 2 * server}
-        served[network] = dict.fromkeys(("1", "2", "4"), [one] * 3)
-        rates = {str(k): 4 / (k * 0.020 + trip) for k in messages.AVERAGED}
-        averaged[network] = {k: [{"updates_per_second": rate}] * 3 for k, rate in rates.items()}
-    work = {network: [{"lap": 0.020, "cpu": 0.010}] * 3 for network in served}
-    return {"served": served, "averaged": averaged, "work": work}
+        server = server_fixed + server_byte * 4 * weights
+        one = {"weights": weights, "one": 1 / (server + trip + wire * 4 * weights), "server": server}
+        one |= {"all": fixed + per_byte * 4 * weights, "many": 300.0}
+        found["served"][network] = {"1": [one] * 3, "2": [one] * 3, "4": [one] * 3}
+        found["work"][network] = [{"lap": 10e-3, "cpu": 2e-3}] * 3
+        found["averaged"][network] = {
+            str(k): [{"weights": weights, "updates_per_second": 50.0}] * 3 for k in (1, 4, 16)
+        }
+    return found
 
 
-def test_the_costs_of_a_message_are_found_again():
-    message, (fixed, per_byte) = messages.costs(measured(2e-4, 1e10, 5e-4, 2e-10))
-    assert message == pytest.approx((2e-4, 1e10, 5e-4, 2e-10), rel=1e-6)
-    assert (fixed, per_byte) == pytest.approx((1e-3, 4e-10))
+def test_costs_are_found_from_a_small_and_a_large_theta():
+    message, (fixed, per_byte) = costs(runs())
+    assert message.per_message == pytest.approx(5e-4) and message.per_byte == pytest.approx(5e-10)
+    assert message.latency == pytest.approx(2e-4) and message.bandwidth == pytest.approx(2e9)
+    assert (fixed, per_byte) == pytest.approx((1e-3, 1e-9))
 
 
-def test_what_is_foretold_agrees_with_runs_that_obey_the_model():
-    runs = measured(2e-4, 1e10, 5e-4, 2e-10)
-    for network, gradients in (("small", 1), ("small", 16), ("large", 4)):
-        result = gradients * runs["averaged"][network][str(gradients)][0]["updates_per_second"]
-        rate, limit = messages.foretold(runs, network, 4, gradients, 1, 0.020, 0.010, cores=1_000)
-        assert rate == pytest.approx(result) and limit == "workers"
+def test_what_is_foretold_by_hand():
+    """One worker: 10 ms of work, 0.5 ms at the server, 0.4 ms on the way. Many: two cores, 3 ms of them for each."""
+    alone, limit = foretold(runs(trip=4e-4, wire=0.0 + 1e-12), "small", 1, lap=10e-3, cpu=2e-3)
+    assert alone == pytest.approx(1 / 10.9e-3, rel=0.01) and limit == "workers"
+    many, limit = foretold(runs(), "small", 100, lap=10e-3, cpu=2e-3)
+    assert many == pytest.approx(2 / 3e-3, rel=0.01) and limit == "cores"
+    pushers, limit = foretold(runs(fixed=1e-5, per_byte=1e-12), "large", 100)
+    assert pushers == pytest.approx(1 / 2.5e-3, rel=0.01) and limit == "server"
+    shared, _ = foretold(runs(fixed=1e-5, per_byte=1e-12), "large", 100, shards=4)
+    assert shared == pytest.approx(1 / 1e-3, rel=0.01)
+    averaged, _ = foretold(runs(), "small", 100, gradients=4, lap=10e-3, cpu=2e-3)
+    assert averaged == pytest.approx(4 * 2 / 9e-3, rel=0.01)
 
 
-def test_few_cores_and_few_servers_are_limits():
-    runs = measured(2e-4, 1e10, 5e-4, 2e-10)
-    rate, limit = messages.foretold(runs, "small", 4, 1, 1, 0.020, 0.010, cores=1)
-    assert limit == "cores" and rate == pytest.approx(1 / (0.010 + 2 * 5.008e-4), rel=1e-3)
-    rate, limit = messages.foretold(runs, "small", 1_000, 1, 1, 0.020, 0.010, cores=1_000)
-    assert limit == "server" and rate == pytest.approx(1 / 5.008e-4, rel=1e-3)
+def test_each_setting_has_a_row_and_its_measurements():
+    rows = list(messages.confirmed(runs()))
+    assert [row[:3] for row in rows[:3]] == [("small", 1, 1), ("small", 4, 1), ("small", 16, 1)]
+    assert [row[:3] for row in rows[-3:]] == [("large", 1, 1), ("large", 1, 2), ("large", 1, 4)]
+    assert rows[1][-1] == pytest.approx([200.0] * 3) and rows[-1][-1] == pytest.approx([300.0] * 3)
+    assert plotting.foretold(rows).alt.count(";") == 10
 
 
-def test_cpu_time_of_this_process_is_counted_and_can_be_told_by_name():
-    before, nobody = messages.cpu_seconds(), messages.cpu_seconds("no such process")
-    end = time.process_time() + 0.2
-    while time.process_time() < end:
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="CPU time of other processes is read from /proc")
+def test_cpu_seconds_are_those_of_this_process_and_its_descendants():
+    before, began = cpu_seconds(), time.process_time()
+    while time.process_time() - began < 0.2:
         pass
-    assert messages.cpu_seconds() - before >= 0.15 and nobody == 0.0
+    assert cpu_seconds() - before > 0.15
+    assert cpu_seconds("no such command") == 0
+
+
+def test_rates_count_gradients_that_are_averaged():
+    agent = preset("a3c-cartpole", num_workers=1, gradients_per_push=4, t_max=8, seed=0)
+    found = rate_of(agent, 0.5)
+    assert found["steps_per_second"] == pytest.approx(32 * found["updates_per_second"], rel=0.01)
+    assert found["staleness"] == 0 and found["weights"] == len(agent.shared.theta) and len(found["lap"]) == 4
+
+
+@needs_ray
+def test_everything_is_measured_in_a_process_of_its_own(monkeypatch):
+    """As a sweep does it, with one size, one network and hardly any time."""
+    monkeypatch.setattr(messages, "CHILD", ["0.3", "600", "--small"])
+    found = messages.in_a_new_process([0])
+    assert set(found["sizes"]) == {"shared memory", "messages"}
+    ways = [found["sizes"][way]["small MLP"][0] for way in ("shared memory", "messages")]
+    assert all(way["cpu_per_update"] > 0 and way["updates_per_second"] > 0 for way in ways)
+    (served,) = found["served"]["small"]["2"]
+    assert served["one"] > 0 and 0 < served["server"] < served["all"]
+    assert set(found["solved"]) == {"a3c-cartpole", "gorila-cartpole"}
+
+
+def test_the_stored_runs_have_all_that_the_chapter_shows():
+    found, how = stored("messages")
+    assert how["seeds"] == [0, 1, 2, 3, 4]
+    for way in messages.WAYS:
+        assert {len(seeds) for seeds in found["sizes"][way].values()} == {5}
+    assert all(len(seeds) == 5 for ways in found["solved"].values() for seeds in ways.values())
+    assert all(np.isfinite(row[3]) and len(row[-1]) == 5 for row in messages.confirmed(found))
 
 
 @pytest.mark.parametrize("size, weights", [*zip(messages.SIZES, (2_531, 113_588, 1_687_206), strict=True)])
 def test_the_sizes_are_those_that_they_are_called_after(size, weights):
     name, changes = messages.SIZES[size]
-    assert len(messages.preset(name, cluster="local", **changes).shared.theta) == pytest.approx(weights, rel=1e-3)
+    assert len(preset(name, cluster="local", **changes).shared.theta) == pytest.approx(weights, rel=1e-3)

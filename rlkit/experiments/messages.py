@@ -42,6 +42,7 @@ AVERAGED = (1, 4, 16)  # gradients per push
 SHARDS = (1, 2, 4)
 PUSHERS = 3
 NODES = (4, 4, 4)  # cores by name, of the three nodes
+CHILD = []  # more arguments of `everything`, for its tests
 
 
 def messages(seeds=range(5)):
@@ -58,12 +59,12 @@ def in_a_new_process(seeds):
     """`everything` in a process of its own: this one may already be part of a cluster."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "rlkit.experiments.messages", json.dumps(seeds)]
+    command = [sys.executable, "-m", "rlkit.experiments.messages", json.dumps(seeds), *CHILD]
     done = subprocess.run(command, env=clean | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def everything(seeds, seconds=4.0, max_steps=100_000):
+def everything(seeds, seconds=4.0, max_steps=100_000, sizes=SIZES, networks=NETWORKS):
     """What `messages` stores. The seeds are repetitions one after the other, so that what drifts meets all alike."""
     torch.set_num_threads(1)
     found = {kind: {} for kind in ("sizes", "work", "served", "averaged", "solved")}
@@ -78,11 +79,11 @@ def everything(seeds, seconds=4.0, max_steps=100_000):
     with emulated(*NODES) as cluster, connected(cluster.address):
         address = {"shared memory": None, "messages": cluster.address}
         for seed in seeds:
-            for size, (name, changes) in SIZES.items():
+            for size, (name, changes) in sizes.items():
                 for way in WAYS:
                     agent = preset(name, seed=seed, cluster=address[way], **changes)
                     keep("sizes", way, size, result=rate_of(agent, seconds))
-            for network, changes in NETWORKS.items():
+            for network, changes in networks.items():
                 agent = preset("a3c-cartpole", seed=seed, **WAITING | dict(num_workers=1) | changes)
                 keep("work", network, result=work(agent, seconds))
                 for shards in SHARDS:
@@ -230,17 +231,17 @@ def costs(runs):
 def foretold(runs, network, num_workers, gradients=1, shards=1, lap=0.0, cpu=0.0, cores=2):
     """Gradients per second by the bounds of the model -> (number, what is the limit).
 
-    A worker takes `lap` seconds for a gradient, `cpu` of them at a core. One thing is not in `legs`: the emulated nodes
-    share this machine's cores, so all CPU time together is one more shared place.
+    A worker takes `lap` seconds for a gradient, `cpu` of them at a core. One bound is not in `legs`: the emulated nodes
+    share the cores of this machine, which together cannot work for more than `cores` seconds a second.
     """
     message, (fixed, per_byte) = costs(runs)
     num_bytes = 4 * runs["served"][network]["1"][0]["weights"]
     think, demands = think_and_demands(legs(gradients * lap, num_bytes, message, shards))
-    demands["cores"] = (gradients * cpu + shards * fixed + per_byte * num_bytes) / cores
-    think -= demands["cores"]  # a lap already contains this time
-    most = F.saturation_point(think, [*demands.values()])
-    limit = max(demands, key=demands.get) if num_workers > most else "workers"
-    return gradients * F.throughput_bound(num_workers, think, [*demands.values()]), limit
+    shared = F.throughput_bound(num_workers, think, [*demands.values()])
+    computed = cores / (gradients * cpu + shards * fixed + per_byte * num_bytes)
+    alone = num_workers <= F.saturation_point(think, [*demands.values()])
+    limit = "cores" if computed < shared else "workers" if alone else max(demands, key=demands.get)
+    return gradients * min(shared, computed), limit
 
 
 def confirmed(runs):
@@ -260,5 +261,11 @@ def confirmed(runs):
             yield network, 1, shards, *foretold(runs, network, PUSHERS, 1, shards), np.array(found)
 
 
+def main(seeds, seconds="4", max_steps="100000", small=""):
+    """What `in_a_new_process` runs: prints what it found as JSON. `small`: the first size and network only."""
+    few = dict(sizes=dict([*SIZES.items()][:1]), networks=dict([*NETWORKS.items()][:1])) if small else {}
+    print(json.dumps(everything(json.loads(seeds), float(seconds), int(max_steps), **few)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(everything(json.loads(sys.argv[1]), *map(float, sys.argv[2:]))))
+    main(*sys.argv[1:])

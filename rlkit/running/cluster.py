@@ -34,23 +34,25 @@ OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger
 CARRIED = {"max_direct_call_object_size": 2**20}  # bytes
 NOT_NEEDED = ["*.json", "*.csv", "*.pt", "__pycache__"]  # of rlkit, on a node
 
-# Waits until the process ends that started it, however that ends. Then it deletes a folder, and after two seconds it
-# also ends the processes whose command line names that folder.
+# Waits until the process ends that started it, however that ends. Then it ends the processes whose command line names a
+# folder, and deletes the folder, until there is neither.
 JANITOR = """
 import os, shutil, signal, sys, time
 from contextlib import suppress
 from pathlib import Path
 folder, own = sys.argv[1], os.getpid()
 sys.stdin.read()
-for tenth in range(300):
-    shutil.rmtree(folder, ignore_errors=True)
-    time.sleep(0.1)
-    if not Path(folder).exists():
-        break
-    for path in Path("/proc").glob("[0-9]*/cmdline") if tenth > 20 else ():
+for _ in range(100):
+    there = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            if folder.encode() in path.read_bytes() and int(path.parent.name) != own:
-                os.kill(int(path.parent.name), signal.SIGKILL)
+            if int(path.parent.name) != own and folder.encode() in path.read_bytes():
+                there.append(int(path.parent.name))
+                os.kill(there[-1], signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+    if not there and not Path(folder).exists():
+        break
+    time.sleep(0.1)
 """
 
 
