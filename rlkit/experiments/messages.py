@@ -64,7 +64,7 @@ def in_a_new_process(seeds):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def everything(seeds, seconds=4.0, max_steps=100_000, sizes=SIZES, networks=NETWORKS):
+def everything(seeds, seconds=3.0, max_steps=100_000, sizes=SIZES, networks=NETWORKS):
     """What `messages` stores. The seeds are repetitions one after the other, so that what drifts meets all alike."""
     torch.set_num_threads(1)
     found = {kind: {} for kind in ("sizes", "work", "served", "averaged", "solved")}
@@ -261,7 +261,7 @@ def confirmed(runs):
             yield network, 1, shards, *foretold(runs, network, PUSHERS, 1, shards), np.array(found)
 
 
-def main(seeds, seconds="4", max_steps="100000", small=""):
+def main(seeds, seconds="3", max_steps="100000", small=""):
     """What `in_a_new_process` runs: prints what it found as JSON. `small`: the first size and network only."""
     few = dict(sizes=dict([*SIZES.items()][:1]), networks=dict([*NETWORKS.items()][:1])) if small else {}
     print(json.dumps(everything(json.loads(seeds), float(seconds), int(max_steps), **few)))
