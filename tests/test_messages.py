@@ -34,10 +34,9 @@ def runs(fixed=1e-3, per_byte=1e-9, server_fixed=5e-4, server_byte=5e-10, trip=4
 
 
 def test_costs_are_found_from_a_small_and_a_large_theta():
-    message, (fixed, per_byte) = costs(runs())
-    assert message.per_message == pytest.approx(5e-4) and message.per_byte == pytest.approx(5e-10)
-    assert message.latency == pytest.approx(2e-4) and message.bandwidth == pytest.approx(2e9)
-    assert (fixed, per_byte) == pytest.approx((1e-3, 1e-9))
+    lines = costs(runs())
+    assert lines["server"] == pytest.approx((5e-4, 5e-10)) and lines["all"] == pytest.approx((1e-3, 1e-9))
+    assert lines["travels"] == pytest.approx((4e-4, 1e-9))
 
 
 def test_what_is_foretold_by_hand():
@@ -79,16 +78,17 @@ def test_rates_count_gradients_that_are_averaged():
 
 
 @needs_ray
-def test_everything_is_measured_in_a_process_of_its_own(monkeypatch):
+def test_messages_are_measured_in_a_process_of_its_own():
     """As a sweep does it, with one size, one network and hardly any time."""
-    monkeypatch.setattr(messages, "CHILD", ["0.3", "600", "--small"])
-    found = messages.in_a_new_process([0])
+    found = messages.in_a_new_process("costs_of_messages", [0], "0.3", "small")
     assert set(found["sizes"]) == {"shared memory", "messages"}
     ways = [found["sizes"][way]["small MLP"][0] for way in ("shared memory", "messages")]
     assert all(way["cpu_per_update"] > 0 and way["updates_per_second"] > 0 for way in ways)
     (served,) = found["served"]["small"]["2"]
     assert served["one"] > 0 and 0 < served["server"] < served["all"]
-    assert set(found["solved"]) == {"a3c-cartpole", "gorila-cartpole"}
+    (often,), (seldom,) = found["averaged"]["small"]["1"], found["averaged"]["small"]["16"]
+    assert seldom["steps_per_second"] == pytest.approx(64 * seldom["updates_per_second"], rel=0.01)
+    assert often["steps_per_second"] < 4 / 1e-3 and seldom["steps_per_second"] < 4 / 1e-3  # each step waits 1 ms
 
 
 def test_the_stored_runs_have_all_that_the_chapter_shows():
@@ -96,8 +96,9 @@ def test_the_stored_runs_have_all_that_the_chapter_shows():
     assert how["seeds"] == [0, 1, 2, 3, 4]
     for way in messages.WAYS:
         assert {len(seeds) for seeds in found["sizes"][way].values()} == {5}
-    assert all(len(seeds) == 5 for ways in found["solved"].values() for seeds in ways.values())
     assert all(np.isfinite(row[3]) and len(row[-1]) == 5 for row in messages.confirmed(found))
+    solved, _ = stored("near_and_far")
+    assert all(len(seeds) == 5 for ways in solved.values() for seeds in ways.values())
 
 
 @pytest.mark.parametrize("size, weights", [*zip(messages.SIZES, (2_531, 113_588, 1_687_206), strict=True)])

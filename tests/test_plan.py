@@ -19,6 +19,8 @@ BUSY = {  # cores that the runs of a sweep keep busy, if they measure time; else
     "real_workers": {1, 2, 4, 8},
     "updates": {4},
     "wall_clock": {1, 2},
+    "messages": {4},
+    "near_and_far": {4},
 }
 
 

@@ -4,6 +4,7 @@ Chapter 4, section 13. The nodes share one machine's cores, so computing is as s
 crosses no wire. What can be seen is what a message costs in computing and in waiting.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -27,7 +28,7 @@ from rlkit.running.parameters import Part, RemoteMemory, Server
 from rlkit.running.transport import SharedMemory
 from rlkit.tasks import DelayedCartPole
 
-__all__ = ["confirmed", "costs", "emulated", "everything", "foretold", "messages", "ray_is_here"]
+__all__ = ["confirmed", "costs", "emulated", "foretold", "messages", "near_and_far", "ray_is_here"]
 WAYS = ("shared memory", "messages")
 LARGE = (644,)  # hidden units with which the network of A3C's paper has as many weights as Nature's CNN
 SIZES = {  # name: preset and changes
@@ -42,61 +43,73 @@ AVERAGED = (1, 4, 16)  # gradients per push
 SHARDS = (1, 2, 4)
 PUSHERS = 3
 NODES = (4, 4, 4)  # cores by name, of the three nodes
-CHILD = []  # more arguments of `everything`, for its tests
 
 
 def messages(seeds=range(5)):
-    """Everything about messages, once for each seed.
+    """What messages cost, measured once for each seed.
 
     {"sizes": {way: {size: a `rate_of` for each seed}}, "work": {network: a `work` ...}, "served": {network: {shards: a
-    `served` ...}}, "averaged": {network: {gradients per push: a `rate_of` ...}}, "solved": {agent: {way: ...}}}, the
-    last with a `solving_run` for each seed.
+    `served` ...}}, "averaged": {network: {gradients per push: a `rate_of` ...}}}.
     """
-    return run(in_a_new_process, list(seeds), cores=4)
+    return run(in_a_new_process, "costs_of_messages", list(seeds), cores=4)
 
 
-def in_a_new_process(seeds):
-    """`everything` in a process of its own: this one may already be part of a cluster."""
+def near_and_far(seeds=range(5)):
+    """Do A3C and Gorila learn the same with messages? {agent: {way: a `solving_run` for each seed}}."""
+    return run(in_a_new_process, "learning", list(seeds), cores=4)
+
+
+def in_a_new_process(what, seeds, *options):
+    """Call `costs_of_messages` or `learning` in a process of its own: this one may already be part of a cluster."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "rlkit.experiments.messages", json.dumps(seeds), *CHILD]
+    command = [sys.executable, "-m", "rlkit.experiments.messages", what, json.dumps(seeds), *options]
     done = subprocess.run(command, env=clean | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def everything(seeds, seconds=3.0, max_steps=100_000, sizes=SIZES, networks=NETWORKS):
+def costs_of_messages(seeds, seconds=3.0, sizes=SIZES, networks=NETWORKS):
     """What `messages` stores. The seeds are repetitions one after the other, so that what drifts meets all alike."""
-    torch.set_num_threads(1)
-    found = {kind: {} for kind in ("sizes", "work", "served", "averaged", "solved")}
-
-    def keep(kind, *names, result):
-        place = found[kind]
-        for name in names[:-1]:
-            place = place.setdefault(name, {})
-        place.setdefault(names[-1], []).append(result)
-        print(kind, *names, result, file=sys.stderr, flush=True)
-
+    found = Found(sizes={way: {} for way in WAYS}, work={}, served={}, averaged={})
     with emulated(*NODES) as cluster, connected(cluster.address):
         address = {"shared memory": None, "messages": cluster.address}
         for seed in seeds:
             for size, (name, changes) in sizes.items():
                 for way in WAYS:
                     agent = preset(name, seed=seed, cluster=address[way], **changes)
-                    keep("sizes", way, size, result=rate_of(agent, seconds))
+                    found.add(rate_of(agent, seconds), "sizes", way, size)
             for network, changes in networks.items():
                 agent = preset("a3c-cartpole", seed=seed, **WAITING | dict(num_workers=1) | changes)
-                keep("work", network, result=work(agent, seconds))
+                found.add(work(agent, seconds), "work", network)
                 for shards in SHARDS:
-                    keep("served", network, str(shards), result=served(len(agent.shared.theta), shards, seconds))
+                    found.add(served(len(agent.shared.theta), shards, seconds), "served", network, str(shards))
                 for gradients in AVERAGED:
-                    changes = WAITING | NETWORKS[network] | dict(gradients_per_push=gradients)
-                    agent = preset("a3c-cartpole", seed=seed, cluster=cluster.address, **changes)
-                    keep("averaged", network, str(gradients), result=rate_of(agent, seconds))
-            for name in ("a3c-cartpole", "gorila-cartpole"):
-                for way in WAYS:
-                    agent = preset(name, seed=seed, cluster=address[way])
-                    keep("solved", name, way, result=solving_run(agent, max_steps))
+                    changed = WAITING | changes | dict(gradients_per_push=gradients, cluster=cluster.address)
+                    agent = preset("a3c-cartpole", seed=seed, **changed)
+                    found.add(rate_of(agent, seconds), "averaged", network, str(gradients))
     return found
+
+
+def learning(seeds, max_steps=200_000):
+    """What `near_and_far` stores."""
+    found = Found()
+    with emulated(*NODES) as cluster, connected(cluster.address):
+        for seed in seeds:
+            for name in ("a3c-cartpole", "gorila-cartpole"):
+                for way, address in zip(WAYS, (None, cluster.address)):
+                    found.add(solving_run(preset(name, seed=seed, cluster=address), max_steps), name, way)
+    return found
+
+
+class Found(dict):
+    """Nested dicts with lists of results in them."""
+
+    def add(self, result, *names):
+        place = self
+        for name in names[:-1]:
+            place = place.setdefault(name, {})
+        place.setdefault(names[-1], []).append(result)
+        print(*names, result, file=sys.stderr, flush=True)
 
 
 # Measured ---------------------------------------------------------------------------------------------------------
@@ -118,13 +131,12 @@ def rate_of(agent, seconds):
             passed, cpu = time.monotonic() - began, cpu_seconds() - cpu
             break
     found, steps = rates(agent), agent.gradients_per_push * agent.t_max * agent.num_envs
-    # `rates` takes a lap for one gradient.
-    per_second = found["steps_per_second"] / (agent.t_max * agent.num_envs)
+    per_second = found["steps_per_second"] / steps
     times = np.array([lap[:5] for _, lap in agent.laps])
     return {
         "weights": len(agent.shared.theta),
         "updates_per_second": round(per_second, 3),
-        "steps_per_second": round(per_second * steps, 1),
+        "steps_per_second": found["steps_per_second"],
         "staleness": round(float(np.mean([lap.staleness for _, lap in agent.laps])), 3),
         "cpu_per_update": round(cpu / passed / per_second, 6),
         "cpu_of_workers": round(steps / found["steps_per_cpu_second"], 6),
@@ -133,9 +145,13 @@ def rate_of(agent, seconds):
 
 
 def work(agent, seconds):
-    """What one worker in shared memory does for a gradient, in seconds -> {"lap": with its waiting, "cpu": without}."""
+    """What a worker does for a gradient, without pull and push -> seconds {"lap": with its waiting, "cpu": without}.
+
+    It is measured with one worker in shared memory, where nobody disturbs it.
+    """
     found = rate_of(agent, seconds)
-    return {"lap": sum(found["lap"]), "cpu": found["cpu_of_workers"]}
+    pull, act, gradient, push = found["lap"]
+    return {"lap": round(act + gradient, 6), "cpu": round(found["cpu_of_workers"] - pull - push, 6)}
 
 
 def served(numbers, shards, seconds, workers=(1, PUSHERS)):
@@ -146,25 +162,35 @@ def served(numbers, shards, seconds, workers=(1, PUSHERS)):
     """
     import ray
 
-    theta = torch.zeros(numbers)
-    shared = SharedMemory.hold(RMSProp(theta, decay=0.99, eps=1e-5), max(workers), shared=False)
+    ranks = itertools.count()  # each task has its own: an actor ignores a rank's push whose number it has seen
+    optimizer = RMSProp(torch.zeros(numbers), decay=0.99, eps=1e-5)
+    shared = SharedMemory.hold(optimizer, 2 * sum(workers), shared=False)
     length = -(-numbers // shards)
     server = Server([Part(shared, slice(i * length, (i + 1) * length)) for i in range(shards)], RemoteMemory)
     pusher = ray.remote(num_cpus=1)(push_for)
-    found = {}
+
+    def pushes(count, seconds):
+        return sum(ray.get([pusher.remote(server, next(ranks), seconds) for _ in range(count)]))
+
+    found, total = {"weights": numbers}, 0
     try:
         ray.get(server.start([{"num_cpus": 1}] * shards))
-        for count in workers:
-            ray.get([pusher.remote(server, rank, 0.3) for rank in range(count)])  # imports, first messages
-            before = cpu_seconds(), cpu_seconds("ray::Parameters")
-            pushes = ray.get([pusher.remote(server, rank, seconds) for rank in range(count)])
-            after = cpu_seconds(), cpu_seconds("ray::Parameters")
-            found[count] = sum(pushes) / seconds
-            everywhere, there = ((b - a) / sum(pushes) for a, b in zip(before, after))
+        for name, count in zip(("one", "many"), workers):
+            total += pushes(count, 0.3)  # imports, first messages
+            everywhere, there = cpu_seconds(), cpu_seconds("ray::Parameters")
+            made = pushes(count, seconds)
+            everywhere, there = cpu_seconds() - everywhere, cpu_seconds("ray::Parameters") - there
+            found |= {
+                name: round(made / seconds, 1),
+                "server": round(there / made, 7),
+                "all": round(everywhere / made, 7),
+            }
+            total += made
+        (version, _), _ = ray.get(server.actors[0].call.remote("pull"))
+        assert version == total, f"{total} pushes were sent and {version} applied"
     finally:
         server.end()
-    one, many = (round(found[count], 1) for count in workers)
-    return {"weights": numbers, "one": one, "many": many, "server": round(there, 7), "all": round(everywhere, 7)}
+    return found
 
 
 def push_for(remote, rank, seconds):
@@ -210,10 +236,10 @@ def cpu_seconds(name=""):
 
 
 def costs(runs):
-    """What a message costs, from what one server `served` -> (Messages, (a, b)).
+    """What an exchange with one server costs, as straight lines in the bytes of θ: pairs (a, b) for a + b x bytes.
 
-    The server's CPU time is a straight line in the bytes, and so is that of all processes together, a + b x bytes. The
-    rest of a round trip is latency, and what of it grows with the bytes is the bandwidth.
+    {"server": seconds of its core, "travels": seconds of the round trip that are not the server's, "all": CPU seconds
+    of all processes}. Each line goes through what was `served` with a small θ and with a large one.
     """
     small, large = (runs["served"][network]["1"] for network in NETWORKS)
     sizes = [4 * found[0]["weights"] for found in (small, large)]
@@ -223,22 +249,26 @@ def costs(runs):
         slope = (ends[1] - ends[0]) / (sizes[1] - sizes[0])
         return ends[0] - slope * sizes[0], slope
 
-    per_message, per_byte = line(lambda one: one["server"])
-    travels, per_byte_of_travel = line(lambda one: 1 / one["one"] - one["server"])
-    return Messages(travels / 2, 2 / per_byte_of_travel, per_message, per_byte), line(lambda one: one["all"])
+    return {
+        "server": line(lambda one: one["server"]),
+        "travels": line(lambda one: 1 / one["one"] - one["server"]),
+        "all": line(lambda one: one["all"]),
+    }
 
 
 def foretold(runs, network, num_workers, gradients=1, shards=1, lap=0.0, cpu=0.0, cores=2):
     """Gradients per second by the bounds of the model -> (number, what is the limit).
 
-    A worker takes `lap` seconds for a gradient, `cpu` of them at a core. One bound is not in `legs`: the emulated nodes
-    share the cores of this machine, which together cannot work for more than `cores` seconds a second.
+    A worker takes `lap` seconds for a gradient, `cpu` of them at a core. Emulated nodes have no links: what a message
+    takes beside the server's time is its worker's own. But they share the cores of this machine, which together cannot
+    work for more than `cores` seconds a second.
     """
-    message, (fixed, per_byte) = costs(runs)
-    num_bytes = 4 * runs["served"][network]["1"][0]["weights"]
-    think, demands = think_and_demands(legs(gradients * lap, num_bytes, message, shards))
+    lines, num_bytes = costs(runs), 4 * runs["served"][network]["1"][0]["weights"]
+    travels = lines["travels"][0] + lines["travels"][1] * num_bytes
+    message = Messages(per_message=lines["server"][0], per_byte=lines["server"][1])
+    think, demands = think_and_demands(legs(gradients * lap + travels, num_bytes, message, shards))
     shared = F.throughput_bound(num_workers, think, [*demands.values()])
-    computed = cores / (gradients * cpu + shards * fixed + per_byte * num_bytes)
+    computed = cores / (gradients * cpu + shards * lines["all"][0] + lines["all"][1] * num_bytes)
     alone = num_workers <= F.saturation_point(think, [*demands.values()])
     limit = "cores" if computed < shared else "workers" if alone else max(demands, key=demands.get)
     return gradients * min(shared, computed), limit
@@ -261,10 +291,12 @@ def confirmed(runs):
             yield network, 1, shards, *foretold(runs, network, PUSHERS, 1, shards), np.array(found)
 
 
-def main(seeds, seconds="3", max_steps="100000", small=""):
-    """What `in_a_new_process` runs: prints what it found as JSON. `small`: the first size and network only."""
-    few = dict(sizes=dict([*SIZES.items()][:1]), networks=dict([*NETWORKS.items()][:1])) if small else {}
-    print(json.dumps(everything(json.loads(seeds), float(seconds), int(max_steps), **few)))
+def main(what, seeds, *options):
+    """What `in_a_new_process` runs: prints what it found as JSON. Options: a number of seconds or steps; `small`."""
+    torch.set_num_threads(1)
+    few = dict(sizes=dict([*SIZES.items()][:1]), networks=dict([*NETWORKS.items()][:1])) if "small" in options else {}
+    numbers = [float(option) for option in options if option != "small"]
+    print(json.dumps(globals()[what](json.loads(seeds), *numbers, **few)))
 
 
 if __name__ == "__main__":

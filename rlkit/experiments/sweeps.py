@@ -25,7 +25,7 @@ from rlkit.experiments.difficulties import end_to_end, overfitting, sample_effic
 from rlkit.experiments.dqn_variants import variants
 from rlkit.experiments.fingerprint import code_of
 from rlkit.experiments.memory import memory
-from rlkit.experiments.messages import messages
+from rlkit.experiments.messages import messages, near_and_far
 from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
 from rlkit.experiments.overestimation import overestimation
@@ -68,6 +68,7 @@ SWEEPS = {
         updates,
         wall_clock,
         messages,
+        near_and_far,
         # Chapters 2 to 4
         museum,
     )
