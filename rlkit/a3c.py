@@ -5,14 +5,13 @@ Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning; algorith
 A worker is an `A2C` whose θ' is copied from the shared θ and whose gradient updates the shared θ. With one worker A3C
 is A2C, number for number. A run with several workers cannot be repeated exactly.
 
-θ lies in memory that all workers share, or, with `cluster`, in a process to which they send messages: then they may be
-on many machines, and the algorithm stays the same (lectures/cluster.md).
+θ lies in memory that all workers share, or, with `cluster`, in one process or more, to which they send messages: then
+they may be on many machines, and the algorithm stays the same (lectures/cluster.md).
 
 Differences from the paper: a segment continues into the next episode; policy and value share their clipped gradient; a
 policy over continuous actions has one σ for all states.
 """
 
-import math
 import time
 import warnings
 from collections import deque
@@ -29,10 +28,11 @@ from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import BelowOne, Count, CountOrZero, Limit, NotNegative, Number, Positive, Seed, ZeroToOne
 from rlkit.running.laps import Link
 from rlkit.running.learning import one_learner
-from rlkit.running.parameters import Part, RemoteMemory
+from rlkit.running.parameters import RemoteMemory, parts_of
+from rlkit.running.remote import on_cluster
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.transport import SharedMemory, on_cluster
+from rlkit.running.transport import SharedMemory
 from rlkit.running.workers import WorkerError, supervise
 from rlkit.segments import Player
 from rlkit.theta import clip_norm, flat_gradient
@@ -95,7 +95,7 @@ class A3C:
 
             link.push(gradient, version, model.current_learning_rate())  # θ ← θ - η dθ/√(g + ε)
             link.report(model.envs.pop_finished(), metrics)
-        link.send()
+        link.finish()
 
     def __post_init__(self):
         check_settings(self)
@@ -104,6 +104,7 @@ class A3C:
         self.envs, self.network, self.policy = self.model.envs, self.model.network, self.model.policy
         self.optimize = self.model.optimize
         self.shared = SharedMemory.hold(self.optimize, self.num_workers, shared=not self.cluster)  # shared.theta is θ
+        self.check_shards()
         self.model.player = Player(self.model)  # the old one had views of the old weights
         self.laps = deque(maxlen=5_000)  # (rank, Lap) of the last updates
         self.cpu_seconds, self.startup = np.zeros(self.num_workers), np.zeros(self.num_workers)
@@ -140,9 +141,13 @@ class A3C:
         if self.cluster is None:
             own_statistics = not self.shared_statistics
             return self.shared.for_workers(self.locked, own_statistics, self.gradients_per_push), supervise
-        length = math.ceil(len(self.shared.theta) / self.shards)
-        parts = [Part(self.shared, slice(i * length, (i + 1) * length)) for i in range(self.shards)]
-        return on_cluster(self, parts, RemoteMemory)
+        return on_cluster(self, parts_of(self.shared, self.shards), RemoteMemory)
+
+    def check_shards(self):
+        """Raise ValueError if θ has fewer numbers than there are shards."""
+        numbers = len(self.shared.theta)
+        if self.shards > numbers:
+            raise ValueError(f"shards={self.shards} is more than θ has numbers; take {numbers} or fewer.")
 
     def settings(self, seed):
         """The settings of a worker's A2C."""

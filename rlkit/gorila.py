@@ -27,10 +27,11 @@ from rlkit.running.cluster import check_cluster
 from rlkit.running.copies import become_copy, copied_state
 from rlkit.running.kinds import Count, CountOrZero, Limit, Number, Positive, Seed, ZeroToOne
 from rlkit.running.learning import one_learner
-from rlkit.running.parameters import RemotePublished, Whole
+from rlkit.running.parameters import RemotePublished, Updated, Whole
+from rlkit.running.remote import on_cluster
 from rlkit.running.result import Progress
 from rlkit.running.settings import check_settings
-from rlkit.running.transport import Published, on_cluster
+from rlkit.running.transport import Published
 from rlkit.running.workers import WorkerError, supervise
 from rlkit.theta import clip_and_step, flat_gradient, flatten, views
 
@@ -120,9 +121,11 @@ class Gorila:
                 if isinstance(message, WorkerError):
                     warnings.warn(f"Continuing with the other workers: {message}", stacklevel=2)
                     continue
-                if isinstance(message, Gradient | dict):  # on a cluster an actor is the server, and sends its metrics
-                    began = began or time.perf_counter()
-                    metrics = message if isinstance(message, dict) else self.update(message)
+                if isinstance(message, Gradient):
+                    began, metrics = began or time.perf_counter(), self.update(message)
+                    continue
+                if isinstance(message, Updated):  # on a cluster an actor is the server
+                    began, metrics = began or time.perf_counter(), message.metrics
                     continue
                 finished = []
                 if isinstance(message, Experience):

@@ -6,7 +6,7 @@ import pytest
 
 from rlkit import functional as F
 from rlkit.experiments import scaling
-from rlkit.experiments.scaling import DESIGNS, SITE, WORKERS, Site, plan
+from rlkit.experiments.scaling import DESIGNS, SITE, WORKERS, Site, row
 
 ROUND = Site(
     emulate=1e-3, act=1e-3, gradient=1e-3, update=1e-9, copy=0.0, per_message=1e-3, latency=1e-3, bandwidth=1e9,
@@ -22,10 +22,10 @@ def test_the_network_is_the_one_of_the_paper():
 
 def test_gradients_by_hand():
     """5 steps and their gradient take 15 ms, two ways 2 ms, θ 1 ms each way, the message 1 ms and the update 1 ms."""
-    row = plan("A3C", 1, ROUND)
-    assert (row.up, row.down) == (10**6 / 5, 10**6 / 5)
-    assert row.steps_per_second == pytest.approx(5 / 21e-3) and row.limit == "workers"
-    many = plan("A3C", 100, ROUND)
+    one = row("A3C", 1, ROUND)
+    assert (one.up, one.down) == (10**6 / 5, 10**6 / 5)
+    assert one.steps_per_second == pytest.approx(5 / 21e-3) and one.limit == "workers"
+    many = row("A3C", 100, ROUND)
     assert many.saturation == pytest.approx(21 / 2) and many.limit == "server"
     assert many.steps_per_second == pytest.approx(5 / 2e-3) and many.updates_per_second == pytest.approx(1 / 2e-3)
     assert many.staleness == many.policy_lag == pytest.approx(99)
@@ -33,36 +33,36 @@ def test_gradients_by_hand():
 
 def test_shards_by_hand():
     """With ten servers the update takes 0.1 ms, and so does each link; the message stays."""
-    row = plan("Gorila", 1_000, ROUND, shards=10, steps=4, batch=32, memory=800)
-    assert row.updates_per_second == pytest.approx(1 / 1.1e-3) and row.limit == "server"
-    assert row.saturation == pytest.approx((2 + 1.8 + 8 + 32 + 1.3) / 1.1)
-    assert row.staleness == pytest.approx(999)
-    assert row.policy_lag == pytest.approx(999 + 100 * 1_000)  # 400 steps are 100 laps, each with an update of everyone
+    one = row("Gorila", 1_000, ROUND, shards=10, steps=4, batch=32, memory=800)
+    assert one.updates_per_second == pytest.approx(1 / 1.1e-3) and one.limit == "server"
+    assert one.saturation == pytest.approx((2 + 1.8 + 8 + 32 + 1.3) / 1.1)
+    assert one.staleness == pytest.approx(999)
+    assert one.policy_lag == pytest.approx(999 + 100 * 1_000)  # 400 steps are 100 laps, each with an update of everyone
 
 
 def test_trajectories_by_hand():
-    row = plan("IMPALA", 321, ROUND, unroll=20, batch=32)
-    assert row.up * 20 == 24 * 84 * 84 + 20 * 40 and row.down * 20 == 10**6
-    assert row.limit == "accelerator" and row.steps_per_second == pytest.approx(1e4)
-    assert row.updates_per_second == pytest.approx(1e4 / 640)
-    assert row.staleness == 0 and row.policy_lag == pytest.approx(320 / 32)
+    one = row("IMPALA", 321, ROUND, unroll=20, batch=32)
+    assert one.up * 20 == 24 * 84 * 84 + 20 * 40 and one.down * 20 == 10**6
+    assert one.limit == "accelerator" and one.steps_per_second == pytest.approx(1e4)
+    assert one.updates_per_second == pytest.approx(1e4 / 640)
+    assert one.staleness == 0 and one.policy_lag == pytest.approx(320 / 32)
 
 
 def test_transitions_by_hand():
     """100 ms of work for 50 steps. Half a million wait until they are drawn, and the learner does not wait."""
-    row = plan("Ape-X", 1, ROUND, compression=0.5, learned=1_000, batch=100, memory=10**6)
-    assert row.up == 84 * 84 / 2 + 16 and row.down == 10**6 / 100
-    seconds = 100e-3 + 2e-3 + 1e-3 + (50 * row.up + 5e5) / 1e9
-    assert row.steps_per_second == pytest.approx(50 / seconds)
-    assert row.updates_per_second == 10 and row.staleness == 0
-    assert row.policy_lag == pytest.approx(10 * (seconds + 5e5 / row.steps_per_second))
+    one = row("Ape-X", 1, ROUND, compression=0.5, learned=1_000, batch=100, memory=10**6)
+    assert one.up == 84 * 84 / 2 + 16 and one.down == 10**6 / 100
+    seconds = 100e-3 + 2e-3 + 1e-3 + (50 * one.up + 5e5) / 1e9
+    assert one.steps_per_second == pytest.approx(50 / seconds)
+    assert one.updates_per_second == 10 and one.staleness == 0
+    assert one.policy_lag == pytest.approx(10 * (seconds + 5e5 / one.steps_per_second))
 
 
 def test_observations_by_hand():
-    row = plan("SEED", 64, ROUND, unroll=20, batch=32)
-    assert (row.up, row.down) == (84 * 84 + 16, 4)
-    assert row.steps_per_second == pytest.approx(1 / 1e-3) and row.limit == "server"
-    assert row.policy_lag == pytest.approx(64 / 32 / 2) and row.staleness == 0
+    one = row("SEED", 64, ROUND, unroll=20, batch=32)
+    assert (one.up, one.down) == (84 * 84 + 16, 4)
+    assert one.steps_per_second == pytest.approx(1 / 1e-3) and one.limit == "server"
+    assert one.policy_lag == pytest.approx(64 / 32 / 2) and one.staleness == 0
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_observations_by_hand():
     ],
 )
 def test_what_moves_the_limit_of_a_thousand_workers(design, site, changes):
-    before, after = plan(design, 1_000), plan(design, 1_000, SITE._replace(**site), **changes)
+    before, after = row(design, 1_000), row(design, 1_000, SITE._replace(**site), **changes)
     assert after.steps_per_second > 1.5 * before.steps_per_second and after.saturation > before.saturation
 
 
@@ -88,25 +88,25 @@ def test_what_moves_the_limit_of_a_thousand_workers(design, site, changes):
 def test_every_row_keeps_the_bounds(design):
     lap = DESIGNS[design](SITE)
     for workers in (1, *WORKERS):
-        row = plan(design, workers)
+        one = row(design, workers)
         bound = F.throughput_bound(workers, lap.think, [*lap.demands.values()])
-        assert row.steps_per_second == pytest.approx(lap.steps * bound)
-        assert (row.limit == "workers") == (workers <= row.saturation)
-        assert row.limit in ("workers", max(lap.demands, key=lap.demands.get))
+        assert one.steps_per_second == pytest.approx(lap.steps * bound)
+        assert (one.limit == "workers") == (workers <= one.saturation)
+        assert one.limit in ("workers", max(lap.demands, key=lap.demands.get))
 
 
 def test_the_tables_have_a_row_for_each_design_and_each_change():
     designs, changes = (table.splitlines() for table in scaling.markdown().split("\n\n"))
     assert len(designs) == 2 + len(DESIGNS) and {line.count("|") for line in designs} == {8}
-    assert designs[2].startswith("| A3C | ") and f"| {plan('A3C', 16).steps_per_second:,.0f} |" in designs[2]
+    assert designs[2].startswith("| A3C | ") and f"| {row('A3C', 16).steps_per_second:,.0f} |" in designs[2]
     assert len(changes) == 2 + len(scaling.CHANGES) and {line.count("|") for line in changes} == {6}
     for design, words, change in scaling.CHANGES:
-        assert words in "".join(changes) and plan(design, 1_000, **change).limit != "workers"
+        assert words in "".join(changes) and row(design, 1_000, **change).limit != "workers"
 
 
 def test_what_is_changed_moves_the_limit_of_each_design():
     for design, _, change in scaling.CHANGES:
-        assert plan(design, 1_000, **change).steps_per_second > 2 * plan(design, 1_000).steps_per_second
+        assert row(design, 1_000, **change).steps_per_second > 2 * row(design, 1_000).steps_per_second
 
 
 def test_the_page_on_clusters_shows_these_tables():

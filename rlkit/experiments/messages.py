@@ -24,7 +24,7 @@ from rlkit.optimizers import RMSProp
 from rlkit.presets import preset
 from rlkit.running.cluster import connected, ray_is_here
 from rlkit.running.emulated import emulated
-from rlkit.running.parameters import Part, RemoteMemory, Server
+from rlkit.running.parameters import RemoteMemory, Server, parts_of
 from rlkit.running.transport import SharedMemory
 from rlkit.tasks import DelayedCartPole
 
@@ -165,8 +165,7 @@ def served(numbers, shards, seconds, workers=(1, PUSHERS)):
     ranks = itertools.count()  # each task has its own: an actor ignores a rank's push whose number it has seen
     optimizer = RMSProp(torch.zeros(numbers), decay=0.99, eps=1e-5)
     shared = SharedMemory.hold(optimizer, 2 * sum(workers), shared=False)
-    length = -(-numbers // shards)
-    server = Server([Part(shared, slice(i * length, (i + 1) * length)) for i in range(shards)], RemoteMemory)
+    server = Server(parts_of(shared, shards), RemoteMemory)
     pusher = ray.remote(num_cpus=1)(push_for)
 
     def pushes(count, seconds):

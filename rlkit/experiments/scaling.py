@@ -170,8 +170,8 @@ DESIGNS = {"A3C": a3c, "Gorila": gorila, "IMPALA": impala, "Ape-X": ape_x, "SEED
 # The table ------------------------------------------------------------------------------------------------------------
 
 
-def plan(design, workers, site=SITE, **changes) -> Plan:
-    """One design with so many workers. `changes` are arguments of its function, as in `plan("A3C", 100, t_max=20)`."""
+def row(design, workers, site=SITE, **changes) -> Plan:
+    """One design with so many workers. `changes` are arguments of its function, as in `row("A3C", 100, t_max=20)`."""
     lap = DESIGNS[design](site, **changes)
     shared = [*lap.demands.values()]
     laps, saturation = F.throughput_bound(workers, lap.think, shared), F.saturation_point(lap.think, shared)
@@ -194,7 +194,7 @@ def plan(design, workers, site=SITE, **changes) -> Plan:
     )
 
 
-CHANGES = [  # a design, what is changed in it, in words and as an argument of `plan`
+CHANGES = [  # a design, what is changed in it, in words and as an argument of `row`
     ("A3C", "a worker averages 8 gradients", dict(gradients_per_push=8)),
     ("A3C", "θ on 31 servers", dict(shards=31)),
     ("A3C", "both", dict(gradients_per_push=8, shards=31)),
@@ -210,14 +210,14 @@ def markdown():
     head = ["design", "bytes a step, up / down", *(f"W = {count:,}" for count in WORKERS), "limit", "staleness"]
     lines = [head, ["---", *["---:"] * 4, "---", "---:"]]
     for design in DESIGNS:
-        few, some, many = (plan(design, count) for count in WORKERS)
+        few, some, many = (row(design, count) for count in WORKERS)
         limit = f"{many.limit}, from W = {many.saturation:,.0f} on"
-        rates = [f"{row.steps_per_second:,.0f}" for row in (few, some, many)]
+        rates = [f"{one.steps_per_second:,.0f}" for one in (few, some, many)]
         staleness = "W − 1" if many.staleness else "none"
         lines.append([design, f"{many.up:,.0f} / {many.down:,.0f}", *rates, limit, staleness])
     moved = [["design", "changed", "before", "after", "limit then"], ["---", "---", "---:", "---:", "---"]]
     for design, words, change in CHANGES:
-        before, after = plan(design, WORKERS[-1]), plan(design, WORKERS[-1], **change)
+        before, after = row(design, WORKERS[-1]), row(design, WORKERS[-1], **change)
         limit = after.limit if after.limit == "workers" else f"{after.limit}, from W = {after.saturation:,.0f} on"
         moved.append([design, words, f"{before.steps_per_second:,.0f}", f"{after.steps_per_second:,.0f}", limit])
     return "\n\n".join("\n".join(f"| {' | '.join(line)} |" for line in table) for table in (lines, moved))

@@ -108,7 +108,7 @@ def make(work, args, settings):
         result = work(*args, **settings)
     except (Exception, SystemExit) as error:
         return None, in_words(error)
-    return Made(result, round(time.perf_counter() - began, 1), *here()), ""
+    return Made(result, round(time.perf_counter() - began, 1), *kind_here()), ""
 
 
 def outcome(task, name, run):
@@ -194,7 +194,7 @@ class Report:
 # The nodes ------------------------------------------------------------------------------------------------------------
 
 
-def here():
+def kind_here():
     """On a node: (its number, what kind of machine it is, without its name or address)."""
     import ray
 
@@ -244,7 +244,7 @@ def nodes_for(name, runs):
     for node in nodes:
         if nodes[node] >= needed:
             place = NodeAffinitySchedulingStrategy(node, soft=False)
-            tasks[node] = ray.remote(here).options(num_cpus=0, scheduling_strategy=place).remote()
+            tasks[node] = ray.remote(kind_here).options(num_cpus=0, scheduling_strategy=place).remote()
     kinds = {node: ray.get(task)[1] for node, task in tasks.items()}
     cores = Counter()
     for node, kind in kinds.items():

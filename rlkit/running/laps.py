@@ -80,13 +80,23 @@ class Link:
         self.times.append(self.shared.now())
         self.spent = [spent + after - before for spent, before, after in zip(self.spent, self.times, self.times[1:])]
         self.kept.append(gradient)
-        if len(self.kept) < self.shared.gradients_per_push:
-            return
-        mean = sum(self.kept) / len(self.kept) if len(self.kept) > 1 else gradient
-        written = self.shared.push(self.rank, mean, version, learning_rate)
+        self.version, self.learning_rate = version, learning_rate
+        if len(self.kept) == self.shared.gradients_per_push:
+            self.push_kept()
+
+    def push_kept(self):
+        """Update θ with the mean of the gradients that are kept."""
+        mean = sum(self.kept) / len(self.kept) if len(self.kept) > 1 else self.kept[0]
+        written = self.shared.push(self.rank, mean, self.version, self.learning_rate)
         phases = accumulate([self.began, *self.spent])
-        self.laps.append(Lap(*phases, self.shared.now(), version, written))
+        self.laps.append(Lap(*phases, self.shared.now(), self.version, written))
         self.kept, self.spent = [], [0.0, 0.0, 0.0]
+
+    def finish(self):
+        """Push what is still kept, though it is fewer than K, and send the last report."""
+        if self.kept:
+            self.push_kept()
+        self.send()
 
     def report(self, finished, metrics):
         """Put episodes that finished, and the metrics of the last update, into the next report.

@@ -11,6 +11,8 @@ import struct
 import time
 import warnings
 from contextlib import suppress
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -121,6 +123,19 @@ class Part:
         self.shared = shared
 
 
+def parts_of(shared, shards):
+    """Divide θ into so many parts of the same length, give or take one number -> list of `Part`."""
+    length = len(shared.theta)
+    ends = [length * i // shards for i in range(shards + 1)]
+    return [Part(shared, slice(*pair)) for pair in pairwise(ends)]
+
+
+class Updated(NamedTuple):
+    """What Gorila hears of its server, if that is an actor."""
+
+    metrics: dict  # of its last update
+
+
 class Whole:
     """A whole Gorila, as its server."""
 
@@ -145,22 +160,22 @@ class Whole:
         return on_cpu(agent_state(self.agent), {}), self.agent.staleness, self.agent.num_dropped, self.metrics
 
     def take(self, snapshot):
-        """Let our agent become like the other one -> its metrics. The driver counts the steps itself."""
+        """Let our agent become like the other one -> `Updated`, if it updated. The driver counts the steps itself."""
         state, self.agent.staleness, self.agent.num_dropped, metrics = snapshot
         restore_agent(self.agent, state | {"step": self.agent.step})
-        return metrics
+        return metrics and Updated(metrics)
 
 
 # In the driver ----------------------------------------------------------------------------------------------------
 
 
 class Server:
-    """The parameter actors, each with one of `parts`. For a worker it becomes a `remote`, when it is sent there."""
+    """The parameter actors, each with one of `parts`. Sent to a worker, it becomes a `reach`, a `Remote`."""
 
-    def __init__(self, parts, remote, gradients_per_push=1):
+    def __init__(self, parts, reach, gradients_per_push=1):
         pause = max(COPY, sum(part.nbytes for part in parts) / COPIED)
         self.keepers = [Keeper(part, pause) for part in parts]
-        self.remote, self.gradients_per_push, self.published = remote, gradients_per_push, 0.0
+        self.reach, self.gradients_per_push, self.told = reach, gradients_per_push, 0.0
 
     @property
     def actors(self):
@@ -172,15 +187,15 @@ class Server:
 
     def publish_step(self, step):
         """Tell Gorila's server how many steps the workers have taken, ten times a second."""
-        if time.monotonic() - self.published > 0.1:
-            self.published = time.monotonic()
+        if time.monotonic() - self.told > 0.1:
+            self.told = time.monotonic()
             self.actors[0].call.remote("set_step", step)
 
     def release(self):
         """There is no lock that a lost worker could hold."""
 
     def poll(self, passed, patience):
-        """Keep our copies new -> the metrics that came with the first one, if it came, or None.
+        """Keep our copies new -> what `Part.take` or `Whole.take` said of the first one, if it came, or None.
 
         `passed`: seconds in which we listened since the last call. See `Keeper.poll`.
         """
@@ -205,7 +220,7 @@ class Server:
                 keeper.end()
 
     def __reduce__(self):
-        return self.remote, (self.actors, self.gradients_per_push)
+        return self.reach, (self.actors, self.gradients_per_push)
 
 
 class Keeper:
@@ -231,7 +246,7 @@ class Keeper:
         self.answer, self.due = self.actor.snapshot.remote(), time.monotonic() + self.pause
 
     def poll(self, passed, patience):
-        """Take the copy that has arrived -> the metrics with it, or None. Ask for the next one when it is due.
+        """Take the copy that has arrived -> as `take`. Ask for the next one when it is due.
 
         An actor that was lost gets our copy when Ray has restarted it. One that does not answer for `patience` seconds
         was stopped, and is ended. Raises WorkerError if a lost one does not come back.
@@ -239,7 +254,7 @@ class Keeper:
         import ray
 
         self.polled, self.silence = True, self.silence + passed
-        metrics = self.take(0.0)
+        updated = self.take(0.0)
         if self.lost is None and self.silence > self.pause + patience:
             self.lose(f"did not answer for {patience:g} s")
             ray.kill(self.actor, no_restart=False)
@@ -250,10 +265,10 @@ class Keeper:
             )
         if self.answer is None and (self.lost or time.monotonic() > self.due):
             self.ask()
-        return metrics
+        return updated
 
     def take(self, timeout):
-        """Take the copy that arrives within `timeout` seconds -> the metrics with it, or None."""
+        """Take the copy that arrives within `timeout` seconds -> `Updated` if it is new to Gorila, or None."""
         import ray
 
         if self.answer is None or not ray.wait([self.answer], timeout=timeout)[0]:

@@ -17,7 +17,8 @@ from contextlib import suppress
 import torch
 
 from rlkit.language import count
-from rlkit.running.cluster import connect, leave, require_cores
+from rlkit.running.cluster import connect, leave, modules_of, require_cores
+from rlkit.running.parameters import Server
 from rlkit.running.terminal import tell
 from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_words, interrupts_later
 
@@ -67,6 +68,15 @@ class Work:
 # In the driver ----------------------------------------------------------------------------------------------------
 
 
+def on_cluster(agent, parts, reach):
+    """Parameter actors that hold `parts`, and workers that reach them as a `reach` -> (shared, supervise).
+
+    These take the place of shared memory and of `rlkit.running.workers.supervise`.
+    """
+    server = Server(parts, reach, getattr(agent, "gradients_per_push", 1))
+    return server, Crew(agent.cluster, server, modules_of(agent.env)).supervise
+
+
 class Crew:
     """Parameter actors and workers on the cluster at `address`. `modules` are those of the reader's environment."""
 
@@ -74,7 +84,7 @@ class Crew:
         self.address, self.server, self.modules = address, server, modules
 
     def supervise(self, work, jobs, idle=0.5, heartbeat=math.inf, go_on=False):
-        """`rlkit.running.workers.supervise` on the cluster. It also yields the metrics of a parameter actor, if any.
+        """`rlkit.running.workers.supervise` on the cluster. It also yields `Updated` of Gorila's server.
 
         It connects first. However it ends, the actors end, and what `server` holds is then as they left it.
         """
@@ -131,9 +141,9 @@ def listen(running, server, idle, heartbeat, go_on):
         ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         # No more than `idle`: if it took longer, this process was stopped, and perhaps the cluster, too.
         passed = min(time.monotonic() - began, idle)
-        metrics = server.poll(passed, heartbeat)
-        if metrics is not None:
-            yield metrics
+        updated = server.poll(passed, heartbeat)
+        if updated is not None:
+            yield updated
         if not server.answers():
             passed = 0.0  # the workers wait for it
         for worker in list(running):

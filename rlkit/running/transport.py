@@ -179,16 +179,3 @@ def share(tensors):
         for left in Path("/dev/shm").glob(f"torch_{os.getpid()}_*"):  # torch leaves the file that it could not fill
             left.unlink(missing_ok=True)
         raise ValueError(f"The workers' shared memory cannot be had: {error}; free some, and try again.") from None
-
-
-def on_cluster(agent, parts, remote):
-    """Parameter actors that hold `parts`, and workers that reach them as `remote` -> (shared, supervise).
-
-    These take the place of shared memory and of `rlkit.running.workers.supervise`.
-    """
-    from rlkit.running.cluster import modules_of
-    from rlkit.running.parameters import Server
-    from rlkit.running.remote import Crew
-
-    server = Server(parts, remote, getattr(agent, "gradients_per_push", 1))
-    return server, Crew(agent.cluster, server, modules_of(agent.env)).supervise
