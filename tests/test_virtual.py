@@ -187,10 +187,14 @@ def test_many_workers_come_close_to_the_bounds_of_the_formula_and_stay_below(num
 
 
 def test_messages_cost_time_and_change_no_number_of_one_worker():
-    """Nobody is in between, so the same gradients are applied to the same θ, only later."""
-    free, paid = run(1, 300), run(1, 300, messages=Messages(latency=0.25, per_message=0.5))
+    """Nobody is in between, so the same gradients are applied to the same θ, only later.
+
+    A lap takes 0.1 + 0.4 + 0.1 s in shared memory. With messages it takes 0.25 + 0.4 + 0.25 + 0.5 s.
+    """
+    free, paid = (run(1, 300, jitter=0.0, messages=one) for one in (virtual.FREE, Messages(0.25, per_message=0.5)))
     assert paid[0].shared.theta.equal(free[0].shared.theta) and paid[4] == free[4]
-    np.testing.assert_allclose(paid[1] - free[1], 1.0 * np.arange(1, len(paid[1]) + 1), rtol=1e-9)
+    np.testing.assert_allclose(free[1], 0.6 * np.arange(1, len(free[1]) + 1))
+    np.testing.assert_allclose(paid[1], 1.4 * np.arange(1, len(paid[1]) + 1))
 
 
 def test_a_slow_server_is_the_limit_of_real_learning_too():
@@ -199,7 +203,7 @@ def test_a_slow_server_is_the_limit_of_real_learning_too():
     }
     rates = {gradients: steps[-1] / clock[-1] for gradients, (_, clock, steps, _, _) in numbers.items()}
     assert rates[1] == pytest.approx(5 / 0.2, rel=0.05)  # a push for five steps
-    assert rates[4] == pytest.approx(8 * 20 / (1.8 + 0.2), rel=0.15)  # and for twenty: now the workers are the limit
+    assert rates[4] == pytest.approx(8 * 20 / (1.6 + 0.2), rel=0.15)  # and for twenty: now the workers are the limit
 
 
 def test_several_gradients_are_averaged_at_one_theta():

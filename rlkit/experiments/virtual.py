@@ -172,14 +172,16 @@ def in_virtual_time(agent, costs, total_steps, jitter=0.1, messages=FREE) -> Ite
 
     A worker computes its gradient at the θ that it reads at the beginning of its lap, and others may change θ before
     that gradient is added: as often as its staleness says. With `agent.gradients_per_push` K, a worker averages the
-    gradients of K segments, all at the same θ', before it pushes (n_push of DistBelief, Dean et al. 2012).
-    `agent.shards` is the number of servers that share θ.
+    gradients of K segments, all at the same θ', before it pushes. That is like n_push of DistBelief (Dean et al. 2012),
+    which however adds them up and lets the worker's own θ' go on meanwhile. `agent.shards` is the number of servers
+    that share θ. With `messages`, they say what a pull and a push cost, and those of `costs` are left out.
     """
     gradients, shards = agent.gradients_per_push, agent.shards
     workers = [A2C(**agent.settings(agent.worker_seed(rank))) for rank in range(agent.num_workers)]
     shared, laps = agent.shared, {}
     num_bytes = shared.theta.numel() * shared.theta.element_size()
-    lap = legs(costs.lap(agent.t_max, gradients), num_bytes, messages, shards)
+    own = costs if messages == FREE else costs._replace(pull=0.0, push=0.0)
+    lap = legs(own.lap(agent.t_max, gradients), num_bytes, messages, shards)
 
     def begin_lap(rank):
         laps[rank] = shared.pull(workers[rank].theta), *mean_gradient(workers[rank], gradients)
