@@ -121,7 +121,9 @@ def test_the_kubernetes_file_makes_a_closed_cluster_whose_numbers_fit():
         (container,) = group["template"]["spec"]["containers"]
         assert container["resources"]["requests"] == container["resources"]["limits"]
         assert container["image"].endswith(":" + spec["rayVersion"])
-    (volume,) = spec["headGroupSpec"]["template"]["spec"]["volumes"]
+    head = spec["headGroupSpec"]["template"]["spec"]
+    assert head["securityContext"] == {"fsGroup": 100}  # the group of the image's user, who has to write there
+    (volume,) = head["volumes"]
     claim = found["PersistentVolumeClaim"]["metadata"]["name"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim
     name = found["RayCluster"]["metadata"]["name"]
@@ -184,6 +186,8 @@ def test_the_commands_of_rlkit_are_understood():
                 assert Path(args.out).expanduser().is_absolute() and Path(args.out).suffix == ".pt"
             elif args.run is command_line.run_cluster:
                 check_address(args.address)
+        elif module == "rlkit.experiments.scaling":
+            assert importlib.util.find_spec(module) and not words
         else:
             assert module == "rlkit.experiments.sweeps" and words[0] in sweeps.SWEEPS and words[1] == "--cluster"
     assert seen.count("rlkit") >= 4 and "rlkit.experiments.sweeps" in seen

@@ -3,7 +3,8 @@
 A design is a *lap* that each worker runs again and again: some steps, some messages. The lap occupies shared places:
 the server's link in and out, its core, its accelerator. From these seconds follow how many steps per second there can
 be at most and which place is the limit (`rlkit.functional.throughput_bound`), and from Little's law how old the weights
-are that acted. These are bounds, and no measurement: a real system stays below them.
+are that acted. These are bounds, and no measurement, for exactly these assumptions: one learner, one core that handles
+messages, one link. The papers' systems exceed some of them, because they have more of each.
 
     python -m rlkit.experiments.scaling     # prints two tables as Markdown
 
@@ -16,6 +17,7 @@ its function, with the paper it comes from:
     SEED 2020     Espeholt et al., Scalable and Efficient Deep-RL with Accelerated Central Inference
 """
 
+import math
 import time
 from typing import NamedTuple
 
@@ -40,12 +42,14 @@ class Site(NamedTuple):
     act: float = 0.9e-3  # Nature's network on one observation, on one core
     gradient: float = 0.7e-3  # its gradient, for each row of a batch of 5 to 32, on one core
     update: float = 2e-9  # RMSProp, for each byte of θ, on one core
-    copy: float = 0.07e-9  # for each byte that a server's core touches
-    per_message: float = 200e-6  # of the server's core for a message and its answer: an assumption
+    copy: float = 0.07e-9  # for each byte of a message, of a core at each end
+    per_message: float = 200e-6  # of a core at each end, for a message and its answer: an assumption
     latency: float = 50e-6  # one way, within a data centre: an assumption
     bandwidth: float = 10e9 / 8  # of every link: 10 Gbit/s, an assumption
     together: int = 1  # workers on one machine, which share one copy of θ where they only need it to act
-    learns: float = 62_500  # steps per second that an accelerator learns from: IMPALA 2018's 250,000 frames, by four
+    # Steps per second that an accelerator learns from, at least: the 250,000 frames, by four, of IMPALA 2018's whole
+    # system on DeepMind Lab.
+    learns: float = 62_500
     infers: float = 3 * 62_500  # that it chooses actions for: a pass forward is about a third of learning
     theta: int = 4 * 1_687_206  # bytes of Nature's network with six actions; `nature_bytes` counts them
 
@@ -86,16 +90,19 @@ class Plan(NamedTuple):
 
 
 def exchange(site, up, down, shards=1):
-    """A message of `up` bytes, answered with `down` bytes -> seconds of wire, {place: seconds}.
+    """A message of `up` bytes, answered with `down` bytes -> seconds of the worker, {place: seconds}.
 
-    The wire counts only what no other worker waits for: with shards, most of the transfer over a worker's own link.
+    The worker's seconds are those that no other worker waits for. Its own core sends a message to each shard, which is
+    assumed to cost it as much as the shard's. On the wire it is, with shards, most of the transfer over its own link.
     """
     demands = {
         LINK_IN: F.service_demand(up, 1 / site.bandwidth, shards=shards),
         LINK_OUT: F.service_demand(down, 1 / site.bandwidth, shards=shards),
         SERVER: F.service_demand(up + down, site.copy, site.per_message, shards),
     }
-    return 2 * site.latency + (up + down) / site.bandwidth - demands[LINK_IN] - demands[LINK_OUT], demands
+    core = shards * demands[SERVER]
+    wire = 2 * site.latency + (up + down) / site.bandwidth - demands[LINK_IN] - demands[LINK_OUT]
+    return core + wire, demands
 
 
 def a3c(site, t_max=5, gradients_per_push=1, shards=1) -> Lap:
@@ -104,10 +111,10 @@ def a3c(site, t_max=5, gradients_per_push=1, shards=1) -> Lap:
     The paper's 16 workers share the memory of one machine. Here the same workers reach θ over a network.
     """
     steps = t_max * gradients_per_push
-    wire, demands = exchange(site, site.theta, site.theta, shards)
+    message, demands = exchange(site, site.theta, site.theta, shards)
     demands[SERVER] += site.update * site.theta / shards
     work = steps * (site.emulate + site.act + site.gradient)
-    return Lap("gradients, θ", steps, wire + work, demands, site.theta, site.theta, updates=1, gradients=True)
+    return Lap("gradients, θ", steps, message + work, demands, site.theta, site.theta, updates=1, gradients=True)
 
 
 def gorila(site, shards=31, steps=4, batch=32, memory=1_000_000) -> Lap:
@@ -115,10 +122,10 @@ def gorila(site, shards=31, steps=4, batch=32, memory=1_000_000) -> Lap:
 
     As in DQN 2015 a worker takes a minibatch of 32 for every 4 steps, from its own memory of a million.
     """
-    wire, demands = exchange(site, site.theta, site.theta, shards)
+    message, demands = exchange(site, site.theta, site.theta, shards)
     demands[SERVER] += site.update * site.theta / shards
     work = steps * (site.emulate + site.act) + batch * site.gradient
-    lap = Lap("gradients, θ", steps, wire + work, demands, site.theta, site.theta, updates=1, gradients=True)
+    lap = Lap("gradients, θ", steps, message + work, demands, site.theta, site.theta, updates=1, gradients=True)
     return lap._replace(waits=memory / 2)
 
 
@@ -129,10 +136,10 @@ def impala(site, unroll=20, batch=32) -> Lap:
     """
     up = (unroll + 4) * FRAME + unroll * (EXTRAS + 24)
     down = site.theta / site.together
-    wire, demands = exchange(site, up, down)
+    message, demands = exchange(site, up, down)
     demands[ACCELERATOR] = unroll / site.learns
     work = unroll * (site.emulate + site.act)
-    return Lap("trajectories, θ", unroll, wire + work, demands, up, down, updates=1 / batch)
+    return Lap("trajectories, θ", unroll, message + work, demands, up, down, updates=1 / batch)
 
 
 def ape_x(site, sent=50, copied=100, compression=0.1, batch=512, learned=9_700, memory=2_000_000) -> Lap:
@@ -144,9 +151,9 @@ def ape_x(site, sent=50, copied=100, compression=0.1, batch=512, learned=9_700, 
     """
     up = sent * (compression * FRAME + EXTRAS)
     down = site.theta / site.together * sent / copied
-    wire, demands = exchange(site, up, down)
+    message, demands = exchange(site, up, down)
     work = sent * (site.emulate + site.act)
-    lap = Lap("transitions, θ", sent, wire + work, demands, up, down, updates=learned / batch, holds=False)
+    lap = Lap("transitions, θ", sent, message + work, demands, up, down, updates=learned / batch, holds=False)
     return lap._replace(waits=copied / 2, central=memory)
 
 
@@ -155,10 +162,10 @@ def seed(site, unroll=20, batch=32) -> Lap:
 
     The same accelerator learns from the unrolls. One worker has one environment.
     """
-    wire, demands = exchange(site, FRAME + EXTRAS, 4)
+    message, demands = exchange(site, FRAME + EXTRAS, 4)
     demands[ACCELERATOR] = 1 / site.infers + 1 / site.learns
     lap = Lap(
-        "observations", 1, wire + site.emulate, demands, FRAME + EXTRAS, 4, updates=1 / unroll / batch, holds=False
+        "observations", 1, message + site.emulate, demands, FRAME + EXTRAS, 4, updates=1 / unroll / batch, holds=False
     )
     return lap._replace(waits=unroll / 2)
 
@@ -201,25 +208,33 @@ CHANGES = [  # a design, what is changed in it, in words and as an argument of `
     ("Gorila", "θ on 310 servers", dict(shards=310)),
     ("IMPALA", "16 workers of one machine share a copy of θ", dict(site=SITE._replace(together=16))),
     ("Ape-X", "16 workers of one machine share a copy of θ", dict(site=SITE._replace(together=16))),
-    ("SEED", "10 µs of the server for a message", dict(site=SITE._replace(per_message=10e-6))),
+    ("SEED", "10 µs of a core for a message and its answer", dict(site=SITE._replace(per_message=10e-6))),
 ]
 
 
+def limit_of(plan):
+    """What limits a row of the table, and from how many workers on."""
+    return plan.limit if plan.limit == "workers" else f"{plan.limit}, from W = {math.ceil(plan.saturation):,} on"
+
+
 def markdown():
-    """Both tables as the page on clusters shows them: each design, and what moves its limit -> str."""
-    head = ["design", "bytes a step, up / down", *(f"W = {count:,}" for count in WORKERS), "limit", "staleness"]
-    lines = [head, ["---", *["---:"] * 4, "---", "---:"]]
+    """Both tables as the page on clusters shows them: each design, and what moves its limit -> str.
+
+    The age of the policy is that of the largest number of workers. It is left out where gradients are stale themselves.
+    """
+    rates = [f"W = {count:,}" for count in WORKERS]
+    head = ["design", "bytes a step, up / down", *rates, "limit", "staleness", "age of the policy"]
+    lines = [head, ["---", *["---:"] * 4, "---", "---:", "---:"]]
     for design in DESIGNS:
         few, some, many = (row(design, count) for count in WORKERS)
-        limit = f"{many.limit}, from W = {many.saturation:,.0f} on"
         rates = [f"{one.steps_per_second:,.0f}" for one in (few, some, many)]
-        staleness = "W − 1" if many.staleness else "none"
-        lines.append([design, f"{many.up:,.0f} / {many.down:,.0f}", *rates, limit, staleness])
+        ages = ("W − 1", "—") if many.staleness else ("none", f"{many.policy_lag:,.0f}")
+        lines.append([design, f"{many.up:,.0f} / {many.down:,.0f}", *rates, limit_of(many), *ages])
     moved = [["design", "changed", "before", "after", "limit then"], ["---", "---", "---:", "---:", "---"]]
     for design, words, change in CHANGES:
         before, after = row(design, WORKERS[-1]), row(design, WORKERS[-1], **change)
-        limit = after.limit if after.limit == "workers" else f"{after.limit}, from W = {after.saturation:,.0f} on"
-        moved.append([design, words, f"{before.steps_per_second:,.0f}", f"{after.steps_per_second:,.0f}", limit])
+        rates = [f"{one.steps_per_second:,.0f}" for one in (before, after)]
+        moved.append([design, words, *rates, limit_of(after)])
     return "\n\n".join("\n".join(f"| {' | '.join(line)} |" for line in table) for table in (lines, moved))
 
 
