@@ -26,7 +26,7 @@ def runs(fixed=1e-3, per_byte=1e-9, server_fixed=5e-4, server_byte=5e-10, trip=4
         one = {"weights": weights, "one": 1 / (server + trip + wire * 4 * weights), "server": server}
         one |= {"all": fixed + per_byte * 4 * weights, "many": 300.0}
         found["served"][network] = {"1": [one] * 3, "2": [one] * 3, "4": [one] * 3}
-        found["work"][network] = [{"lap": 10e-3, "cpu": 2e-3}] * 3
+        found["work"][network] = [{"lap": 10e-3}] * 3
         found["averaged"][network] = {
             str(k): [{"weights": weights, "updates_per_second": 50.0}] * 3 for k in (1, 4, 16)
         }
@@ -41,15 +41,15 @@ def test_costs_are_found_from_a_small_and_a_large_theta():
 
 def test_what_is_foretold_by_hand():
     """One worker: 10 ms of work, 0.5 ms at the server, 0.4 ms on the way. Many: two cores, 3 ms of them for each."""
-    alone, limit = foretold(runs(trip=4e-4, wire=0.0 + 1e-12), "small", 1, lap=10e-3, cpu=2e-3)
+    alone, limit = foretold(runs(trip=4e-4, wire=0.0 + 1e-12), "small", 1, lap=10e-3, waits=8e-3)
     assert alone == pytest.approx(1 / 10.9e-3, rel=0.01) and limit == "workers"
-    many, limit = foretold(runs(), "small", 100, lap=10e-3, cpu=2e-3)
+    many, limit = foretold(runs(), "small", 100, lap=10e-3, waits=8e-3)
     assert many == pytest.approx(2 / 3e-3, rel=0.01) and limit == "cores"
     pushers, limit = foretold(runs(fixed=1e-5, per_byte=1e-12), "large", 100)
     assert pushers == pytest.approx(1 / 2.5e-3, rel=0.01) and limit == "server"
     shared, _ = foretold(runs(fixed=1e-5, per_byte=1e-12), "large", 100, shards=4)
     assert shared == pytest.approx(1 / 1e-3, rel=0.01)
-    averaged, _ = foretold(runs(), "small", 100, gradients=4, lap=10e-3, cpu=2e-3)
+    averaged, _ = foretold(runs(), "small", 100, gradients=4, lap=10e-3, waits=8e-3)
     assert averaged == pytest.approx(4 * 2 / 9e-3, rel=0.01)
 
 

@@ -119,8 +119,7 @@ def rate_of(agent, seconds):
     """Train for `seconds` after all workers are ready.
 
     {"weights": length of θ, "updates_per_second", "steps_per_second", "staleness": mean of the updates,
-    "cpu_per_update": CPU seconds of all processes together, "cpu_of_workers": of the workers alone, "lap": seconds of
-    pull, act, gradient and push}.
+    "cpu_per_update": CPU seconds of all processes together, "lap": seconds of pull, act, gradient and push}.
     """
     began = 0.0
     for _ in agent.learn(10**9):
@@ -139,19 +138,17 @@ def rate_of(agent, seconds):
         "steps_per_second": found["steps_per_second"],
         "staleness": round(float(np.mean([lap.staleness for _, lap in agent.laps])), 3),
         "cpu_per_update": round(cpu / passed / per_second, 6),
-        "cpu_of_workers": round(steps / found["steps_per_cpu_second"], 6),
         "lap": np.diff(times, axis=1).mean(0).round(6).tolist(),
     }
 
 
 def work(agent, seconds):
-    """What a worker does for a gradient, without pull and push -> seconds {"lap": with its waiting, "cpu": without}.
+    """What a worker does for a gradient, without pull and push -> {"lap": seconds, with those in which it waits}.
 
     It is measured with one worker in shared memory, where nobody disturbs it.
     """
-    found = rate_of(agent, seconds)
-    pull, act, gradient, push = found["lap"]
-    return {"lap": round(act + gradient, 6), "cpu": round(found["cpu_of_workers"] - pull - push, 6)}
+    _, act, gradient, _ = rate_of(agent, seconds)["lap"]
+    return {"lap": round(act + gradient, 6)}
 
 
 def served(numbers, shards, seconds, workers=(1, PUSHERS)):
@@ -255,19 +252,19 @@ def costs(runs):
     }
 
 
-def foretold(runs, network, num_workers, gradients=1, shards=1, lap=0.0, cpu=0.0, cores=2):
+def foretold(runs, network, num_workers, gradients=1, shards=1, lap=0.0, waits=0.0, cores=2):
     """Gradients per second by the bounds of the model -> (number, what is the limit).
 
-    A worker takes `lap` seconds for a gradient, `cpu` of them at a core. Emulated nodes have no links: what a message
-    takes beside the server's time is its worker's own. But they share the cores of this machine, which together cannot
-    work for more than `cores` seconds a second.
+    A worker takes `lap` seconds for a gradient, and waits in `waits` of them. Emulated nodes have no links: what a
+    message takes beside the server's time is its worker's own. But they share the cores of this machine, which together
+    cannot work for more than `cores` seconds a second.
     """
     lines, num_bytes = costs(runs), 4 * runs["served"][network]["1"][0]["weights"]
     travels = lines["travels"][0] + lines["travels"][1] * num_bytes
     message = Messages(per_message=lines["server"][0], per_byte=lines["server"][1])
     think, demands = think_and_demands(legs(gradients * lap + travels, num_bytes, message, shards))
     shared = F.throughput_bound(num_workers, think, [*demands.values()])
-    computed = cores / (gradients * cpu + shards * lines["all"][0] + lines["all"][1] * num_bytes)
+    computed = cores / (gradients * (lap - waits) + shards * lines["all"][0] + lines["all"][1] * num_bytes)
     alone = num_workers <= F.saturation_point(think, [*demands.values()])
     limit = "cores" if computed < shared else "workers" if alone else max(demands, key=demands.get)
     return gradients * min(shared, computed), limit
@@ -279,11 +276,12 @@ def confirmed(runs):
     Both are in gradients per second, measured with each seed. First workers that learn, with K gradients per push. Then
     workers that do nothing but push and pull, with S shards.
     """
+    waits = WAITING["t_max"] * DelayedCartPole().delay
     for network in NETWORKS:
-        lap, cpu = (float(np.median([one[key] for one in runs["work"][network]])) for key in ("lap", "cpu"))
+        lap = float(np.median([one["lap"] for one in runs["work"][network]]))
         for gradients in AVERAGED:
             found = [gradients * one["updates_per_second"] for one in runs["averaged"][network][str(gradients)]]
-            yield network, gradients, 1, *foretold(runs, network, 4, gradients, 1, lap, cpu), np.array(found)
+            yield network, gradients, 1, *foretold(runs, network, 4, gradients, 1, lap, waits), np.array(found)
     for network in NETWORKS:
         for shards in SHARDS:
             found = [one["many"] for one in runs["served"][network][str(shards)]]
