@@ -191,6 +191,18 @@ def test_every_kind_of_worker_is_a2c_number_for_number(changes):
     np.testing.assert_array_equal(agent.act(twin.envs.obs), twin.act(twin.envs.obs))
 
 
+def test_every_gradient_counts_even_if_fewer_are_left_than_are_averaged():
+    """20 segments with three gradients per push: six updates with three of them, and one with two."""
+    agent, twin = small(num_workers=1, gradients_per_push=3), A2C(hidden=(8,), learning_rate=1e-2, num_envs=1)
+    report = report_of(play(agent, 100, shared=agent.transport()[0]), rank=0)
+    assert agent.step == report.steps == 100 and agent.shared.version == len(report.laps.end) == 7
+    check_laps(report.laps)
+    for number in 6 * [3] + [2]:
+        gradients = [twin.gradient(twin.player.play(5))[0] for _ in range(number)]
+        twin.optimize.step(sum(gradients) / number, 1e-2)
+    assert agent.shared.theta.equal(twin.theta)
+
+
 def test_a_worker_counts_and_reports_everything_exactly_once():
     agent = small(num_workers=3, env=partial(Counting, (3,)), num_envs=2, t_max=4)
     agent.shared.steps.copy_(torch.tensor([1000, 0, 50]))  # others have played too
@@ -394,6 +406,24 @@ def test_everything_that_workers_write_is_in_shared_memory(optimizer, kind):
     assert weights(agent.network).equal(shared.theta)
     disturb(agent.network)
     assert seen.theta.equal(weights(agent.network))
+
+
+@pytest.mark.parametrize("shards", [1, 3, 7, 16])
+def test_shards_are_parts_of_theta_and_none_is_empty(shards):
+    agent = small(hidden=(1,), shards=shards, cluster="local")  # θ has 16 numbers
+    parts = [keeper.part.shared for keeper in agent.transport()[0].keepers]
+    assert len(parts) == shards and torch.cat([part.theta for part in parts]).equal(agent.shared.theta)
+    sizes = {len(part.theta) for part in parts}
+    assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+    for part in parts:
+        part.theta.add_(1.0)
+    assert weights(agent.network).equal(torch.cat([part.theta for part in parts]))  # views
+
+
+def test_more_shards_than_theta_has_numbers_are_refused():
+    with pytest.raises(ValueError) as error:
+        small(hidden=(1,), shards=17, cluster="local")
+    assert one_line(error) == "shards=17 is more than θ has numbers; take 16 or fewer."
 
 
 def test_too_little_shared_memory_is_refused_in_a_sentence_that_names_both_sizes(monkeypatch, tmp_path):

@@ -18,6 +18,7 @@ from rlkit.dqn import DQN
 from rlkit.gorila import Experience, Gorila, Gradient, bundle, flat_weights
 from rlkit.replay import Replay
 from rlkit.running import memory
+from rlkit.running.parameters import Updated
 from rlkit.running.state import agent_state, restore_agent
 from rlkit.running.workers import WorkerError
 from rlkit.theta import flat_gradient
@@ -217,6 +218,20 @@ def test_its_workers_are_supervised_like_those_of_a3c(monkeypatch):
     with pytest.warns(UserWarning), pytest.raises(WorkerError):
         list(Gorila(Match, **FIELDS).learn(100))
     assert asked["go_on"] is False and asked["heartbeat"] == 30.0
+
+
+def test_on_a_cluster_the_server_tells_its_metrics(monkeypatch):
+    def supervise(work, jobs, **options):
+        yield Experience(4, [])
+        yield Updated({"loss": 0.5, "q": 2.0})
+        agent.server.num_updates += 3
+        yield Experience(4, [])
+
+    agent = Gorila(Match, **FIELDS)
+    monkeypatch.setattr(sys.modules["rlkit.gorila"], "supervise", supervise)
+    before, after = (progress.metrics for progress in agent.learn(8))
+    assert before.keys() == {"epsilon"} and after["updates_per_second"] > 0
+    assert (after["loss"], after["q"]) == (0.5, 2.0) and agent.step == 8
 
 
 class Faulty(Match):

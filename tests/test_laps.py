@@ -103,6 +103,22 @@ def test_gradients_are_kept_and_their_mean_is_pushed(clock):
     assert clock.now == only.end + 1  # it pulls again
 
 
+def test_what_is_kept_in_the_end_is_pushed(clock):
+    sent, transport = [], Slow(clock, gradients_per_push=3)
+    link = Link(transport, 1, sent.append)
+    for gradient, learning_rate in ((1.0, 0.5), (4.0, 0.4)):
+        version = link.pull("theta")
+        link.count(5)
+        link.push(gradient, version, learning_rate)
+    assert transport.pushed == []
+    link.finish()
+    assert transport.pushed == [(1, 2.5, 4, 0.4)] and sent[-1].steps == 10
+    (only,) = sent[-1].read_laps()
+    assert (only.version_read, only.version_written, only.end) == (4, 6, clock.now) and only.push == clock.now - 3
+    link.finish()
+    assert len(transport.pushed) == 1 and len(sent) == 3  # nothing is kept: only a report
+
+
 def test_a_report_comes_after_a_tenth_of_a_second_and_holds_what_is_new(clock):
     sent = []
     link = Link(Slow(clock), 0, sent.append)

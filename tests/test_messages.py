@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -75,6 +77,28 @@ def test_rates_count_gradients_that_are_averaged():
     found = rate_of(agent, 0.5)
     assert found["steps_per_second"] == pytest.approx(32 * found["updates_per_second"], rel=0.01)
     assert found["staleness"] == 0 and found["weights"] == len(agent.shared.theta) and len(found["lap"]) == 4
+
+
+ENDLESS = """
+import sys, time
+from rlkit.experiments import messages
+
+def endless(seeds):
+    print("it works", flush=True)
+    time.sleep(3600)
+
+messages.endless = endless
+messages.main(sys.argv[1], "endless", "[]")
+"""
+PARENT = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], str(os.getpid())])"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say that a parent has ended")
+def test_it_ends_with_the_process_that_wants_its_results():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, ENDLESS], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "it works\n"
+    parent.kill()
+    assert parent.communicate(timeout=60) == ("", None)  # the end of what the child could print
 
 
 @needs_ray

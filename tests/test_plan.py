@@ -58,6 +58,15 @@ def test_a_sweep_that_fails_while_it_is_listed_leaves_no_plan_behind():
     assert small()["first"] == 100
 
 
+@pytest.mark.parametrize(
+    "needs", [lambda one: run(twice, seed=one), lambda one: run(added, 3, [one]), lambda one: run(added, 3, {"a": one})]
+)
+def test_a_run_is_given_to_another_as_a_positional_argument_only(needs):
+    """Elsewhere it would be sent to the cluster as it is: without its result."""
+    with pytest.raises(ValueError, match="^A run of (twice|added) has the result of another one in a list, a dict or"):
+        plan(lambda seeds=(0,): [needs(run(twice, 0))])
+
+
 def test_runs_are_listed_in_the_order_of_one_machine():
     order = []
 

@@ -23,6 +23,7 @@ from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.gorila import Gorila
 from rlkit.running.checkpoint import load, save
+from rlkit.running.parameters import Parameters, RemoteMemory
 from rlkit.running.transport import Published, SharedMemory, share
 
 
@@ -125,6 +126,44 @@ def test_a_server_may_drop_gradients_and_the_worker_goes_on(monkeypatch):
     theta = agent.optimize.theta.clone()
     assert [p.step for p in agent.learn(100)][-1] == 100
     assert server.dropped == 20 and server.version == 0 and agent.optimize.theta.equal(theta)
+
+
+class Actor:
+    """A parameter actor that is an object of this process, with a copy of a part of θ."""
+
+    def __init__(self, part):
+        self.parameters = Parameters()
+        self.parameters.restore(pickle.loads(pickle.dumps(part)), {})
+
+    def __getattr__(self, method):
+        return SimpleNamespace(remote=getattr(self.parameters, method))
+
+
+class AtOnce(RemoteMemory):
+    """`RemoteMemory` of such actors, which answer at once."""
+
+    def ask(self, question):
+        return [question(actor, i) for i, actor in enumerate(self.actors)]
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("gradients", [1, 3])
+def test_by_messages_every_step_is_counted_however_many_gradients_are_averaged(shards, gradients):
+    """Two workers, one after the other, each with 20 segments. In shared memory they learn the same."""
+    settings = dict(hidden=(8,), num_workers=2, learning_rate=1e-2, gradients_per_push=gradients)
+    twin, agent = A3C(**settings), A3C(**settings, cluster="local", shards=shards)
+    server, _ = agent.transport()
+    actors = [Actor(keeper.part) for keeper in server.keepers]
+    for rank in range(2):
+        for one, shared in ((twin, twin.transport()[0]), (agent, AtOnce(actors, gradients))):
+            sent = []
+            one.actor_learner(sent.append, agent.settings(rank), shared, rank, 100 * rank + 100)
+            assert sum(report.steps for report in sent) == 100
+            assert sum(len(report.laps) for report in sent) == -(-20 // gradients)
+    for keeper, actor in zip(server.keepers, actors):
+        keeper.part.take(actor.parameters.snapshot()[0])
+    assert agent.step == twin.step == 200 and agent.shared.steps.tolist() == [100, 100]
+    assert agent.shared.theta.equal(twin.shared.theta)
 
 
 class Letters:

@@ -112,14 +112,17 @@ def test_the_agent_itself_has_learned_and_can_continue():
     assert list(in_virtual_time(agent, COSTS, 4_000)) == []
 
 
-def test_measured_costs_are_medians_over_the_laps():
+@pytest.mark.parametrize("segments", [1, 5])
+def test_measured_costs_are_medians_over_the_laps(segments):
     """Laps as a worker records them: pull, act, gradient, push, end, and two versions. One lap was disturbed."""
     laps = [(0, Lap(t, t + 0.1, t + 0.6, t + 0.9, t + 1.0, 7, 7)) for t in (0.0, 2.0, 4.0)]
     laps += [(0, Lap(6.0, 9.0, 14.0, 18.0, 25.0, 7, 7))]
     asked = []
-    agent = SimpleNamespace(step=30, t_max=5, num_envs=2, laps=laps, learn=lambda steps: asked.append(steps) or [])
-    np.testing.assert_allclose(measured_costs(agent, updates=20), [0.1, 0.1, 0.3, 0.1], rtol=1e-6)
-    assert asked == [30 + 20 * 10]
+    agent = SimpleNamespace(step=30, t_max=5, num_envs=2, laps=laps, gradients_per_push=segments)
+    agent.learn = lambda steps: asked.append(steps) or []
+    costs = [0.1, 0.1 / segments, 0.3 / segments, 0.1]
+    np.testing.assert_allclose(measured_costs(agent, updates=20), costs, rtol=1e-6)
+    assert asked == [30 + 20 * 10 * segments]
 
 
 # Messages -------------------------------------------------------------------------------------------------------------

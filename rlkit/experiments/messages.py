@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def in_a_new_process(what, seeds, *options):
     """Call `costs_of_messages` or `learning` in a process of its own: this one may already be part of a cluster."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "rlkit.experiments.messages", what, json.dumps(seeds), *options]
+    arguments = [str(os.getpid()), what, json.dumps(seeds), *options]
+    command = [sys.executable, "-m", "rlkit.experiments.messages", *arguments]
     done = subprocess.run(command, env=clean | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -288,12 +290,23 @@ def confirmed(runs):
             yield network, 1, shards, *foretold(runs, network, PUSHERS, 1, shards), np.array(found)
 
 
-def main(what, seeds, *options):
-    """What `in_a_new_process` runs: prints what it found as JSON. Options: a number of seconds or steps; `small`."""
+def main(parent, what, seeds, *options):
+    """What `in_a_new_process` runs, until process `parent` ends: prints what it found as JSON.
+
+    Options: a number of seconds or steps; `small`.
+    """
+    threading.Thread(target=end_with, args=(int(parent),), daemon=True).start()
     torch.set_num_threads(1)
     few = dict(sizes=dict([*SIZES.items()][:1]), networks=dict([*NETWORKS.items()][:1])) if "small" in options else {}
     numbers = [float(option) for option in options if option != "small"]
     print(json.dumps(globals()[what](json.loads(seeds), *numbers, **few)))
+
+
+def end_with(parent):
+    """End this process when its parent has ended, for which it works. The cluster that it emulates ends, too."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 if __name__ == "__main__":

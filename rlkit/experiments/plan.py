@@ -15,7 +15,7 @@ PLANNED = []  # the lists of the plans that are being made; empty: runs are made
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run that has not been made: `work(*args, **settings)`. Arguments that are a Run stand for its result."""
+    """A run that has not been made: `work(*args, **settings)`. A positional argument that is a Run means its result."""
 
     work: object  # a function of a module
     args: tuple
@@ -39,6 +39,7 @@ def plan(sweep, **settings):
     """What a sweep would run -> (form, runs): what it returns, with a `Run` in the place of each result; {name: Run}.
 
     A name says where the result belongs: "16, seed 3". The runs are in the order in which one machine makes them.
+    Raises ValueError if one is called with the result of another in any way but as a positional argument.
     """
     runs = []
     PLANNED.append(runs)
@@ -46,9 +47,20 @@ def plan(sweep, **settings):
         form = sweep(**settings)
     finally:
         PLANNED.pop()
+    for one in runs:
+        check_needs(one)
     seeds = settings.get("seeds", signature(sweep).parameters["seeds"].default)
     names = {one: name(path, seeds) for path, one in places(form)}
     return form, {names[one]: one for one in runs}
+
+
+def check_needs(one):
+    """Raise ValueError if a run has another one in its settings or in an argument, where nobody would find it."""
+    if any(places(one.settings)) or any(len(path) > 1 for path, _ in places([*one.args])):
+        raise ValueError(
+            f"A run of {one.work.__name__} has the result of another one in a list, a dict or a setting; give it as a "
+            "positional argument."
+        )
 
 
 def places(form, path=()):

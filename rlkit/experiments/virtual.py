@@ -76,11 +76,12 @@ class Update(NamedTuple):
 
 def measured_costs(agent, updates=300):
     """Train an A3C with one worker for this many updates and take the medians of its laps -> Costs on this machine."""
-    for _ in agent.learn(agent.step + updates * agent.t_max * agent.num_envs):
+    segments = agent.gradients_per_push  # in a lap
+    for _ in agent.learn(agent.step + updates * segments * agent.t_max * agent.num_envs):
         pass
     times = np.array([lap[:5] for _, lap in agent.laps])
     pull, act, gradient, push = np.median(np.diff(times, axis=1), axis=0).tolist()
-    return Costs(pull, act / agent.t_max, gradient, push)
+    return Costs(pull, act / segments / agent.t_max, gradient / segments, push)
 
 
 # A lap on its way -----------------------------------------------------------------------------------------------------
