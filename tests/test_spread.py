@@ -308,6 +308,40 @@ def test_a_node_that_no_cluster_has_is_refused_at_once(nodes, tmp_path):
     )
 
 
+def kind_unless_large():
+    node, kind = actual_kind()
+    if kind.startswith("2 cores"):
+        raise ModuleNotFoundError("No module named 'gymnasium'")
+    return node, kind
+
+
+def silent():
+    time.sleep(3600)
+
+
+actual_kind = module.kind_here
+
+
+def test_a_node_that_cannot_say_what_it_is_is_left_out(nodes, monkeypatch, capsys):
+    monkeypatch.setattr(module, "kind_here", kind_unless_large)
+    _, runs = plan(lambda seeds=(0,): [run(squared, 0, cores=1)])
+    found, kind = module.nodes_for("s", runs)
+    assert list(found.values()) == [1, 1] and kind.startswith("1 core (")
+    assert capsys.readouterr().out == (
+        "s: a node is left out, because it cannot say what kind it is: a node cannot import what it needs: "
+        "No module named 'gymnasium'; install it on every node, or put it beside rlkit there.\n"
+    )
+
+
+def test_nodes_that_do_not_answer_do_not_hang_the_sweep(nodes, monkeypatch, capsys):
+    monkeypatch.setattr(module, "kind_here", silent)
+    monkeypatch.setattr(module, "ASKED", 0.5)
+    _, runs = plan(lambda seeds=(0,): [run(squared, 0, cores=2)])
+    with pytest.raises(WorkerError, match="^No node can make the runs of s; `python -m rlkit cluster ADDRESS` tells"):
+        module.nodes_for("s", runs)
+    assert capsys.readouterr().out == "s: a node is left out, because it does not answer within 0.5 s.\n"
+
+
 def slow(seed, folder):
     Path(f"{folder}/began-{seed}").touch()
     while not Path(f"{folder}/go").exists():

@@ -22,11 +22,13 @@ from rlkit.experiments.plan import Run, filled, plan
 from rlkit.language import count
 from rlkit.running.cluster import connected
 from rlkit.running.disk import hold, write_whole
+from rlkit.running.remote import in_a_sentence
 from rlkit.running.terminal import tell
 from rlkit.running.workers import WorkerError, in_words
 
 RETRIES = 3  # how often a run is made again whose process or node was lost
 PATIENCE = 10.0  # seconds without a finished run, after which it looks whether there are nodes left
+ASKED = 120.0  # seconds that a node has to say what kind it is: it unpacks rlkit and imports torch
 
 
 class Made(NamedTuple):
@@ -225,11 +227,8 @@ def nodes_for(name, runs):
     """The nodes for the runs of a sweep -> ({number: its cores}, their kind, or None if they may be of any).
 
     If some runs measure time, these are nodes of one kind: of those with enough cores, the kind with most of them.
-    Raises ValueError if no node has enough, for which Ray would wait without a word.
+    Raises ValueError if no node has enough, for which Ray would wait without a word, and WorkerError if none answers.
     """
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     nodes = alive()
     needed, largest = max(one.cores or 1 for one in runs.values()), max(nodes.values(), default=0)
     if needed > largest:
@@ -240,17 +239,38 @@ def nodes_for(name, runs):
         )
     if not timed(runs):
         return nodes, None
-    tasks = {}
-    for node in nodes:
-        if nodes[node] >= needed:
-            place = NodeAffinitySchedulingStrategy(node, soft=False)
-            tasks[node] = ray.remote(kind_here).options(num_cpus=0, scheduling_strategy=place).remote()
-    kinds = {node: ray.get(task)[1] for node, task in tasks.items()}
+    kinds = kinds_of(name, [node for node in nodes if nodes[node] >= needed])
     cores = Counter()
     for node, kind in kinds.items():
         cores[kind] += nodes[node]
     best = max(cores, key=cores.get)
     return {node: nodes[node] for node, kind in kinds.items() if kind == best}, best
+
+
+def kinds_of(name, nodes):
+    """Ask these nodes what kind they are -> {number: kind}. A word is said of those that do not answer, or cannot.
+
+    Raises WorkerError if none does.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    tasks, kinds = {}, {}
+    for node in nodes:
+        place = NodeAffinitySchedulingStrategy(node, soft=False)
+        tasks[node] = ray.remote(kind_here).options(num_cpus=0, scheduling_strategy=place).remote()
+    ray.wait([*tasks.values()], num_returns=len(tasks), timeout=ASKED)
+    for node, task in tasks.items():
+        try:
+            _, kinds[node] = ray.get(task, timeout=0)
+        except ray.exceptions.GetTimeoutError:
+            ray.cancel(task, force=True)
+            tell(f"{name}: a node is left out, because it does not answer within {ASKED:g} s.")
+        except ray.exceptions.RayError as error:
+            tell(f"{name}: a node is left out, because it cannot say what kind it is: {in_a_sentence(error)}")
+    if not kinds:
+        raise WorkerError(f"No node can make the runs of {name}; `python -m rlkit cluster ADDRESS` tells more of them.")
+    return kinds
 
 
 def timed(runs):
