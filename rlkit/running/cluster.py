@@ -4,6 +4,7 @@ Ray is an extra (`pip install "rlkit-lecture[cluster]"`) and is imported only wh
 reach a port of Ray can run any code on its nodes: see lectures/cluster.md.
 """
 
+import ast
 import atexit
 import importlib.util
 import io
@@ -18,7 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 
-from rlkit.running.importable import check_workers
+from rlkit.running.importable import check_known_everywhere, check_workers
 from rlkit.running.messages import brief, reason
 from rlkit.running.quick import fewer_processes, import_ray, without_grammar
 
@@ -32,7 +33,8 @@ EXIT = 60.0  # seconds that this process waits for the connection when it ends
 OBJECTS = 256 * 2**20  # bytes in which the nodes of a local cluster keep larger messages than these
 # Ray would keep messages above 100 kB there. Up to about twice this size they cost less CPU when a call carries them.
 CARRIED = {"max_direct_call_object_size": 2**20}  # bytes
-NOT_NEEDED = ["*.json", "*.csv", "*.pt", "__pycache__"]  # of rlkit, on a node
+RLKIT = Path(__file__).parents[1]
+INSTALLED = {"site-packages", "dist-packages"}  # folders
 
 # Waits until the process ends that started it, however that ends. Then it ends the processes whose command line names a
 # folder, and deletes the folder, until there is neither.
@@ -74,6 +76,8 @@ def check_cluster(agent):
             raise ValueError(f"shards={agent.shards} needs a cluster; set one, such as cluster='local'.")
         return
     check_address(agent.cluster)
+    if isinstance(agent.env, str):
+        check_known_everywhere(agent.env)
     if not getattr(agent, "shared_statistics", True):
         raise ValueError(
             "shared_statistics=False is possible in shared memory only; leave out cluster, or take "
@@ -141,7 +145,7 @@ def leave(connection):
             return
         connection.over.set()
     if connection.ready.is_set():  # otherwise a run was stopped while Ray started, and nobody needs to wait for the end
-        connection.join()
+        connection.join(EXIT)
 
 
 class Connection(threading.Thread):
@@ -163,12 +167,26 @@ class Connection(threading.Thread):
         if self.earlier.ident is not None:
             self.earlier.join()
         self.earlier = None
+        try:
+            self.stay()
+        except Exception as error:
+            self.error = self.error or error
+        finally:
+            self.ready.set()
+            atexit.unregister(self.end)
+
+    def stay(self):
+        """Connect, wait, and disconnect."""
         atexit.register(self.end)
         ray = import_ray()
         atexit.register(self.end)  # once more: the last one that was registered comes first, and Ray has its own
         if ray.is_initialized():  # the reader has called ray.init, and ends what that began
             self.ready.set()
             return
+        with hushed():
+            self.hold(ray)
+
+    def hold(self, ray):
         for left in reversed(range(TRIES)):
             with janitor() if self.address == "local" else nullcontext() as folder:
                 self.error = self.begin(ray, folder)
@@ -179,7 +197,6 @@ class Connection(threading.Thread):
                 self.over.wait()
                 ray.shutdown(**WAIT)
             break
-        atexit.unregister(self.end)
 
     def end(self):
         """Wait for the end when this process ends: a thread that is cut off inside C++ crashes it."""
@@ -199,7 +216,6 @@ class Connection(threading.Thread):
             else:
                 require_answer(self.address)
                 ray.init(self.address, runtime_env=parcel(self.modules), **quiet)
-            hush()
         except Exception as error:
             return error
 
@@ -231,16 +247,26 @@ def janitor():
             cleaner.communicate()
 
 
-def hush():
+@contextmanager
+def hushed():
     """Ray prints a paragraph when a worker dies. A run says it in its own words, and only once."""
     worker = sys.modules.get("ray._private.worker")
-    if hasattr(worker, "print_to_stdstream"):
-        worker.print_to_stdstream = lambda *lines, **options: None
+    before = getattr(worker, "print_to_stdstream", None)  # private to Ray
+    if before is None:
+        yield
+        return
+    worker.print_to_stdstream = lambda *lines, **options: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
 
 
 def parcel(modules):
-    """What is sent to the nodes, as Ray's runtime environment: rlkit and `modules`."""
-    return {"py_modules": [str(Path(__file__).parents[1]), *map(str, modules)], "excludes": NOT_NEEDED}
+    """What is sent to the nodes, as Ray's runtime environment: rlkit without its results, and `modules`."""
+    # Each of the modules goes without what is left out. So it is named file by file: a reader's package has no such files.
+    results = [f"/{path.relative_to(RLKIT)}" for path in sorted((RLKIT / "data").rglob("*")) if path.is_file()]
+    return {"py_modules": [str(RLKIT), *map(str, modules)], "excludes": ["__pycache__", *results]}
 
 
 def cannot_connect(address, error):
@@ -274,24 +300,44 @@ def require_answer(address):
 def modules_of(env):
     """The files or folders that a node needs for this environment, an id "module:id" or a callable.
 
-    Empty for what Gymnasium registers and for what is installed: that must be installed on the nodes, too.
+    These are its modules, and what they import in turn, as far as an import names it. Empty for what Gymnasium
+    registers and for what is installed: that must be installed on the nodes, too.
     """
-    names = {env.rpartition(":")[0]} if isinstance(env, str) else names_in(env)
-    paths = set()
-    for top in {name.partition(".")[0] for name in names} - {"", "__main__", "rlkit", *sys.stdlib_module_names}:
-        with suppress(ImportError, ValueError, AttributeError, TypeError):  # it has no file, or there is none
-            path = Path(importlib.util.find_spec(top).origin)
-            if path.suffix == ".py" and not {"site-packages", "dist-packages"} & set(path.parts):
-                paths.add(path.parent if path.name == "__init__.py" else path)
-    return sorted(paths)
+    todo = {env.rpartition(":")[0]} if isinstance(env, str) else names_in(env)
+    seen, found = {"", "__main__", "rlkit", *sys.stdlib_module_names}, set()
+    while todo := {name.partition(".")[0] for name in todo} - seen:
+        seen |= todo
+        new = {path for top in todo for path in places(top)}
+        found |= new
+        todo = {name for path in new for name in imported_by(path)}
+    return sorted(found)
+
+
+def places(top):
+    """Where a module lies: its file, or the folder of a package -> list of paths, empty if it is installed."""
+    try:
+        spec = importlib.util.find_spec(top)
+        paths = [Path(place) for place in spec.submodule_search_locations or [spec.origin]]
+    except (ImportError, ValueError, AttributeError, TypeError):  # it has no file, or there is none
+        return []
+    return [path for path in paths if (path.is_dir() or path.suffix == ".py") and not INSTALLED & set(path.parts)]
+
+
+def imported_by(path):
+    """The modules that a file imports, or the files in a folder -> iterator of names."""
+    for file in path.rglob("*.py") if path.is_dir() else [path]:
+        with suppress(OSError, SyntaxError, ValueError):  # a file that nobody can import
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    yield node.module
 
 
 def names_in(thing):
     """The modules that something needs when it is unpickled, and perhaps a few more."""
     require_ray()
-    from ray import cloudpickle
-
-    names = set()
+    cloudpickle, names = import_ray().cloudpickle, set()
 
     class Pickler(cloudpickle.CloudPickler):
         def reducer_override(self, part):

@@ -10,20 +10,21 @@ brings the new θ, and one round trip does for both.
 import struct
 import time
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from rlkit.running.messages import reason
 from rlkit.running.state import agent_state, on_cpu, restore_agent
 from rlkit.running.workers import STARTUP, WorkerError
 
-AWAY = 0.2  # seconds until a worker asks again that got no answer, because an actor is being restarted
+AWAY = 0.2  # seconds until one asks again who got no answer, because an actor is being restarted
 COPY = 0.5  # seconds between two copies for the driver, at least
 COPIED = 20e6  # bytes a second that they take of the network, at most
-LAST = 10.0  # seconds that the last copy may take
+LAST = 10.0  # seconds that the last copy may take, besides those that it travels
 LATE = 1.0  # seconds; when a copy is later than that, workers may be waiting, too
 PUSH, ANSWER = "<4qd", "<2q"  # rank, number, steps, version read, learning rate; version, T
 LARGE = 2**20  # bytes
@@ -166,6 +167,28 @@ class Whole:
         return metrics and Updated(metrics)
 
 
+# On the way -------------------------------------------------------------------------------------------------------
+
+
+def gone():
+    """The errors of an answer that was lost: together with its actor, or with the node that kept it."""
+    from ray.exceptions import ObjectLostError, RayActorError
+
+    return RayActorError, ObjectLostError
+
+
+@contextmanager
+def told_if_unpicklable():
+    """Raise ValueError, in one sentence, if what is sent meanwhile cannot be pickled."""
+    try:
+        yield
+    except TypeError as error:
+        said = reason(error.__cause__ or error).rstrip(".")
+        raise ValueError(
+            f"A worker cannot be given this: {said}. Let the function that makes the environment make it, too."
+        ) from error
+
+
 # In the driver ----------------------------------------------------------------------------------------------------
 
 
@@ -208,13 +231,19 @@ class Server:
     def end(self):
         """Take the last copies, and end the actors, unless that was done."""
         try:
-            deadline = time.monotonic() + LAST
+            deadline = time.monotonic() + LAST + sum(keeper.part.nbytes for keeper in self.keepers) / COPIED
             there = [keeper for keeper in self.keepers if keeper.actor is not None]
             polled = [keeper for keeper in there if keeper.polled and keeper.lost is None]
             for keeper in polled:
                 keeper.ask()
             for keeper in polled:
                 keeper.take(max(0.0, deadline - time.monotonic()))
+            late = [time.monotonic() - keeper.taken for keeper in polled if keeper.answer is not None]
+            if late:
+                warnings.warn(
+                    f"A parameter actor did not answer at the end: the last {max(late):.1f} s of learning are lost.",
+                    stacklevel=2,
+                )
         finally:
             for keeper in self.keepers:
                 keeper.end()
@@ -240,10 +269,12 @@ class Keeper:
         return self.restore()
 
     def restore(self):
-        return self.actor.restore.remote(self.part, self.pushes)
+        with told_if_unpicklable():
+            return self.actor.restore.remote(self.part, self.pushes)
 
     def ask(self):
-        self.answer, self.due = self.actor.snapshot.remote(), time.monotonic() + self.pause
+        pause = AWAY if self.lost else self.pause
+        self.answer, self.due = self.actor.snapshot.remote(), time.monotonic() + pause
 
     def poll(self, passed, patience):
         """Take the copy that has arrived -> as `take`. Ask for the next one when it is due.
@@ -263,7 +294,7 @@ class Keeper:
                 f"A parameter actor {self.lost} and could not be restarted within {STARTUP:.0f} s; look whether the "
                 "cluster still has a free core, and go on from the last copy by calling learn or train again."
             )
-        if self.answer is None and (self.lost or time.monotonic() > self.due):
+        if self.answer is None and time.monotonic() > self.due:
             self.ask()
         return updated
 
@@ -276,7 +307,7 @@ class Keeper:
         answer, self.answer = self.answer, None
         try:
             copy = ray.get(answer)
-        except ray.exceptions.RayActorError:
+        except gone():
             copy = None
         if copy is None:  # it is gone, or it is new and holds nothing
             if self.lost is None:
@@ -291,12 +322,12 @@ class Keeper:
         """Say once that the actor is away. Ray starts it again."""
         age = time.monotonic() - self.taken
         warnings.warn(f"A parameter actor {how}. It goes on from a copy that is {age:.1f} s old.", stacklevel=2)
-        self.lost, self.silence, self.answer = how, 0.0, None
+        self.lost, self.silence, self.answer, self.due = how, 0.0, None, time.monotonic() + AWAY
 
     def end(self):
-        import ray
-
         if self.actor is not None:
+            import ray
+
             ray.kill(self.actor)
             self.actor = None
 
@@ -316,11 +347,11 @@ class Remote:
         """`question(actor, i)` for each -> their answers. An actor that is being restarted is asked again."""
         import ray
 
-        answers = [None] * len(self.actors)
+        answers, lost = [None] * len(self.actors), gone()
         while True:
             asked = [(i, question(actor, i)) for i, actor in enumerate(self.actors) if answers[i] is None]
             for i, answer in asked:
-                with suppress(ray.exceptions.RayActorError):
+                with suppress(*lost):
                     answers[i] = ray.get(answer)
             if all(answer is not None for answer in answers):
                 return answers
@@ -388,6 +419,6 @@ class RemotePublished(Remote):
         if self.pushed is not None:
             try:
                 ray.get(self.pushed)
-            except ray.exceptions.RayActorError:
+            except gone():
                 time.sleep(AWAY)
         self.pushed = self.actors[0].call.remote("push", gradient)

@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import torch
 
 from rlkit.language import count
 from rlkit.running.cluster import connect, leave, modules_of, require_cores
-from rlkit.running.parameters import Server
+from rlkit.running.parameters import Server, told_if_unpicklable
 from rlkit.running.terminal import tell
 from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_words, interrupts_later
 
@@ -74,7 +74,8 @@ def on_cluster(agent, parts, reach):
     These take the place of shared memory and of `rlkit.running.workers.supervise`.
     """
     server = Server(parts, reach, getattr(agent, "gradients_per_push", 1))
-    return server, Crew(agent.cluster, server, modules_of(agent.env)).supervise
+    modules = () if agent.cluster == "local" else modules_of(agent.env)  # a worker of this machine finds them itself
+    return server, Crew(agent.cluster, server, modules).supervise
 
 
 class Crew:
@@ -88,9 +89,10 @@ class Crew:
 
         It connects first. However it ends, the actors end, and what `server` holds is then as they left it.
         """
-        parts, workers, groups = len(self.server.keepers), [], []
-        connection = connect(self.address, parts + len(jobs), self.modules)
+        parts, groups, workers, clean_up = len(self.server.keepers), [], [], ExitStack()
         try:
+            connection = connect(self.address, parts + len(jobs), self.modules)
+            clean_up.callback(leave, connection)
             if not connection.ready.is_set():
                 self.announce(len(jobs))
             while not connection.ready.wait(idle):
@@ -99,28 +101,25 @@ class Crew:
             what = f"num_workers={len(jobs)} and the parameters"
             require_cores(parts + len(jobs), what)
             # Two groups: to be restarted elsewhere, a lost parameter actor then needs one core, and no worker's.
-            groups = [Group(parts), Group(len(jobs))]
+            for size in (parts, len(jobs)):
+                groups.append(Group(size))
+                clean_up.callback(groups[-1].give_back)
             placed = [group.ready() for group in groups]
             problem = f"Other runs hold the cores that {what} need"
             yield from until(placed, idle, problem, "wait, or use fewer workers", word=WORD)
             # All start at once: a worker asks for θ until the parameter actors have it.
+            clean_up.callback(self.server.end)
             given = self.server.start(groups[0].places)
             for number, (job, place) in enumerate(zip(jobs, groups[1].places, strict=True)):
                 workers.append(Worker(work, job, number, place, heartbeat))
+                clean_up.callback(workers[-1].end)
             yield from until(given, idle, "No parameter actor has started", "look at the state of the cluster")
-            yield from listen(list(workers), self.server, idle, heartbeat, go_on)
+            yield from listen(workers, self.server, idle, heartbeat, go_on)
             self.server.end()
             yield None  # so that the run tells of the last steps, too
         finally:
             with interrupts_later():
-                for worker in workers:
-                    worker.end()
-                try:
-                    self.server.end()
-                finally:
-                    for group in groups:
-                        group.give_back()
-                    leave(connection)
+                clean_up.close()  # the last one first; one that fails does not keep the others from it
 
     def announce(self, num_workers):
         """Say why nothing happens for some seconds. A panel, whose work is in another thread, says so itself."""
@@ -220,13 +219,11 @@ class Worker:
         self.started, self.silence = False, 0.0  # seconds since its last message
         self.actor = ray.remote(Work).options(**place).remote()
         try:
-            self.answer = self.actor.begin.remote(work, job)
-        except TypeError as error:
+            with told_if_unpicklable():
+                self.answer = self.actor.begin.remote(work, job)
+        except ValueError:
             self.end()
-            said = in_a_sentence(error.__cause__ or error)
-            raise ValueError(
-                f"A worker cannot be given this: {said} Let the function that makes the environment make it, too."
-            ) from error
+            raise
 
     def receive(self, ready):
         """Its next messages: ("message" or "done", content). Raises WorkerError if none will come."""
