@@ -1,18 +1,19 @@
 """Bad days on a cluster of three emulated nodes: training goes on, or stops with one clear sentence. Nothing is left.
 
-All tests share one cluster and, but for those that connect on their own, one connection.
+All tests share one cluster and, but for those that connect on their own or in another process, one connection.
 """
 
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import types
 import warnings
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -31,13 +32,14 @@ from rlkit.optimizers import RMSProp
 from rlkit.running import cluster as module
 from rlkit.running import parameters, remote
 from rlkit.running.checkpoint import load, save
-from rlkit.running.cluster import connected
-from rlkit.running.parameters import Parameters, Part, RemoteMemory, Server
-from rlkit.running.quick import fewer_processes, without_grammar
+from rlkit.running.cluster import connected, modules_of
+from rlkit.running.emulated import STORE, add_node, emulated
+from rlkit.running.parameters import PUSH, Parameters, Part, RemoteMemory, Server, packed
 from rlkit.running.transport import SharedMemory
 from rlkit.running.workers import WorkerError
 from rlkit.training import evaluate
 
+ROOT = Path(__file__).resolve().parent.parent
 FOR_EVER = 10**9
 PATIENCE = 240.0  # seconds in which something must have happened, on however busy a machine
 needs_ray = [
@@ -121,31 +123,8 @@ def shaky():
 @pytest.fixture(scope="module")
 def nodes(patience):
     """A head without cores, as on many clusters, and two nodes that have some."""
-    from ray.cluster_utils import Cluster
-
-    folder = tempfile.mkdtemp(prefix="rlkit-test-", dir="/tmp")
-    cluster = Cluster()
-    add = cluster.add_node
-    cluster.add_node = lambda num_cpus: started(partial(add, num_cpus=num_cpus, object_store_memory=80 * 2**20))
-    try:
-        with fewer_processes(), without_grammar(folder):
-            started(partial(add, num_cpus=0, include_dashboard=False, temp_dir=folder, object_store_memory=80 * 2**20))
-            cluster.add_node(2), cluster.add_node(3)
-            yield cluster
-    finally:
-        cluster.shutdown()
-        rmtree(folder, ignore_errors=True)
-
-
-def started(node):
-    """A node of Ray gives up after 30 s, which a busy machine may need -> the node."""
-    for _ in range(4):
-        try:
-            return node()
-        except Exception as error:
-            if "timed out during startup" not in str(error):
-                raise
-    pytest.skip("this machine is too busy to start a node of Ray")
+    with emulated(0, 2, 3) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +136,28 @@ def connection(nodes, shaky):
 @pytest.fixture
 def agent(connection):
     """`agent(**settings)`: a small A3C on the cluster. In the end nothing of it is left there."""
-    yield lambda **settings: small(cluster=connection.address, **settings)
-    wait_until(lambda: not actors() and free_cores() == 5)
+    yield partial(small, cluster=connection.address)
+    wait_until(nothing_is_left)
 
 
-def small(**settings):
-    return A3C(**{"hidden": (8,), "learning_rate": 1e-2, "heartbeat": 600.0, **settings})
+def small(algorithm=A3C, **settings):
+    return algorithm(**{"hidden": (8,), "learning_rate": 1e-2, "heartbeat": 600.0, **settings})
 
 
 def actors(name=""):
-    """The living actors of this process's runs, whose class is called so: dictionaries, the oldest first."""
-    import ray
+    """The living actors whose class is called so: dictionaries, the oldest first."""
     from ray._private.state import actors as table
 
-    job = ray.get_runtime_context().get_job_id()
-    found = [one for one in table().values() if one["JobID"] == job and one["State"] != "DEAD"]
+    found = [one for one in table().values() if one["State"] != "DEAD"]
     return sorted((one for one in found if one["ActorClassName"].startswith(name)), key=lambda one: one["StartTime"])
+
+
+def nothing_is_left():
+    """Have all runs given back what they had on the cluster?"""
+    import ray
+
+    groups = ray.util.placement_group_table().values()
+    return not actors() and all(group["state"] == "REMOVED" for group in groups) and free_cores() == 5
 
 
 def free_cores():
@@ -276,9 +261,9 @@ def test_what_fails_in_an_environment_is_told_with_its_traceback(agent, shaky):
 
 @on_cluster
 def test_what_a_node_cannot_have_is_named(agent, monkeypatch):
-    def refused(env, words, error):
+    def refused(env, words, error, algorithm=A3C):
         with pytest.raises(error, match=words) as told:
-            learn(agent(env=env), FOR_EVER)
+            learn(agent(algorithm, env=env), FOR_EVER)
         assert len(one_line(told).split(".")) < 6
 
     elsewhere = types.ModuleType("made_by_hand")  # like a package that is not installed there
@@ -290,7 +275,8 @@ def test_what_a_node_cannot_have_is_named(agent, monkeypatch):
     monkeypatch.setitem(sys.modules, "made_by_hand", elsewhere)
     refused(elsewhere.Env, "^Worker . failed: a node cannot import .*made_by_hand.*; install it", WorkerError)
     lock = threading.Lock()
-    refused(lambda: CartPoleEnv() if lock else None, "cannot be given this: .*lock", ValueError)
+    for algorithm in (A3C, Gorila):  # a worker is sent the environment, and Gorila's server, too
+        refused(lambda: CartPoleEnv() if lock else None, "cannot be given this: .*lock", ValueError, algorithm)
 
 
 # Parameter actors --------------------------------------------------------------------------------------------
@@ -319,12 +305,17 @@ def memory(num_workers=1):
     return SharedMemory.hold(RMSProp(torch.arange(3.0), decay=0.9, eps=0.1), num_workers, shared=False)
 
 
-def pushed(held, numbers, actor=None):
-    """Push gradients, each by its number, into `Parameters` that hold this."""
-    actor = actor or Parameters()
+def message(number, steps=5):
+    """A push of worker 0: its gradient is its number, three times."""
+    return packed(PUSH, (0, number, steps, number, 0.1), np.full(3, float(number), np.float32))
+
+
+def pushed(held, numbers):
+    """`Parameters` that hold this, after the pushes with these numbers."""
+    actor = Parameters()
     actor.restore(held, {})
     for number in numbers:
-        actor.push(0, number, np.full(3, float(number), np.float32), 5, number, 0.1)
+        actor.push(message(number))
     return actor
 
 
@@ -336,11 +327,11 @@ def test_a_push_is_never_applied_twice_not_even_by_a_restarted_actor():
     copy = Part(memory(), slice(0, 3))
     copy.take(held)
     restarted = Parameters()
-    assert restarted.push(0, 3, np.ones(3, np.float32), 5, 3, 0.1) is None is restarted.snapshot()  # it holds nothing
+    assert restarted.push(message(3)) is None is restarted.snapshot()  # it holds nothing
     restarted.restore(copy, pushes)
     restarted.restore(Part(memory(), slice(0, 3)), {})  # too late
     for number in (2, 3, 3):
-        restarted.push(0, number, np.full(3, float(number), np.float32), 5, number, 0.1)
+        restarted.push(message(number))
     assert copy.shared.theta.equal(once.shared.theta) and copy.shared.optimizer.square.equal(
         once.shared.optimizer.square
     )
@@ -358,7 +349,7 @@ def test_a_part_that_lags_behind_takes_nothing_from_the_counts():
 
 
 @on_cluster
-def test_a_push_whose_answer_was_lost_with_the_actor_is_applied_once(connection):
+def test_a_push_whose_answer_was_lost_is_applied_once_and_a_last_copy_that_is_missing_is_told(connection, monkeypatch):
     import ray
 
     held, twin = memory(), memory()
@@ -370,13 +361,18 @@ def test_a_push_whose_answer_was_lost_with_the_actor_is_applied_once(connection)
         for number in (1, 2):
             twin.push(0, torch.full((3,), float(number)), 0, 0.1)
         worker.push(0, torch.ones(3), 0, 0.1)
-        ray.get(server.actors[0].push.remote(0, 2, np.full(3, 2.0, np.float32), 0, 0, 0.1))  # the answer gets lost
+        ray.get(server.actors[0].push.remote(message(2, steps=0)))  # the answer gets lost
         wait_until(lambda: server.poll(0.1, 60.0) or held.version == 2)
         send("Parameters", signal.SIGKILL)
         thread = threading.Thread(target=worker.push, args=(0, torch.full((3,), 2.0), 0, 0.1), daemon=True)
         thread.start()  # it gets no answer, and asks again
         with pytest.warns(UserWarning, match="A parameter actor was lost. It goes on from a copy"):
             wait_until(lambda: server.poll(0.1, 60.0) or not thread.is_alive())
+        wait_until(lambda: server.poll(0.1, 60.0) or held.version == 2)
+        send("Parameters", signal.SIGSTOP)
+        monkeypatch.setattr(parameters, "LAST", 0.5)
+        with pytest.warns(UserWarning, match=r"did not answer at the end: the last \d+\.\d s of learning are lost"):
+            server.end()
     finally:
         server.end()
     assert held.version == 2 and held.theta.equal(twin.theta)
@@ -404,7 +400,7 @@ def test_a_lost_node_takes_a_worker_and_the_parameters_and_the_run_goes_on_when_
                 further(run, a3c)
                 missing = lose()
                 go(run, lambda progress: "A parameter actor was lost" in words())
-                nodes.add_node(missing)
+                add_node(nodes, num_cpus=missing, object_store_memory=STORE)
                 missing = 0
                 further(run, a3c)
                 assert "was lost when its node or the network failed; " in words()
@@ -425,7 +421,26 @@ def test_a_lost_node_takes_a_worker_and_the_parameters_and_the_run_goes_on_when_
         one_line(e)
     finally:
         if missing:
-            nodes.add_node(missing)
+            add_node(nodes, num_cpus=missing, object_store_memory=STORE)
+
+
+@on_cluster
+def test_gorila_goes_on_without_a_killed_worker_and_with_a_server_that_is_back(agent):
+    def update(run, times):
+        before = gorila.server.num_updates
+        go(run, lambda progress: gorila.server.num_updates >= before + times)
+
+    gorila = agent(Gorila, learning_starts=100, on_failure="continue")
+    failures = {"Work": "Continuing with the other workers: Worker ", "Parameters": "A parameter actor was lost. "}
+    with closing(gorila.learn(FOR_EVER)) as run, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for name, words in failures.items():
+            update(run, 1)
+            send(name, signal.SIGKILL)
+            go(run, lambda progress: told)
+            assert str(told.pop().message).startswith(words)
+            update(run, 100)
+    assert not told and gorila.theta.isfinite().all()
 
 
 # Cores, other runs, the same numbers ---------------------------------------------------------------------------
@@ -474,6 +489,156 @@ def test_one_worker_on_a_cluster_is_a2c_number_for_number(agent, settings):
     assert a3c.shared.theta.equal(twin.theta) and a3c.step == twin.step == 1_000
     for ours, theirs in zip(a3c.optimize.statistics(), twin.optimize.statistics(), strict=True):
         assert ours.equal(theirs)
+
+
+# Other processes -----------------------------------------------------------------------------------------------
+
+DRIVER = """
+import sys
+from rlkit import A3C
+
+address, env, total = sys.argv[1:]
+a3c = A3C(env, num_workers=1, hidden=(8,), heartbeat=600.0, cluster=address)
+
+
+def learn():
+    before, told = a3c.step, False
+    for progress in a3c.learn(int(total)):
+        if a3c.step > before and not told:
+            told = True
+            print("learning", flush=True)
+
+
+try:
+    learn()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    sys.stdin.readline()
+    learn()
+print("finished", flush=True)
+"""
+
+MEETING = """
+import os
+import time
+from pathlib import Path
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+from my_levels import first
+
+
+class Meeting(CartPoleEnv):
+    def step(self, action):
+        if not all("_ray_pkg_" in file for file in (__file__, first.__file__)):
+            raise OSError("it was not sent")
+        Path(first.FOLDER, f"met-{os.getpid()}").touch()
+        while len(list(Path(first.FOLDER).glob("met-*"))) < 2:
+            time.sleep(0.05)
+        return super().step(action)
+
+
+gymnasium.register("Meeting-v0", Meeting, max_episode_steps=50)
+"""
+
+FIRST = """
+import json
+from pathlib import Path
+
+FOLDER = json.loads(Path(__file__).with_name("levels.json").read_text())
+"""
+
+
+@contextmanager
+def driver(address, env="CartPole-v1", total=FOR_EVER, folder=ROOT):
+    """Another process that learns on a cluster. What is in `folder` can be imported there."""
+    path = os.pathsep.join([str(ROOT), str(folder)])
+    command = [sys.executable, "-c", DRIVER, address, env, str(total)]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes)
+    late = threading.Timer(PATIENCE, process.kill)
+    late.start()
+    try:
+        yield process
+    finally:
+        late.cancel()
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def meeting(tmp_path):
+    """A folder with an environment that waits in each step until two processes have one. It reads a file of levels."""
+    (tmp_path / "my_levels").mkdir()
+    (tmp_path / "my_env.py").write_text(MEETING)
+    (tmp_path / "my_levels" / "first.py").write_text(FIRST)
+    (tmp_path / "my_levels" / "levels.json").write_text(f'"{tmp_path}"')
+    return tmp_path
+
+
+def test_what_an_environment_imports_goes_with_it(meeting, monkeypatch):
+    monkeypatch.syspath_prepend(meeting)
+    assert modules_of("my_env:Meeting-v0") == [meeting / "my_env.py", meeting / "my_levels"]
+    assert modules_of("CartPole-v1") == modules_of("no_such_module:Mine-v0") == []
+
+
+@on_cluster
+def test_two_processes_learn_at_the_same_time_with_an_environment_that_is_sent(connection, meeting):
+    there = [driver(connection.address, "my_env:Meeting-v0", 500, meeting) for _ in range(2)]
+    with there[0] as one, there[1] as other:
+        for process in (one, other):
+            assert process.communicate()[0].splitlines() == ["learning", "finished"]
+            assert process.returncode == 0
+    wait_until(nothing_is_left)
+
+
+@on_cluster
+def test_an_interrupted_driver_leaves_nothing_and_goes_on_and_a_killed_one_leaves_nothing(connection):
+    with driver(connection.address) as process:
+        assert process.stdout.readline() == "learning\n"
+        assert len(actors()) == 2 and not nothing_is_left()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        wait_until(nothing_is_left)
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "learning\n"
+        assert len(actors()) == 2
+        process.kill()
+        assert process.communicate()[0] == ""  # and Ray has printed nothing before
+        wait_until(nothing_is_left)
+
+
+@on_cluster
+def test_a_driver_that_is_killed_leaves_nothing_of_a_cluster_on_its_machine():
+    import psutil
+
+    with driver("local") as process:
+        assert process.stdout.readline().startswith("Ray starts on this machine, for 1 worker")
+        assert process.stdout.readline() == "learning\n"
+        words = [child.cmdline()[-1] for child in psutil.Process(process.pid).children()]
+        (folder,) = {word for word in words if Path(word).name.startswith("rlkit-") and Path(word).is_dir()}
+        assert len(processes(folder)) > 3 and Path(folder).exists()
+        process.kill()
+        wait_until(lambda: not processes(folder) and not Path(folder).exists())
+
+
+def processes(word):
+    """The processes whose command line has this word in it."""
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    return [line for line in found if word in line]
+
+
+def test_what_fails_before_ray_starts_is_one_sentence(monkeypatch):
+    def broken():
+        raise OSError("no space is left")
+
+    monkeypatch.setattr(module, "require_ray", lambda: None)
+    monkeypatch.setattr(module, "import_ray", broken)
+    monkeypatch.setattr(module.Connection, "current", module.Connection())
+    words = "^Ray could not be started on this machine: no space is left; "
+    with pytest.raises(ValueError, match=words) as error, connected("local"):
+        pass
+    one_line(error)
 
 
 # Without Ray ---------------------------------------------------------------------------------------------------

@@ -143,6 +143,9 @@ def test_what_ray_starts_here_is_little_and_leaves_no_trace_in_this_process():
         assert "raylet" in words and not any(name in words for name in ("monitor.py", "dashboard.py"))
         assert os.environ.get("PYTHONPATH") == before
         assert Node.start_monitor.__name__ == "start_monitor" and "rfc3987_syntax" not in missing()
+    from ray._private import worker
+
+    assert worker.print_to_stdstream.__name__ == "print_to_stdstream"  # Ray may print again
 
 
 def alive(question):

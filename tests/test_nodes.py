@@ -5,10 +5,8 @@ import doctest
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ import rlkit
 from rlkit.__main__ import main
 from rlkit.running import nodes
 from rlkit.running.cluster import connected
+from rlkit.running.emulated import emulated
 from rlkit.running.nodes import Node, judge, room, table
 
 ROOT = Path(rlkit.__file__).parents[1]
@@ -115,7 +114,6 @@ def test_the_table_has_a_line_for_each_node_and_its_columns_in_line():
 
 try:
     import ray
-    from ray.cluster_utils import Cluster
 except ImportError:
     ray = None
 needs_ray = pytest.mark.skipif(ray is None, reason="Ray is not installed (the extra `cluster`)")
@@ -124,20 +122,8 @@ needs_ray = pytest.mark.skipif(ray is None, reason="Ray is not installed (the ex
 @pytest.fixture(scope="module")
 def address():
     """The address of a cluster of three nodes on this machine. They ask for a token: their ports are open."""
-    from ray._private.authentication import authentication_token_setup as authentication
-
-    authentication._enable_token_auth()  # as `ray.init` does for a cluster that it starts
-    authentication.ensure_token_if_auth_enabled()
-    folder = tempfile.mkdtemp(prefix="rlkit-", dir="/tmp")  # a short path, because Ray's sockets are in there
-    sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False, "temp_dir": folder}
-    emulated = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **sizes})
-    try:
-        for cores in (2, 1):
-            emulated.add_node(num_cpus=cores, **sizes)
-        yield emulated.address
-    finally:
-        emulated.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with emulated(1, 2, 1) as cluster:
+        yield cluster.address
 
 
 @needs_ray

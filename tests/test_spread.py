@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from rlkit.experiments.spread import Made, Report, kept, machines, spread
 from rlkit.experiments.sweeps import SWEEPS, kind_of
 from rlkit.experiments.target_network import target_run
 from rlkit.running.cluster import connected
+from rlkit.running.emulated import add_node, emulated
 from rlkit.running.workers import WorkerError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,22 +190,16 @@ def test_a_failure_on_a_cluster_is_a_sentence_and_one_on_this_machine_a_tracebac
 @pytest.fixture(scope="module")
 def nodes():
     """An emulated cluster of a head without cores and nodes of one, one and two -> `ray.cluster_utils.Cluster`."""
-    utils = pytest.importorskip("ray.cluster_utils", reason='Ray is missing: pip install "rlkit-lecture[cluster]"')
+    pytest.importorskip("ray", reason='Ray is missing: pip install "rlkit-lecture[cluster]"')
     from ray.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 
     here = sys.modules[__name__]
-    with tempfile.TemporaryDirectory(prefix="rlkit-", ignore_cleanup_errors=True) as folder:
-        head = dict(num_cpus=0, include_dashboard=False, temp_dir=folder)
-        cluster = utils.Cluster(initialize_head=True, head_node_args=head)
-        register_pickle_by_value(here)  # the nodes know rlkit, but not its tests
-        try:
-            for cores in (1, 1, 2):
-                cluster.add_node(num_cpus=cores)
-            with connected(cluster.address):  # once: a driver's tasks share processes, each of which imports torch
-                yield cluster
-        finally:
-            unregister_pickle_by_value(here)
-            cluster.shutdown()
+    register_pickle_by_value(here)  # the nodes know rlkit, but not its tests
+    try:
+        with emulated(0, 1, 1, 2) as cluster, connected(cluster.address):  # once: its tasks share processes
+            yield cluster
+    finally:
+        unregister_pickle_by_value(here)
 
 
 def learned(seeds=(0, 1)):
@@ -351,7 +345,7 @@ def slow(seed, folder):
 
 def test_the_runs_of_a_lost_node_are_made_elsewhere(nodes, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
-    extra = nodes.add_node(num_cpus=1)
+    extra = add_node(nodes, num_cpus=1)
     lost = []
 
     def everywhere(seeds=range(5)):
@@ -370,7 +364,7 @@ def test_the_runs_of_a_lost_node_are_made_elsewhere(nodes, tmp_path, monkeypatch
 def test_when_no_node_is_left_it_says_so(nodes, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     monkeypatch.setattr(module, "RETRIES", -1)
-    extra = nodes.add_node(num_cpus=3)
+    extra = add_node(nodes, num_cpus=3)
 
     def large(seeds=(0,)):
         return {"arm": [run(slow, seed, str(tmp_path), cores=3) for seed in seeds]}

@@ -264,7 +264,7 @@ def hushed():
 
 def parcel(modules):
     """What is sent to the nodes, as Ray's runtime environment: rlkit without its results, and `modules`."""
-    # Each of the modules goes without what is left out. So it is named file by file: a reader's package has no such files.
+    # What is left out is left out of each of them. So it is named file by file: a reader has no such files.
     results = [f"/{path.relative_to(RLKIT)}" for path in sorted((RLKIT / "data").rglob("*")) if path.is_file()]
     return {"py_modules": [str(RLKIT), *map(str, modules)], "excludes": ["__pycache__", *results]}
 
