@@ -615,17 +615,12 @@ def test_a_driver_that_is_killed_leaves_nothing_of_a_cluster_on_its_machine():
     with driver("local") as process:
         assert process.stdout.readline().startswith("Ray starts on this machine, for 1 worker")
         assert process.stdout.readline() == "learning\n"
-        words = [child.cmdline()[-1] for child in psutil.Process(process.pid).children()]
-        (folder,) = {word for word in words if Path(word).name.startswith("rlkit-") and Path(word).is_dir()}
-        assert len(processes(folder)) > 3 and Path(folder).exists()
+        started = psutil.Process(process.pid).children(recursive=True)
+        words = {child.cmdline()[-1] for child in started if child.ppid() == process.pid}
+        (folder,) = [Path(word) for word in words if Path(word).name.startswith("rlkit-") and Path(word).is_dir()]
+        assert any("raylet" in child.name() for child in started)
         process.kill()
-        wait_until(lambda: not processes(folder) and not Path(folder).exists())
-
-
-def processes(word):
-    """The processes whose command line has this word in it."""
-    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
-    return [line for line in found if word in line]
+        wait_until(lambda: all(ended(child.pid) for child in started) and not folder.exists())
 
 
 def test_what_fails_before_ray_starts_is_one_sentence(monkeypatch):
