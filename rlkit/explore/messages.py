@@ -22,7 +22,7 @@ NETWORKS = {  # observations, actions, hidden units: as DQN has them on CartPole
 GIGABIT = 1e9 / 8  # bytes
 FIRST = {  # how the explorer begins
     "num_workers": 16, "network": "Nature CNN", "gradients_per_push": 1, "shards": 1, "work": 10.0,
-    "latency": 100.0, "bandwidth": 10.0, "per_message": 10**2.5, "per_byte": 10**0.25,
+    "latency": 100.0, "bandwidth": 10.0, "per_message": 10**2.75, "per_byte": 10**0.5,
 }  # fmt: skip
 
 
