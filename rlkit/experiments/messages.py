@@ -276,7 +276,7 @@ def confirmed(runs):
     """What was foretold beside what was measured: rows of (network, K, S, foretold, what is the limit, measured).
 
     Both are in gradients per second, measured with each seed. First workers that learn, with K gradients per push. Then
-    workers that do nothing but push and pull, with S shards.
+    workers that do nothing but push and pull, with S > 1 shards. (From those with one shard the costs were taken.)
     """
     waits = WAITING["t_max"] * DelayedCartPole().delay
     for network in NETWORKS:
@@ -285,7 +285,7 @@ def confirmed(runs):
             found = [gradients * one["updates_per_second"] for one in runs["averaged"][network][str(gradients)]]
             yield network, gradients, 1, *foretold(runs, network, 4, gradients, 1, lap, waits), np.array(found)
     for network in NETWORKS:
-        for shards in SHARDS:
+        for shards in SHARDS[1:]:
             found = [one["many"] for one in runs["served"][network][str(shards)]]
             yield network, 1, shards, *foretold(runs, network, PUSHERS, 1, shards), np.array(found)
 

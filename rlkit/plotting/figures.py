@@ -447,29 +447,30 @@ def message_costs(sizes):
         shared = np.median([run["cpu_per_update"] for run in sizes["shared memory"][size]])
         rows[f"{size}, {seeds[0]['weights']:,} weights"] = [run["cpu_per_update"] / shared for run in seeds]
     dots_by_row(ax, rows, "shared memory")
-    ax.set(xlabel="CPU seconds for an update", xlim=(0, None))
-    figure.alt = "CPU seconds for an update with messages, as a multiple of shared memory. " + medians_in_words(rows)
+    ax.set(xlabel="CPU time for an update / median in shared memory", xlim=(0, None))
+    figure.alt = "CPU time for an update with messages, as a multiple of shared memory. " + medians_in_words(rows)
     return figure
 
 
 def foretold(rows):
     """What was measured as a multiple of what a model foretold -> Picture.
 
-    `rows`: (network, K, S, foretold, what is the limit, measured `[seeds]`) for each setting. The first half are
-    workers that learn, the second half workers that only push.
+    `rows`: (network, K, S, foretold, what is the limit, measured `[seeds]`) for each setting. With one shard workers
+    learn, with several they only push.
     """
     figure, axes = picture(2, width=12, height=4.2, sharex=True)
-    rows, said = list(rows), []
-    halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    for ax, half, title in zip(axes, halves, ("workers that learn", "workers that only push")):
-        learn = half is halves[0]
+    rows, said, most = list(rows), [], 0.0
+    for ax, learn, title in zip(axes, (True, False), ("workers that learn", "workers that only push")):
         named = {
             f"{network}, {f'K = {gradients}' if learn else f'S = {shards}'}: {expected:,.0f}": measured / expected
-            for network, gradients, shards, expected, _, measured in half
+            for network, gradients, shards, expected, _, measured in rows
+            if (shards == 1) == learn
         }
         dots_by_row(ax, named, "foretold")
-        ax.set(xlabel="gradients per second, measured / foretold", title=title, xlim=(0, None))
+        ax.set(xlabel="gradients per second, measured / foretold", title=title)
+        most = max(most, *(np.max(ratios) for ratios in named.values()))
         said.append(f"{title}: {medians_in_words(named)}")
+    axes[0].set_xlim(0, 1.05 * most)
     figure.alt = "Gradients per second, measured as a multiple of foretold. " + " ".join(said)
     return figure
 
