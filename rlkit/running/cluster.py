@@ -37,19 +37,24 @@ RLKIT = Path(__file__).parents[1]
 INSTALLED = {"site-packages", "dist-packages"}  # folders
 
 # Waits until the process ends that started it, however that ends. Then it ends the processes whose command line names a
-# folder, and deletes the folder, until there is neither.
+# folder, and deletes the folder, until there is neither. Some of Ray's have a title instead of their command line. Of
+# these it looks at the files that are open, their logs.
 JANITOR = """
 import os, shutil, signal, sys, time
 from contextlib import suppress
 from pathlib import Path
 folder, own = sys.argv[1], os.getpid()
+def inside(process):
+    words = (process / "cmdline").read_bytes()
+    files = (process / "fd").iterdir() if words.startswith(b"ray::") else []
+    return folder.encode() in words or any(os.path.realpath(file).startswith(folder) for file in files)
 sys.stdin.read()
 for _ in range(100):
     there = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if int(path.parent.name) != own and folder.encode() in path.read_bytes():
-                there.append(int(path.parent.name))
+            if int(process.name) != own and inside(process):
+                there.append(int(process.name))
                 os.kill(there[-1], signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     if not there and not Path(folder).exists():
