@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import gymnasium
 import numpy as np
@@ -516,7 +517,8 @@ def test_the_environment_moves_beside_the_curve():
 def test_an_environment_that_cannot_be_drawn_leaves_its_place_out():
     run = Run(REINFORCE(env=Endless), 10**9, calm)
     assert len(run.control_box.children) == 1 and len(run.clocks) == 1
-    run.stop()
+    with suppress(ValueError):  # a fast machine gives up its endless episode before it hears of the stop
+        run.stop()
 
 
 # The page -------------------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def learns(name, env):
         A3C.actor_learner([].append, agent.settings(0), shared, 0, 10)
     elif name == "Gorila":
         with pytest.raises(Enough):
-            bundle(lambda message: server(agent, message), *agent.job(0))
+            bundle(lambda message: server(agent, message), *agent.job(0, agent.shared))
     else:
         for _ in agent.learn(300):
             if (weights(agent.network) != before).any():

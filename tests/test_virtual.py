@@ -231,15 +231,15 @@ def panel():
 
 
 def test_the_explorer_opens_where_the_server_is_the_limit(panel):
-    """Nature's network has 1,687,206 numbers: a push costs the server 0.3 ms + 4 · 1,687,206 · 1.8 ns = 12 ms."""
-    served, transfer = 10**-3.5 + 4 * 1_687_206 * 10**-8.75, 4 * 1_687_206 / (10e9 / 8)
+    """Nature's network has 1,687,206 numbers: a push costs the server 0.56 ms + 4 · 1,687,206 · 3.2 ns = 22 ms."""
+    served, transfer = 10**-3.25 + 4 * 1_687_206 * 10**-8.5, 4 * 1_687_206 / (10e9 / 8)
     most = (2e-4 + 10e-3 + 2 * transfer + served) / served
     words = panel.status.value
     assert size("Nature CNN") == 1_687_206 and size("small MLP") == 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
     assert f"The limit is the server, from W = {most:.1f} on." in words and f"{1 / served:,.0f} gradients" in words
-    panel.move(num_workers=2)
+    panel.move(num_workers=1)
     assert f"The workers are the limit; from W = {most:.1f} on it is the server." in panel.status.value
-    assert "2.0 times as many" in panel.status.value
+    assert "1.0 times as many" in panel.status.value
     panel.move(num_workers=100, bandwidth=0.1)
     assert "The limit is its links" in panel.status.value
 
@@ -247,7 +247,7 @@ def test_the_explorer_opens_where_the_server_is_the_limit(panel):
 def test_its_lines_are_the_bounds_and_its_dot_was_simulated(panel):
     panel.move(num_workers=100, gradients_per_push=4, shards=2)
     alone, server, links, bound, dot, _ = (line.get_ydata() for line in panel.figure.axes[0].lines)
-    served = 10**-3.5 + 4 * size("Nature CNN") * 10**-8.75 / 2
+    served = 10**-3.25 + 4 * size("Nature CNN") * 10**-8.5 / 2
     np.testing.assert_allclose(server, 4 / served)
     np.testing.assert_allclose(bound, np.minimum(np.minimum(server, links), alone))
     assert dot[0] == pytest.approx(bound[40], rel=0.03)  # W = 100

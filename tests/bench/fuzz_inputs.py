@@ -565,7 +565,7 @@ OPTIONS = {
     "--stop-at": ["nan", "x", "", "1", "-inf"],
     "--threads": ["0", "-1", "x", "1.5", "1", "99999999999"],
     "--env": ["", "Nope-v0", "CartPole-v1", "ALE/Nope-v5", "a:b", ":", "CartPole", "Pendulum-v1", "../x", "os:path-v0"],
-    "--out": ["", ".", "x", "x.txt", "/", "/nowhere/x.pt", "a:b.pt", "x.pt", "a" * 300 + ".pt", "x\0.pt"],
+    "--out": ["", ".", "x", "x.txt", "/", "/dev/null/x.pt", "a:b.pt", "x.pt", "a" * 300 + ".pt", "x\0.pt"],
 }
 GOOD_OPTIONS = {("--steps", "64"), ("--seed", "3"), ("--stop-at", "1"), ("--threads", "1"), ("--env", "CartPole-v1"),
                 ("--env", "Pendulum-v1"), ("--out", "x.pt"), ("--minutes", "0.01")}  # fmt: skip
