@@ -188,7 +188,7 @@ def until(answers, idle, problem, cure, word=math.inf):
 
 
 class Group:
-    """Cores for all actors of a run, reserved together: so two runs cannot hold half of what each of them needs."""
+    """Cores for some actors of a run, reserved together: two runs cannot each hold half of them and wait for ever."""
 
     def __init__(self, num_actors):
         from ray.util.placement_group import placement_group
