@@ -20,20 +20,24 @@ AGENTS = Path(__file__).parent / "data" / "agents"  # the trained agents that co
 __version__ = "0.1.0"
 __all__ = [
     "A2C", "A3C", "AGENTS", "DQN", "Gorila", "PPO", "Progress", "REINFORCE", "Result", "Run", "TRPO",
-    "check", "checkpoint", "evaluate", "functional", "load", "preset", "presets", "save",
+    "check", "checkpoint", "compare_live", "evaluate", "functional", "load", "preset", "presets", "save",
     "stop_at", "time_limit", "train",
 ]  # fmt: skip
 
 
 def __getattr__(name):
-    """`Run` draws, so its libraries are loaded only when it is first used."""
+    """`Run` and `compare_live` draw, so their libraries are loaded only when they are first used."""
     if name == "Run":
         from rlkit.plotting.live import Run
 
         return Run
+    if name == "compare_live":
+        from rlkit.plotting.compare_live import compare_live
+
+        return compare_live
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    """What Tab offers after `rlkit.`; `Run` is among it before it is loaded."""
-    return [*globals(), "Run"]
+    """What Tab offers after `rlkit.`; `Run` and `compare_live` are among it before they are loaded."""
+    return [*globals(), "Run", "compare_live"]

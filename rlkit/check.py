@@ -12,6 +12,9 @@ import numpy as np
 from rlkit import functional
 from rlkit.exercises import EXERCISES
 from rlkit.language import count, say
+from rlkit.probes import probes
+
+__all__ = ["exercise", "in_place_of", "probes", "same"]
 
 
 def same(mine, reference, cases, tolerance=1e-6):

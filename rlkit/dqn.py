@@ -15,7 +15,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import q_network
-from rlkit.optimizers import torch_adam
+from rlkit.optimizers import TorchAdam
 from rlkit.prioritized import PrioritizedReplay
 from rlkit.replay import Replay
 from rlkit.running.copies import become_copy, copied_state
@@ -77,7 +77,7 @@ class DQN:
         self.network = q_network(self).to(self.torch_device)  # w
         self.target = copy.deepcopy(self.network)  # w_T
         self.parameters = list(self.network.parameters())
-        self.optimizer = torch_adam(self.parameters, self.learning_rate, eps=self.adam_eps)
+        self.optimizer = TorchAdam(self.parameters, self.learning_rate, eps=self.adam_eps)
         memory = (self.replay_size, self.num_envs, self.envs.obs_shape, self.envs.obs_dtype)
         memory += (self.n_step, self.gamma, self.seed, self.envs.stacked)
         self.replay = PrioritizedReplay(*memory, alpha=self.alpha) if self.prioritized else Replay(*memory)

@@ -20,26 +20,35 @@ Sources, by the names used below:
     Andrychowicz 2021     What Matters for On-Policy Deep Actor-Critic Methods? A Large-Scale Study
     Baird 1995            Residual Algorithms: Reinforcement Learning with Function Approximation
     Baselines             Dhariwal et al., OpenAI Baselines, 2017: github.com/openai/baselines
+    Brockwell & Davis     Time Series: Theory and Methods, 2nd edition, 1991
     Cover & Thomas        Elements of Information Theory, 2nd edition, 2006
     Denning & Buzen 1978  The Operational Analysis of Queueing Network Models
     Double 2016           van Hasselt, Guez, Silver, Deep RL with Double Q-learning
+    DPO 2023              Rafailov et al., Direct Preference Optimization
+    Dr. GRPO 2025         Liu et al., Understanding R1-Zero-Like Training: A Critical Perspective
     DQN 2015              Mnih et al., Human-level Control through Deep RL (Nature)
     Duchi 2007            Derivations for Linear Algebra and Optimization
     Dueling 2016          Wang et al., Dueling Network Architectures for Deep RL
+    Even-Dar & Mansour    Learning Rates for Q-learning, 2003
     GAE 2016              Schulman et al., High-dimensional Continuous Control using Generalized Advantage Estimation
     Greydanus 2018        Greydanus et al., Visualizing and Understanding Atari Agents
+    GRPO 2024             Shao et al., DeepSeekMath
     Hestenes & Stiefel    Methods of Conjugate Gradients for Solving Linear Systems, 1952
     Huber 1964            Robust Estimation of a Location Parameter
+    Kakade & Langford     Approximately Optimal Approximate Reinforcement Learning, 2002
     Kingma & Ba 2015      Adam: A Method for Stochastic Optimization
     Kong 1992             A Note on Importance Sampling using Standardized Weights
     Lazowska 1984         Lazowska et al., Quantitative System Performance
+    Levin & May 1976      A Note on Difference-Delay Equations
     Li 2018               Li et al., Visualizing the Loss Landscape of Neural Nets
     Little 1961           A Proof for the Queuing Formula: L = λW
     PER 2016              Schaul et al., Prioritized Experience Replay
     PPO 2017              Schulman et al., Proximal Policy Optimization Algorithms
+    Schulman 2020         Approximating KL Divergence, a note: joschu.net/blog/kl-approx.html
     Stable-Baselines3     Raffin et al., Stable-Baselines3: Reliable Reinforcement Learning Implementations, 2021
     Sutton & Barto        Reinforcement Learning: An Introduction, 2nd edition, 2018
     TRPO 2015             Schulman et al., Trust Region Policy Optimization
+    Watkins & Dayan 1992  Q-learning
     Williams 1992         Simple Statistical Gradient-following Algorithms for Connectionist RL
 """
 
@@ -106,6 +115,57 @@ def policy_values(policy: np.ndarray, transition: np.ndarray, reward: np.ndarray
     return np.linalg.solve(np.eye(len(reward_pi)) - gamma * transition_pi, reward_pi)
 
 
+def discounted_visits(policy: np.ndarray, transition: np.ndarray, start: np.ndarray, gamma: float) -> np.ndarray:
+    """The share of discounted time in each state: d^π(s) = (1 - γ) Σ_t γ^t P(s_t = s), with s_0 drawn from `start`.
+
+    It solves d = (1 - γ) start + γ d P^π. A visit at time t counts γ^t, so this is not how often states are met in a
+    rollout, where all steps count alike.
+
+    Source: Kakade & Langford, section 2.
+    Shapes: policy `[S, A]`, transition `[S, A, S]`, start `[S]`, which sums to 1; γ a number below 1 -> `[S]`, which
+        sums to 1.
+    Raises: ValueError if the shapes do not fit, if γ is not below 1, or if the result is no distribution, because what
+        was given is none.
+
+    >>> to_the_second = np.array([[[0.0, 1.0]], [[0.0, 1.0]]])
+    >>> discounted_visits(np.ones((2, 1)), to_the_second, np.array([1.0, 0.0]), 0.75).round(6).tolist()
+    [0.25, 0.75]
+    """
+    same_shape(start=start, **{"policy[:, 0]": policy.shape[:-1]})
+    same_shape(transition=transition, **{"an [S, A, S]": (*policy.shape, len(policy))})
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma={gamma} must be at least 0 and below 1: without a discount, time has no shares.")
+    transition_pi = np.einsum("sa,sat->st", policy, transition)
+    visits = (1 - gamma) * np.linalg.solve(np.eye(len(start)) - gamma * transition_pi.T, start)
+    if not (visits > -1e-6).all() or not abs(visits.sum() - 1) < 1e-4:  # for nan both are False
+        raise ValueError(
+            f"The shares of time are {visits.tolist()}, no distribution; start, the rows of policy and those of "
+            "transition must each hold probabilities that sum to 1."
+        )
+    return visits
+
+
+def performance_difference(visits: Array, policy: Array, advantages: Array, gamma: float) -> Numbers:
+    """The performance-difference lemma: J(π) - J(π') = 1/(1-γ) Σ_s d^π(s) Σ_a π(a|s) A^π'(s,a).
+
+    The states are those of the new policy π, and the advantages those of the old one, π'. With the old policy's visits
+    in the place of d^π it is what the surrogate promises, which is exact only at π = π'.
+
+    Source: Kakade & Langford, lemma 6.1.
+    Shapes: visits d^π `[S]`, policy π and advantages A^π' `[S, A]`; γ a number below 1 -> a number, in units of reward.
+    Raises: ValueError if the shapes do not fit, or if γ is not below 1.
+
+    >>> policy, advantages = np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> float(performance_difference(np.array([0.5, 0.5]), policy, advantages, 0.75))   # 4 (½ ½ 1 + ½ 2)
+    5.0
+    """
+    same_shape(policy=policy, advantages=advantages)
+    same_shape(visits=visits, **{"policy[:, 0]": policy.shape[:-1]})
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma={gamma} must be at least 0 and below 1: the sum is divided by 1 - gamma.")
+    return (visits * (policy * advantages).sum(-1)).sum() / (1 - gamma)
+
+
 def bellman_optimality(q: np.ndarray, transition: np.ndarray, reward: np.ndarray, gamma: float) -> np.ndarray:
     """Bellman optimality backup: (T* Q)(s,a) = R(s,a) + γ Σ_s' P(s'|s,a) max_a' Q(s',a').
 
@@ -157,6 +217,35 @@ def n_step_returns(rewards: np.ndarray, ended: np.ndarray, bootstrap: float | np
     for t in reversed(range(len(rewards))):
         following = returns[t] = rewards[t] + gamma * (ended[t] == 0) * following
     return returns
+
+
+def q_update(q: Numbers, target: Numbers, alpha: Numbers) -> Numbers:
+    """One step of tabular Q-learning, for the entry Q(s,a) that was visited: Q ← Q + α (y - Q).
+
+    Source: Watkins & Dayan 1992, eq. 1, where the target is y = r + γ max_a' Q(s',a').
+    Shapes: q, target y and alpha α numbers, or arrays of one shape -> the same, in units of reward.
+    Raises: ValueError if the shapes differ.
+
+    >>> q_update(1.0, target=3.0, alpha=0.25)
+    1.5
+    """
+    same_shape(q=q, target=target, alpha=alpha)
+    return q + alpha * (target - q)
+
+
+def polynomial_step_size(visits: Numbers, power: float) -> Numbers:
+    """Step size at the n-th visit: α_n = 1 / n^ω.
+
+    With a table, Q-learning converges to Q* with probability 1 if for each pair (s, a) Σ_n α_n = ∞ over its visits and
+    Σ_n α_n^2 < ∞. Both sums are so for ½ < ω <= 1. With ω = 1, Q is the mean of the targets seen so far.
+
+    Source: Even-Dar & Mansour; the two conditions are eq. 3 of Watkins & Dayan 1992.
+    Shapes: visits n, counted from 1, numbers or `[B]`; power ω a number -> the same, at most 1 for ω >= 0.
+
+    >>> [polynomial_step_size(visits, 0.5) for visits in (1, 4, 100)]
+    [1.0, 0.5, 0.1]
+    """
+    return 1 / visits**power
 
 
 def semi_gradient(td_error: Numbers, gradient: Numbers) -> Numbers:
@@ -238,6 +327,48 @@ def td_target(rewards: Numbers, next_q: Numbers, terminated: Numbers, gamma: Num
     return rewards + gamma * (terminated == 0) * next_q
 
 
+def value_ceiling(copies: Numbers, gamma: float) -> Numbers:
+    """Largest value that can be learned after k copies of the target network: Σ_{i=0}^k γ^i = (1 - γ^(k+1)) / (1 - γ).
+
+    It holds for rewards of at most 1 and a first target network that says 0. Then the first targets are at most 1, and
+    after each copy they are at most 1 + γ times what they were at most before it.
+
+    Source: the lecture's horizon.
+    Shapes: copies k, which may be 0, numbers or `[B]`; γ a number below 1 -> the same, in units of reward.
+
+    >>> [value_ceiling(copies, 0.5) for copies in (0, 1, 2)]
+    [1.0, 1.5, 1.75]
+    """
+    return (1 - gamma ** (copies + 1)) / (1 - gamma)
+
+
+def copy_factor(alpha: float, gamma: float, period: int) -> float:
+    """The two states' factor from one copy to the next, w / w_T after C updates: 2γ - (2γ - 1) (1 - α)^C.
+
+    v(s_1) = w and v(s_2) = 2w, and each sample goes from s_1 to s_2 with reward 0. An update closes the share α of the
+    distance from w to its target 2γ w_T.
+
+    Source: Sutton & Barto, section 11.2, has the two states; the target network is the lecture's.
+    Shapes: numbers -> a number. period C is in updates.
+
+    >>> [copy_factor(0.5, gamma=1.0, period=period) for period in (1, 2, 1000)]   # 1 + α (2γ - 1), ..., 2γ
+    [1.5, 1.75, 2.0]
+    """
+    return 2 * gamma - (2 * gamma - 1) * (1 - alpha) ** period
+
+
+def accumulated_bias(gap: Numbers, gamma: float) -> Numbers:
+    """Bias at which values settle if each maximum is too high by a gap g: b = γ (b + g), that is b = γ / (1 - γ) g.
+
+    Source: the lecture's loop of overestimation.
+    Shapes: gap g numbers or `[B]`; γ a number below 1 -> the same, in units of reward.
+
+    >>> accumulated_bias(0.5, gamma=0.75)   # ¾ (1.5 + 0.5) is 1.5 again
+    1.5
+    """
+    return gamma / (1 - gamma) * gap
+
+
 def huber(error: Array, delta: float = 1.0) -> Array:
     """Huber loss: ½ δ^2 where |δ| <= delta, else delta (|δ| - ½ delta).
 
@@ -297,6 +428,24 @@ def epsilon_greedy(q_values: np.ndarray, epsilon: float) -> np.ndarray:
     num_actions = q_values.shape[-1]
     greedy = np.arange(num_actions) == q_values.argmax(-1)[..., None]
     return epsilon / num_actions + (1 - epsilon) * greedy
+
+
+def effective_batch_size(correlations: np.ndarray, batch_size: int) -> float:
+    """How many independent samples a batch in a row is worth: B / (1 + 2 Σ_{k=1}^{B-1} (1 - k/B) c_k).
+
+    c_k is the correlation of two samples k steps apart. If each sample has the variance σ^2, the mean of the batch has
+    σ^2 / B_eff.
+
+    Source: Brockwell & Davis, section 7.1, for the variance of the mean.
+    Shapes: correlations c_0, c_1, ... `[K]` with K >= B; batch_size B a number -> a number, in samples.
+    Raises: ValueError if there are fewer than B correlations.
+
+    >>> effective_batch_size(np.array([1.0, 0.0, 0.0]), 3), effective_batch_size(np.array([1.0, 1.0, 1.0]), 3)
+    (3.0, 1.0)
+    """
+    same_shape(**{"correlations[:batch_size]": correlations[:batch_size], "one for each distance": (batch_size,)})
+    apart = np.arange(1, batch_size)
+    return float(batch_size / (1 + 2 * ((1 - apart / batch_size) * correlations[1:batch_size]).sum()))
 
 
 def priority_probabilities(priorities: Array, alpha: float) -> Array:
@@ -460,10 +609,10 @@ def gae(
     [[4.5, 3.0]]
     """
     same_shape(rewards=rewards, values=values, next_values=next_values, terminated=terminated, truncated=truncated)
-    deltas = td_target(rewards, next_values, terminated, gamma) - values
+    deltas = np.asarray(td_target(rewards, next_values, terminated, gamma) - values)
     carry_on = gamma * gae_lambda * ((terminated == 0) & (truncated == 0))
-    advantages = np.empty_like(deltas)
-    following = np.zeros_like(deltas[0])
+    advantages = np.empty_like(deltas, dtype=np.result_type(deltas, np.float32))
+    following = 0.0
     for t in reversed(range(len(deltas))):
         following = advantages[t] = deltas[t] + carry_on[t] * following
     return advantages
@@ -485,6 +634,27 @@ def normalize(advantages: Tensor) -> Tensor:
     return ((exact - exact.mean()) / (exact.std(correction=0) + 1e-8)).to(torch.result_type(advantages, 1.0))
 
 
+def group_advantages(rewards: Tensor, scale: bool = True) -> Tensor:
+    """Group-relative advantages: A_i = (r_i - mean r) / (std r + 10^-8), over the answers to one question.
+
+    The mean of the group takes the place of a learned V. Dr. GRPO 2025 leaves the division out, `scale=False`, because
+    it gives questions with nearly equal rewards a larger weight.
+
+    Source: GRPO 2024, section 4.1.2; Dr. GRPO 2025, section 3.
+    Shapes: rewards `[K, G]`, G answers to each of K questions -> `[K, G]`, without a unit if they are scaled.
+
+    >>> group_advantages(torch.tensor([[1.0, 3.0], [10.0, 18.0]])).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+    >>> group_advantages(torch.tensor([[1.0, 3.0], [10.0, 18.0]]), scale=False).tolist()
+    [[-1.0, 1.0], [-4.0, 4.0]]
+    """
+    exact = rewards.double()  # as in `normalize`
+    advantages = exact - exact.mean(-1, keepdim=True)
+    if scale:
+        advantages = advantages / (exact.std(-1, correction=0, keepdim=True) + 1e-8)
+    return advantages.to(torch.result_type(rewards, 1.0))
+
+
 def value_loss(values: Array, returns: Array) -> Array:
     """Squared error of the critic: L^VF = (V(s_t; w) - V_t^target)^2.
 
@@ -497,6 +667,29 @@ def value_loss(values: Array, returns: Array) -> Array:
     """
     same_shape(values=values, returns=returns)
     return (values - returns) ** 2
+
+
+def clipped_value_loss(values: Array, old_values: Array, returns: Array, value_clip: float) -> Array:
+    """PPO's clipped loss of the critic: max( (V - R)^2, (V_old + clip(V - V_old, -ε, ε) - R)^2 ), where R is V^target.
+
+    Once V has moved ε from V_old towards its target, its gradient is 0. Without a limit, ε = inf, this is `value_loss`.
+    The paper of PPO does not mention it. Andrychowicz 2021 measured it, and found that it hurts.
+
+    Source: Baselines, `ppo2/model.py`, which takes the ε of the policy's clip.
+    Shapes: values V, old_values V_old and returns R `[B]`, value_clip ε a number in units of reward -> `[B]`, in units
+        of reward squared.
+    Raises: ValueError if the shapes differ.
+
+    >>> V, R = torch.tensor([0.5, -0.5]), torch.tensor([1.0, 1.0])
+    >>> [round(x.item(), 2) for x in clipped_value_loss(V, torch.zeros(2), R, value_clip=0.2)]
+    [0.64, 2.25]
+    """
+    same_shape(values=values, old_values=old_values, returns=returns)
+    errors = value_loss(values, returns)
+    if value_clip == math.inf:
+        return errors
+    clipped = value_loss(old_values + (values - old_values).clip(-value_clip, value_clip), returns)
+    return torch.maximum(errors, clipped) if isinstance(errors, Tensor) else np.maximum(errors, clipped)
 
 
 def explained_variance(values: Array, returns: Array) -> Numbers:
@@ -674,6 +867,21 @@ def mean_staleness(workers: Numbers, held: Numbers, lap: Numbers) -> Numbers:
     return (workers - 1) * held / lap
 
 
+def delay_bound(delay: int) -> float:
+    """Largest step αλ that is stable with gradients τ updates late: 2 sin( π / (2(2τ+1)) ).
+
+    With the objective ½ λ w^2, late gradients make w_{k+1} = w_k - αλ w_{k-τ}. It converges to 0 for αλ between 0 and
+    the bound, where the largest roots of z^{τ+1} - z^τ + αλ = 0 reach the unit circle.
+
+    Source: Levin & May 1976, who write it 2 cos( τπ / (2τ+1) ); the lecture derives it.
+    Shapes: delay τ, in updates -> the largest αλ, a number between 0 and 2.
+
+    >>> [round(delay_bound(delay), 4) for delay in (0, 1, 4)]
+    [2.0, 1.0, 0.3473]
+    """
+    return 2 * math.sin(math.pi / (2 * (2 * delay + 1)))
+
+
 # Optimisers -----------------------------------------------------------------------------------------------------------
 
 
@@ -782,6 +990,23 @@ def clipped_surrogate(ratio: Tensor, advantages: Numbers, clip_coef: float) -> T
     return torch.minimum(ratio * advantages, clipped * advantages)
 
 
+def dead_samples(ratio: Array, advantages: Array, clip_coef: float) -> Array:
+    """Which samples of the clipped surrogate have no gradient: [ r > 1 + ε and A > 0, or r < 1 - ε and A < 0 ].
+
+    They have moved far enough, as their advantage asks. A sample beyond 1 ± ε on the other side has a gradient, and it
+    pulls it back.
+
+    Source: PPO 2017, figure 1, where the curves are flat.
+    Shapes: ratio r and advantages A `[B]`, clip_coef ε a number -> booleans `[B]`.
+    Raises: ValueError if the shapes differ.
+
+    >>> dead_samples(torch.tensor([1.5, 1.5, 1.0, 0.5]), torch.tensor([2.0, -2.0, 2.0, -1.0]), 0.2).tolist()
+    [True, False, False, True]
+    """
+    same_shape(ratio=ratio, advantages=advantages)
+    return ((ratio > 1 + clip_coef) & (advantages > 0)) | ((ratio < 1 - clip_coef) & (advantages < 0))
+
+
 def kl_penalized_surrogate(ratio: Numbers, advantages: Numbers, kl: Numbers, kl_coef: Numbers) -> Numbers:
     """PPO's penalised surrogate: r A - β KL(π_old || π).
 
@@ -813,6 +1038,42 @@ def adapt_kl_coef(kl_coef: float, kl: float, kl_min: float, kl_max: float, facto
     if kl < kl_min:
         return kl_coef / factor
     return kl_coef
+
+
+def kl_estimate(log_probs: Tensor, ref_log_probs: Tensor) -> Tensor:
+    """KL(π || π_ref), estimated from single samples of π: k3 = q - 1 - ln q, where q = π_ref(a|s) / π(a|s).
+
+    It has the mean of -ln q, which is the KL, but it is never negative and varies less where the two are close. Its
+    gradient is another matter: with the samples held fixed, that of KL(π_ref || π).
+
+    Source: Schulman 2020; GRPO 2024, eq. 4.
+    Shapes: both `[B]`, of actions drawn from π, where leading axes may be missing -> `[B]`, in nats, at least 0.
+    Raises: ValueError if the last axes differ.
+
+    >>> kl_estimate(torch.tensor([0.0, -1.0]), torch.tensor([0.0, -2.0])).tolist()   # e^-1 - 1 + 1
+    [0.0, 0.367...]
+    """
+    same_shape(log_probs=log_probs, ref_log_probs=ref_log_probs, leading=True)
+    return ratio(ref_log_probs, log_probs) - 1 - (ref_log_probs - log_probs)
+
+
+def kl_optimal_policy(ref_log_probs: Tensor, rewards: Tensor, kl_coef: float) -> Tensor:
+    """The policy with the largest E[r] - β KL(π || π_ref): ln π*(x) = ln π_ref(x) + r(x) / β - ln Z.
+
+    Z makes the probabilities add up to 1.
+
+    Source: DPO 2023, eq. 4.
+    Shapes: ref_log_probs and rewards `[A]`, one for each x there is; kl_coef β a number above 0 -> `[A]`, in nats.
+    Raises: ValueError if the shapes differ, or if β is not above 0.
+
+    >>> half = torch.tensor([0.5, 0.5]).log()   # odds of e^(ln 3) to 1
+    >>> kl_optimal_policy(half, torch.tensor([math.log(3.0), 0.0]), kl_coef=1.0).exp().tolist()
+    [0.75..., 0.25...]
+    """
+    same_shape(ref_log_probs=ref_log_probs, rewards=rewards)
+    if not kl_coef > 0:
+        raise ValueError(f"kl_coef={kl_coef} must be above 0: without a price of the KL there is no best policy.")
+    return (ref_log_probs + rewards / kl_coef).log_softmax(-1)
 
 
 def conjugate_gradient(matvec: Callable[[Tensor], Tensor], b: Tensor, iterations: int = 10) -> Tensor:

@@ -1,7 +1,7 @@
 """Gorila: distributed DQN. Workers act, replay and compute gradients; one server holds the parameters.
 
 Nair et al. 2015, Massively Parallel Methods for Deep Reinforcement Learning; algorithm 1 in "bundled" mode, where a
-worker is an actor with its own replay memory and a learner. (Chapter 2, section 13.)
+worker is an actor with its own replay memory and a learner. (Chapter 2, section 16.)
 
 Nobody waits: a gradient is a little stale when it arrives, and no run can be repeated exactly. With `cluster` the
 server and the workers may be on many machines, as in the paper (lectures/cluster.md).
@@ -101,7 +101,7 @@ class Gorila:
         self.envs, self.network = self.server.envs, self.server.network
         self.theta, self.theta_target = flat_weights(self.server)
         self.shared = Published.hold(len(self.theta))
-        self.staleness = 0.0  # of the gradients that arrived: a running mean
+        self.staleness = 0.0  # of the last hundred or so gradients that arrived: an exponential average
         self.num_dropped = 0
 
     @one_learner

@@ -61,25 +61,29 @@ class QNetwork(nn.Module):
 class ActorCritic(nn.Module):
     """The params of π( · |s; θ) and V(s; w): observations `[B, ...]` -> `[B, K]`, `[B]`.
 
-    Vectors get two separate networks, as in the PPO paper. Frames get one body with two heads, or two bodies with
-    `shared=False`. `hidden` are the widths of the hidden layers. With frames these come after the convolutions of DQN's
-    paper of 2013 or 2015; `year` says which. The observation enters as (obs - shift) / scale.
+    Vectors get two separate networks, as in the PPO paper, and frames get one body with two heads, unless `shared` says
+    which. `hidden` are the widths of the hidden layers. With frames these come after the convolutions of DQN's paper of
+    2013 or 2015; `year` says which. The observation enters as (obs - shift) / scale. The first weights are orthogonal
+    or, without `orthogonally`, torch's own.
     """
 
     def __init__(
-        self, obs_shape, policy, hidden=(64, 64), activation="tanh", shared=True, shift=0.0, scale=1.0, year=2015
-    ):
+        self, obs_shape, policy, hidden=(64, 64), activation="tanh", shared=None, orthogonally=True,
+        shift=0.0, scale=1.0, year=2015,
+    ):  # fmt: skip
         super().__init__()
         frames = len(obs_shape) == 3
         size = () if frames else obs_shape
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32).expand(size).clone())
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).expand(size).clone())
-        self.policy_body = tower(obs_shape, hidden, activation, year)
-        self.value_body = self.policy_body if frames and shared else tower(obs_shape, hidden, activation, year)
+        start = orthogonal if orthogonally else lambda module, gain: module
+        self.policy_body = start(tower(obs_shape, hidden, activation, year), 2**0.5)
+        one = frames if shared is None else shared
+        self.value_body = self.policy_body if one else start(tower(obs_shape, hidden, activation, year), 2**0.5)
         width = num_features(self.policy_body, obs_shape)
         head = nn.Linear(width, policy.num_params - policy.num_free)
-        self.policy_head = orthogonal(head, 0.01)  # so small that at first all actions are equally probable
-        self.value_head = orthogonal(nn.Linear(width, 1), 1.0)
+        self.policy_head = start(head, 0.01)  # so small that at first all actions are equally probable
+        self.value_head = start(nn.Linear(width, 1), 1.0)
         self.log_std = nn.Parameter(torch.zeros(policy.num_free)) if policy.num_free else None
 
     def forward(self, obs):
@@ -97,8 +101,9 @@ class ActorCritic(nn.Module):
         return self.value_head(self.value_body(self.inputs(obs))).squeeze(-1)
 
     def inputs(self, obs):
-        layout = torch.channels_last if obs.dim() == 4 else torch.preserve_format  # like the convolutions' weights
-        return obs.to(torch.float32, copy=True, memory_format=layout).sub_(self.shift).div_(self.scale)
+        if obs.dim() == 4:  # like the convolutions' weights; bytes are put in order in half the time that floats take
+            obs = obs.contiguous(memory_format=torch.channels_last)
+        return obs.to(torch.float32, copy=True).sub_(self.shift).div_(self.scale)
 
     def params(self, features):
         params = self.policy_head(features)
@@ -231,7 +236,7 @@ def tower(obs_shape, hidden, activation, year):
     """All layers below a head of an actor-critic: convolutions for frames, then linear layers."""
     convolutions = body(obs_shape, (), year)
     width = num_features(convolutions, obs_shape)
-    return orthogonal(nn.Sequential(*convolutions, *mlp([width, *hidden], ACTIVATIONS[activation])), 2**0.5)
+    return nn.Sequential(*convolutions, *mlp([width, *hidden], ACTIVATIONS[activation]))
 
 
 def body(obs_shape, hidden, year=2015):

@@ -1,6 +1,6 @@
 """PPO: several careful steps on each rollout, held near the policy that acted by a penalty or by clipping.
 
-Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. (Chapter 3, sections 8 to 13.)
+Schulman et al. 2017, Proximal Policy Optimization Algorithms; algorithm 1. (Chapter 3, sections 10 to 16.)
 `variant="adaptive_kl"` is the lecture's PPO, section 4 of the paper. `variant="clip"` is the lecture's PPO2, section 3.
 """
 
@@ -15,7 +15,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import actor_critic
-from rlkit.optimizers import torch_adam
+from rlkit.optimizers import TorchAdam
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.copies import become_copy, copied_state
@@ -45,16 +45,23 @@ class PPO:
     minibatch_size: Count = 256
     value_coef: NotNegative = 0.5  # c_1
     entropy_coef: NotNegative = 0.0  # c_2
+    entropy_steps: Count | None = None  # c_2 falls linearly to 0 over this many steps; None: constant
     max_grad_norm: Limit = 0.5
+    value_clip: Limit = float("inf")  # V gains nothing from moving further than this in an update
+    adam_eps: Positive = 1e-5
     anneal_steps: Count | None = None  # learning rate and ε fall linearly to 0 over this many steps; None: constant
+    normalize_advantages: bool = True  # to mean 0 and standard deviation 1 over the rollout
     reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
-    normalize: bool = False  # scales observations and rewards by running statistics
+    normalize: bool | Literal["obs", "rewards"] = False  # scales by running statistics; True: both
     hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
+    orthogonal: bool = True  # orthogonal first weights, small in the policy's last layer; False: torch's own
+    shared: bool | None = None  # one body for π and V; None: for pixels only
     obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
     obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for pixels, otherwise 1
     frame_size: Count = 84  # pixels: the size of Atari's frames; larger images are shrunk to it
     life_loss: bool = False  # Atari: a lost life counts as terminated
+    reward_ends: bool = False  # a reward counts as terminated: a point of Pong is an episode of its own
     actions: tuple[CountOrZero, ...] | None = None  # keep only these actions
     seed: Seed = 0
     device: str = "auto"
@@ -68,9 +75,9 @@ class PPO:
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.policy = make_policy(self.envs)
-        self.network = actor_critic(self)
+        self.network = actor_critic(self, shared=self.shared, orthogonally=self.orthogonal)
         self.theta = flat_parameter(self.network.parameters())  # θ: all weights are views of it
-        self.optimizer = torch_adam([self.theta], self.learning_rate, eps=1e-5)
+        self.optimizer = TorchAdam([self.theta], self.learning_rate, self.adam_eps)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.beta = self.kl_coef  # β adapts
@@ -88,17 +95,22 @@ class PPO:
     @all_or_nothing("theta", "optimizer")
     def update(self, rollout):
         """K epochs of minibatches on one rollout; then, for adaptive_kl, the next β."""
+        if self.reward_ends:
+            rollout = rollout.ending_at_rewards()
         advantages = rollout.advantages(self.gamma, self.gae_lambda)
         batch = rollout.batch(self.policy, advantages, self.network.device)
         metrics = {"explained_variance": rollout.explained_variance(advantages)}
-        batch = batch._replace(advantages=F.normalize(batch.advantages))
+        if self.normalize_advantages:
+            batch = batch._replace(advantages=F.normalize(batch.advantages))
         remaining = F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
         clip_coef = self.clip_coef * remaining
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
+        norms = []
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
                 loss = self.objective(minibatch, clip_coef)
-                descend(loss, self.theta, self.optimizer, self.max_grad_norm)
+                norms.append(descend(loss, self.theta, self.optimizer, self.max_grad_norm))
+        metrics["grad_norm"] = torch.stack(norms).mean()
         if self.variant == "clip":
             return metrics | self.measure(minibatch, clip_coef)
         metrics |= self.measure(batch, clip_coef)  # on the whole batch, because β depends on it
@@ -114,9 +126,10 @@ class PPO:
         else:
             kl = self.policy.kl(batch.old_params, params)
             surrogate = F.kl_penalized_surrogate(ratio, batch.advantages, kl, self.beta)
-        objective = surrogate.mean() - self.value_coef * F.value_loss(values, batch.returns).mean()
-        if self.entropy_coef:
-            objective = objective + self.entropy_coef * self.policy.entropy(params).mean()
+        value_loss = F.clipped_value_loss(values, batch.old_values, batch.returns, self.value_clip)
+        objective = surrogate.mean() - self.value_coef * value_loss.mean()
+        if entropy_coef := F.linear_schedule(self.step, self.entropy_coef, 0.0, self.entropy_steps or math.inf):
+            objective = objective + entropy_coef * self.policy.entropy(params).mean()
         return -objective
 
     @torch.no_grad()
@@ -127,6 +140,7 @@ class PPO:
         metrics = {
             "kl": self.policy.kl(batch.old_params, params).mean(),
             "clip_fraction": ((ratio - 1).abs() > clip_coef).float().mean(),
+            "dead_share": F.dead_samples(ratio, batch.advantages, clip_coef).float().mean(),
             "entropy": self.policy.entropy(params).mean(),
             "value_loss": F.value_loss(values, batch.returns).mean(),
         }

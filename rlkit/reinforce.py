@@ -14,7 +14,7 @@ import numpy as np
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import actor_critic
-from rlkit.optimizers import torch_adam
+from rlkit.optimizers import TorchAdam
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.copies import become_copy, copied_state
@@ -60,8 +60,8 @@ class REINFORCE:
         self.network = actor_critic(self, shared=False)
         self.theta = flat_parameter(self.network.policy_parameters())  # θ: the policy's weights are views of it
         self.w = flat_parameter(self.network.value_parameters())  # w: those of V
-        self.policy_optimizer = torch_adam([self.theta], self.learning_rate)
-        self.value_optimizer = torch_adam([self.w], self.value_learning_rate)
+        self.policy_optimizer = TorchAdam([self.theta], self.learning_rate)
+        self.value_optimizer = TorchAdam([self.w], self.value_learning_rate)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.step = 0

@@ -23,6 +23,10 @@ class Rollout(NamedTuple):
     valid: np.ndarray  # [T, N]: False in autoreset rows
     values: np.ndarray  # [T + 1, N]: row t + 1 is V of the true next state of row t, also where an episode ends
 
+    def ending_at_rewards(self):
+        """The same rollout, but a step with a reward counts as terminated. V then says what the next reward will be."""
+        return self._replace(terminated=self.terminated | (self.rewards != 0))
+
     def advantages(self, gamma, gae_lambda):
         """Generalized advantage estimates `[T, N]`."""
         ends = self.terminated, self.truncated
@@ -42,10 +46,12 @@ class Rollout(NamedTuple):
             rows = rows.reshape(-1, *rows.shape[2:])[keep]
             return torch.from_numpy(rows).to(device)
 
-        actions, params = flat(self.actions), flat(self.params)
+        obs, actions, params = flat(self.obs), flat(self.actions), flat(self.params)
+        if obs.dim() == 4:  # once, and not for every minibatch
+            obs = obs.contiguous(memory_format=torch.channels_last)
         return Batch(
-            flat(self.obs), actions, params, policy.log_prob(params, actions),
-            flat(advantages.astype(np.float32)), flat(returns.astype(np.float32)),
+            obs, actions, params, policy.log_prob(params, actions),
+            flat(advantages.astype(np.float32)), flat(returns.astype(np.float32)), flat(self.values[:-1]),
         )  # fmt: skip
 
 
@@ -58,13 +64,21 @@ class Batch(NamedTuple):
     old_log_probs: torch.Tensor  # [B]
     advantages: torch.Tensor  # [B]
     returns: torch.Tensor  # [B], the target of V
+    old_values: torch.Tensor  # [B], V of the network that acted
 
     def minibatches(self, size, rng):
         """All samples once, in random order, in parts of nearly equal size."""
         order = torch.from_numpy(rng.permutation(len(self.actions))).to(self.actions.device)
-        shuffled = (column.index_select(0, order) for column in self)
+        shuffled = (in_order(column, order) for column in self)
         count = max(1, round(len(order) / size))
         yield from map(Batch._make, zip(*(column.tensor_split(count) for column in shuffled)))
+
+
+def in_order(column, order):
+    """The rows of a column in this order. Frames stay channels_last, which `index_select` by itself would undo."""
+    if column.dim() != 4:
+        return column.index_select(0, order)
+    return column.permute(0, 2, 3, 1).index_select(0, order).permute(0, 3, 1, 2)
 
 
 class Collector:
@@ -127,14 +141,17 @@ class Scaling:
     """Scales what a policy gradient method learns from. The returns that it reports stay unscaled.
 
     Rewards are clipped to ± `reward_clip`. With `normalize`, observations are scaled to mean 0 and standard deviation
-    1, and rewards so that a discounted return has standard deviation 1. Both use everything seen so far. This is no
-    paper's equation, but without it the continuous tasks are hardly learned at all (Engstrom et al. 2020).
+    1, and rewards so that a discounted return has standard deviation 1. Both use everything seen so far. `normalize`
+    may also be "obs" or "rewards", for one of the two. This is no paper's equation (Engstrom et al. 2020).
     """
 
     def __init__(self, agent):
-        if agent.normalize and len(agent.envs.obs_shape) == 3:
-            raise ValueError(f"normalize=True is for vectors; leave it off for the frames of {agent.env}.")
         self.normalize, self.reward_clip, self.gamma = agent.normalize, agent.reward_clip, agent.gamma
+        self.scales_obs, self.scales_rewards = self.normalize in (True, "obs"), self.normalize in (True, "rewards")
+        if self.scales_obs and len(agent.envs.obs_shape) == 3:
+            raise ValueError(
+                f"normalize={self.normalize!r} is for vectors; leave it off for the frames of {agent.env}."
+            )
         self.obs, self.returns = Moments(agent.envs.obs_shape), Moments(())
         self.running_return = np.zeros(agent.envs.num_envs)
 
@@ -143,14 +160,15 @@ class Scaling:
 
         Only between two rollouts, because the network that learns from a rollout must be the one that acted in it.
         """
-        if self.normalize and self.obs.count:
+        if self.scales_obs and self.obs.count:
             network.shift.copy_(torch.from_numpy(self.obs.mean))
             network.scale.copy_(torch.from_numpy(self.obs.std))
 
     def rewards(self, obs, rewards, ended):
         """Take in T steps, obs `[T, N, ...]`, rewards and ended `[T, N]` -> rewards to learn from, `[T, N]` float32."""
-        if self.normalize:
+        if self.scales_obs:
             self.obs.add(obs.reshape(-1, *self.obs.mean.shape))
+        if self.scales_rewards:
             for t in range(len(rewards)):
                 self.running_return = rewards[t] + self.gamma * self.running_return
                 self.returns.add(self.running_return)

@@ -101,3 +101,108 @@ class Catch(gymnasium.Env):
 def all_levels(size, bombs=False):
     """Every way in which a game of Catch can begin: the ball's column, the paddle's, and whether the ball is bright."""
     return list(itertools.product(range(size), range(size), (True, False) if bombs else (True,)))
+
+
+# Probes: tasks whose Q-values are known exactly -----------------------------------------------------------------------
+#
+# In this order, each adds one part to those before, so the first that an agent fails points at what is broken.
+# `rlkit.check.probes` runs them. The idea is Andy L. Jones's, https://andyljones.com/posts/rl-debugging.html.
+
+GAMMA = 0.5  # the discount of the exact values: so small that they are learned in a few hundred steps
+
+
+class Probe(gymnasium.Env):
+    """One or two states, given by tables. State 0 is seen as the number -1, and state 1 as 1."""
+
+    adds = suspects = ""  # what is new in this probe, and where to look if it is the first to fail
+    rewards = [[1.0]]  # [S, A]
+    after = {}  # the state after each state; where there is none, the episode terminates
+    starts = [0]  # the states in which episodes begin, with equal chance
+    clock = None  # the steps after which an episode is truncated, if there is a clock
+    q = [[1.0]]  # [S, A]: the exact values of the best policy, for GAMMA
+
+    def __init__(self, most=np.inf):
+        """most: steps after which it raises an error, for agents whose `learn` would never end"""
+        self.taken, self.most = 0, most
+        self.observation_space = Box(-1.0, 1.0, (1,), np.float32)
+        self.action_space = Discrete(len(self.rewards[0]))
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.state, self.time = int(self.np_random.choice(self.starts)), 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.taken += 1
+        if self.taken > self.most:
+            raise ValueError(
+                f"The agent has taken {self.most:,} steps in {type(self).__name__}, and goes on; let "
+                "learn(total_steps) end after total_steps of them."
+            )
+        reward, terminated = self.rewards[self.state][action], self.state not in self.after
+        self.state = self.after.get(self.state, self.state)
+        self.time += 1
+        return self.look(), reward, terminated, self.time == self.clock, {}
+
+    def look(self):
+        return np.array([2 * self.state - 1], np.float32)
+
+
+class ConstantReward(Probe):
+    """One state, one action, one step. It pays 1."""
+
+    adds = "a value to learn"
+    suspects = "the loss, the optimiser, or a target that goes on after the end of an episode"
+
+
+class RewardByObservation(Probe):
+    """One step from either state. The reward is the number that is seen, -1 or 1."""
+
+    adds = "an input"
+    suspects = "the way of the observation into the memory or into the network"
+    rewards = q = [[-1.0], [1.0]]
+    starts = [0, 1]
+
+
+class DelayedReward(Probe):
+    """Two steps, from state 0 to state 1 and to the end. The second pays 1, so the first is worth γ."""
+
+    adds = "a second step"
+    suspects = "the bootstrap: the discount, the next observation, or the target network"
+    rewards = [[0.0], [1.0]]
+    after = {0: 1}
+    q = [[GAMMA], [1.0]]
+
+
+class RewardByAction(Probe):
+    """One state and two actions. One pays -1, the other pays 1."""
+
+    adds = "a choice of actions"
+    suspects = "the value that is moved towards the target: it must be that of the action that was taken"
+    rewards = q = [[-1.0, 1.0]]
+
+
+class RewardByBoth(Probe):
+    """Two states and two actions. The action that is right in one state is wrong in the other."""
+
+    adds = "observation and action together"
+    suspects = "rows that are mixed up: an observation with another one's action or reward"
+    rewards = q = [[1.0, -1.0], [-1.0, 1.0]]
+    starts = [0, 1]
+
+
+class TruncatedEpisode(Probe):
+    """From state 0, which pays nothing, to state 1, which pays 1 for ever. A clock cuts the episode after two steps.
+
+    Nothing has ended then, so state 1 is worth 1 + γ + γ² + ... = 1 / (1 - γ).
+    """
+
+    adds = "a clock"
+    suspects = "the end by the clock: it keeps its bootstrap, from the last observation of its own episode"
+    rewards = [[0.0], [1.0]]
+    after = {0: 1, 1: 1}
+    clock = 2
+    q = [[GAMMA / (1 - GAMMA)], [1 / (1 - GAMMA)]]
+
+
+PROBES = [ConstantReward, RewardByObservation, DelayedReward, RewardByAction, RewardByBoth, TruncatedEpisode]

@@ -108,8 +108,12 @@ def check_agent(agent, *needs):
     """Raise ValueError for what is not an agent."""
     if isinstance(agent, type):
         raise ValueError(f"{agent.__name__} is a class, not an agent; make one first, as in {agent.__name__}().")
-    if not all(hasattr(agent, name) for name in needs):
-        raise ValueError(f"{type(agent).__name__} is not an agent; pass one of rlkit's, such as DQN('CartPole-v1').")
+    missing = [name for name in needs if not hasattr(agent, name)]
+    if missing:
+        some = f": it has no {' and no '.join(missing)}" if len(missing) < len(needs) else ""
+        raise ValueError(
+            f"{type(agent).__name__} is not an agent{some}; pass one of rlkit's, such as DQN('CartPole-v1')."
+        )
 
 
 def check_watchers(watchers):

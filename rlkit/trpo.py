@@ -1,9 +1,10 @@
 """TRPO: the longest step along the natural gradient that keeps the new policy within δ of the old one.
 
 Schulman et al. 2015, Trust Region Policy Optimization; section 6 and appendix C, with generalized advantage estimation
-as in Schulman et al. 2016. (Chapter 3, section 7.)
+as in Schulman et al. 2016. (Chapter 3, section 9.)
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +15,7 @@ import torch
 from rlkit import functional as F
 from rlkit.envs import Envs
 from rlkit.networks import actor_critic
-from rlkit.optimizers import torch_adam
+from rlkit.optimizers import TorchAdam
 from rlkit.policies import make_policy
 from rlkit.rollout import Collector
 from rlkit.running.copies import become_copy, copied_state
@@ -40,12 +41,15 @@ class TRPO:
     epochs: Count = 4  # of V
     minibatch_size: Count = 256  # of V
     max_grad_norm: Limit = 0.5  # of V
+    value_clip: Limit = float("inf")  # V gains nothing from moving further than this in an update
+    anneal_steps: Count | None = None  # the learning rate of V falls linearly to 0 over this many steps; None: constant
     num_envs: Count = 8  # N
     num_steps: Count = 128  # T, of each environment between updates
     reward_clip: Limit = float("inf")  # learns from rewards clipped to ± this
-    normalize: bool = False  # scales observations and rewards by running statistics
+    normalize: bool | Literal["obs", "rewards"] = False  # scales by running statistics; True: both
     hidden: tuple[Count, ...] = (64, 64)
     activation: Literal["tanh", "relu"] = "tanh"
+    orthogonal: bool = True  # orthogonal first weights, small in the policy's last layer; False: torch's own
     obs_shift: Number | tuple[Number, ...] = 0.0  # the network sees (obs - shift) / scale
     obs_scale: Positive | tuple[Positive, ...] | None = None  # None: 255 for pixels, otherwise 1
     frame_size: Count = 84  # pixels: the size of Atari's frames; larger images are shrunk to it
@@ -63,10 +67,10 @@ class TRPO:
         check_settings(self)
         self.envs = Envs(self.env, self.num_envs, self.seed, self.frame_size, self.life_loss, self.actions)
         self.policy = make_policy(self.envs)
-        self.network = actor_critic(self, shared=False)  # V must not move the policy
+        self.network = actor_critic(self, shared=False, orthogonally=self.orthogonal)  # V must not move the policy
         self.theta = flatten(self.network.policy_parameters())  # θ: the policy's weights are views of it
         self.w = flat_parameter(self.network.value_parameters())  # w: those of V
-        self.optimizer = torch_adam([self.w], self.learning_rate)
+        self.optimizer = TorchAdam([self.w], self.learning_rate)
         self.rng = np.random.default_rng(self.seed)
         self.collector = Collector(self)
         self.step = 0
@@ -89,7 +93,7 @@ class TRPO:
         return metrics | self.fit_values(batch) | {"explained_variance": rollout.explained_variance(advantages)}
 
     def improve_policy(self, batch):
-        """θ <- θ + α x, where x solves H x = g and α takes the step to the edge of the trust region."""
+        """θ <- θ + x, the step to the edge of the trust region along y, where H y = g."""
         parameters = self.network.policy_parameters()
         surrogate, kl, _ = self.surrogate_and_kl(batch)
         g = flat_gradient(surrogate, parameters, retain_graph=True)
@@ -100,8 +104,8 @@ class TRPO:
             """H v, the Hessian of the KL times a vector: the gradient of (∇KL · v)."""
             return flat_gradient(kl_gradient @ v, parameters, retain_graph=True) + self.damping * v
 
-        x = F.conjugate_gradient(fisher, g, self.cg_iterations)
-        full_step = F.trust_region_step(x, fisher(x), self.max_kl) * x
+        y = F.conjugate_gradient(fisher, g, self.cg_iterations)
+        full_step = F.trust_region_step(y, fisher(y), self.max_kl) * y
         require_finite("length of the step", full_step.norm())
         return self.line_search(batch, full_step)
 
@@ -127,9 +131,12 @@ class TRPO:
 
     def fit_values(self, batch):
         """A few epochs of regression of V on the returns."""
+        remaining = F.linear_schedule(self.step, 1.0, 0.0, self.anneal_steps or math.inf)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate * remaining
         for _ in range(self.epochs):
             for minibatch in batch.minibatches(self.minibatch_size, self.rng):
-                loss = F.value_loss(self.network.values(minibatch.obs), minibatch.returns).mean()
+                values = self.network.values(minibatch.obs)
+                loss = F.clipped_value_loss(values, minibatch.old_values, minibatch.returns, self.value_clip).mean()
                 descend(loss, self.w, self.optimizer, self.max_grad_norm)
         return {"value_loss": loss.detach()}
 

@@ -49,6 +49,18 @@ SLOW = LONG + [  # left out by --fast
     "tests/test_saliency.py",  # trained agents on whole screens
     "tests/test_workers.py",  # processes that hang, crash and are killed
 ]
+HALF_A_MINUTE = [  # and more: if one of them came last, two of three workers would wait for it
+    "tests/test_compare_live.py",
+    "tests/test_agents.py",
+    "tests/test_explore.py",
+    "tests/test_a3c.py",
+    "tests/test_files.py",
+    "tests/test_cells.py",
+    "tests/test_explore_drag.py",
+    "tests/test_exit.py",
+    "tests/test_accessibility.py",
+    "tests/test_copies.py",
+]
 THREE_AT_A_TIME = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]  # even on two cores: many tests only wait
 INTERRUPTED = 2
 
@@ -57,13 +69,18 @@ def legs(arguments):
     """The commands to run one after the other, without `python -m`."""
     lint, tests = ["ruff", "check"], files("tests/test_*.py")
     if "--fast" in arguments:
-        quick = [path for path in tests if path not in SLOW]
+        quick = in_order([path for path in tests if path not in SLOW])
         return [lint, ["pytest"] + THREE_AT_A_TIME + quick + [word for word in arguments if word != "--fast"]]
     if arguments:
         return [["pytest"] + (NBVAL if "--nbval" in arguments else []) + arguments]
     notebooks = files("lectures/*.ipynb") + files("lectures/assignments/source/*/*.ipynb")
-    in_order = LONG + notebooks + [path for path in tests if path not in LONG]  # the long ones first
-    return [lint, ["pytest"] + NBVAL + THREE_AT_A_TIME + in_order]
+    return [lint, ["pytest"] + NBVAL + THREE_AT_A_TIME + in_order(tests + notebooks)]
+
+
+def in_order(paths):
+    """The long ones first, the others as they are."""
+    first = LONG + [path for path in paths if path.endswith(".ipynb")] + SLOW + HALF_A_MINUTE
+    return sorted(paths, key=lambda path: first.index(path) if path in first else len(first))
 
 
 def files(pattern):

@@ -18,6 +18,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell sets this for w
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+PATIENCE = 600.0  # seconds in which something must have happened, on however busy a machine
+
+
 class Counting(gymnasium.Env):
     """Shows (episode, time) and pays 10 episode + time. Episodes terminate and are truncated in turn."""
 

@@ -9,9 +9,10 @@ from rlkit.explore.controls import allowed
 from rlkit.plotting.video import play
 
 DRAWN = [
-    "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "messages", "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region",
-    "value_estimation", "worker_model",
+    "atari49", "atari57", "beta", "cliff", "clip_epsilon", "dueling", "two_states", "entropy_bonus", "gae",
+    "importance_sampling", "max_bias", "messages", "museum", "n_step", "overestimation", "priority", "replay",
+    "reward_hacking", "saliency", "t_max", "target_network", "trust_region", "value_estimation", "worker_model",
+    "clinic",
 ]  # fmt: skip
 
 

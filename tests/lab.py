@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 import psutil
+from conftest import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
+DEADLINE = 180  # seconds for one reaction of a page, while other tests keep the processors busy
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -35,12 +37,20 @@ def write_notebook(path, *sources):
     path.write_text(json.dumps(notebook))
 
 
+NO_RAY = "import sys\n\nsys.modules['ray'] = None  # as if it were not installed\n"
+
+
 class Lab:
-    """JupyterLab on a copy of the chapters, without anyone's settings. `close` leaves nothing behind."""
+    """JupyterLab on a copy of the chapters, without anyone's settings. `close` leaves nothing behind.
+
+    Its kernels find no Ray, as most readers have none; a cell that needs it says so. nbval runs the cells with Ray.
+    """
 
     def __init__(self, folder):
         self.folder = folder
         shutil.copytree(ROOT / "lectures", folder / "lectures", ignore=shutil.ignore_patterns(".*"))
+        (folder / "start").mkdir()
+        (folder / "start" / "sitecustomize.py").write_text(NO_RAY)  # Python imports it when it starts
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = free.getsockname()
@@ -57,6 +67,8 @@ class Lab:
             "--JupyterNotebookApp.expose_app_in_browser=True",
         ]  # fmt: skip
         self.environment = {name: str(folder / place) for name, place in settings.items()}
+        path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "start"), *path]))
         options = {"env": os.environ | self.environment, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with self.log.open("w") as log:
             self.server = subprocess.Popen(command, stdout=log, **options)
@@ -66,7 +78,7 @@ class Lab:
             self.close()
             raise
 
-    def wait(self, seconds=120):
+    def wait(self, seconds=PATIENCE):
         """Wait until the server answers."""
         until = time.monotonic() + seconds
         while self.server.poll() is None and time.monotonic() < until:
@@ -84,7 +96,7 @@ class Lab:
         """Send SIGTERM, on which the server ends its kernels -> the processes that are left, which should be none."""
         family = self.processes()
         self.server.terminate()
-        _, left = psutil.wait_procs(family, timeout=30)
+        _, left = psutil.wait_procs(family, timeout=DEADLINE)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -97,7 +109,7 @@ class Chapter:
     def __init__(self, browser, lab, name, application="lab"):
         self.name = name
         self.page = browser.new_page(viewport={"width": 1280, "height": 800})
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(1_000 * DEADLINE)
         self.page.add_init_script(path=ROOT / "tests" / "lab.js")
         self.script_errors = []
         self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
@@ -110,7 +122,7 @@ class Chapter:
         """Start a JupyterLab command, as its menus do, without waiting for it."""
         self.page.evaluate("([command, options]) => lab.begin(command, options)", [command, options])
 
-    def end(self, seconds=60):
+    def end(self, seconds=DEADLINE):
         """Wait until the command ends, and check that it succeeded."""
         answer = self.page.wait_for_function("lab.answer", timeout=1_000 * seconds).json_value()
         assert answer == "done", answer

@@ -19,7 +19,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import Counting, disturb, learn, one_line, weights
+from conftest import PATIENCE, Counting, disturb, learn, one_line, weights
 from jupyter_client.manager import start_new_kernel
 from test_gorila import Match
 
@@ -597,7 +597,7 @@ def test_a_notebooks_kernel(tmp_path):
     """A notebook's own definitions are refused at once, and interrupting or restarting its kernel leaves no worker."""
     paths = os.pathsep.join([str(Path(module.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": paths}
-    manager, client = start_new_kernel(startup_timeout=300, cwd=str(tmp_path), env=env)
+    manager, client = start_new_kernel(startup_timeout=PATIENCE, cwd=str(tmp_path), env=env)
     try:
         assert list(replies(client, CELLS)) == []
         ((_, told),) = replies(client, "refuse()")
@@ -619,7 +619,7 @@ def replies(client, code):
     """What a cell prints, and the name of its error, until it ends."""
     cell = client.execute(code)
     while True:
-        message = client.get_iopub_msg(timeout=300)
+        message = client.get_iopub_msg(timeout=PATIENCE)
         kind, content = message["msg_type"], message["content"]
         if message["parent_header"].get("msg_id") != cell:
             continue
@@ -631,7 +631,7 @@ def replies(client, code):
 
 def gone(pid):
     """Wait until this process has ended."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)

@@ -35,33 +35,37 @@ def on_tasks(*methods):
     return {f"{method}, {task}": [run] * 3 for method in methods for task in "AB"}
 
 
-def claims(*methods):
-    rows = [{"step": step, "claimed": 2.0 * step, "true": step} for step in (1, 2)]
-    return {f"{method}, {count} actions": [rows] * 2 for method in methods for count in (2, 10)}
-
-
 VALUES = ("DQN", "Double DQN", "Dueling DQN", "Prioritized DQN", "n-step DQN", "all of them")
 POLICIES = ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip", "A2C")
 WORKERS = ("A2C", "A3C FF", "A3C LSTM", "PPO clip")
 TOGETHER = [VALUES, POLICIES, WORKERS, ("DQN", "Gorila"), *plotting.CASES.values()]
 BY_MARKER = {("truth", "MC"), ("PPO clip", "DQN")}  # share a style, but where they meet, the second has markers
 
+
+def pong_run(reached):
+    """A run of the sweep `pong` in its form."""
+    return {"reached": reached, "end": reached or 900, "steps": [100, reached or 900], "returns": [None, 18.0]}
+
+
 PICTURES = {
     "compare": lambda: plotting.compare(curves(*VALUES), target=3),
     "by_task": lambda: plotting.by_task(on_tasks(*POLICIES), "AB"),
+    "by_method": lambda: plotting.by_method(on_tasks(*POLICIES), "AB"),
     "by_clock": lambda: plotting.by_clock(
         {name: [{"seconds": [1, 2, 3], "returns": [1, 2, 3]}] * 2 for name in {*VALUES[:4], *WORKERS}}, "return"
     ),
-    "claims": lambda: plotting.claims(claims("DQN", "Double DQN")),
     "updates": lambda: plotting.updates(
         {kind: [{"total_steps": 9, "solved": solved, "largest_weight": 2} for solved in (1, None)] for kind in "ab"}
     ),
+    "until_goal": lambda: plotting.until_goal([pong_run(300), pong_run(500), pong_run(None)]),
+    "against": lambda: plotting.against({"λ = 0.95": [pong_run(None)], "all": [pong_run(200)]}, [pong_run(400)]),
     "learning_curve": lambda: plotting.learning_curve(Result(steps=[1, 2], returns=[1.0, 2.0]), target=2),
 }
 DRAWN = [
-    "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "messages", "museum", "priority", "replay", "saliency", "t_max", "target_network", "trust_region",
-    "value_estimation", "worker_model", "workers",
+    "atari49", "atari57", "beta", "cliff", "clip_epsilon", "dueling", "two_states", "entropy_bonus", "gae",
+    "importance_sampling", "max_bias", "messages", "museum", "n_step", "overestimation", "priority", "replay",
+    "reward_hacking", "saliency", "t_max", "target_network", "trust_region", "value_estimation", "worker_model",
+    "workers", "clinic",
 ]  # fmt: skip
 RUNNING = ["beta_live", "clip_live", "epsilon"]
 EXPLORERS = DRAWN + RUNNING
@@ -193,8 +197,9 @@ def test_no_code_asks_for_smaller_text(path):
 
 IN_WORDS = {  # labels without a symbol, or with one in the middle
     "VideoPinball", "a lead that is a tie, %", "alias: the target is w (a bug)", "bug", "bug in", "divided by",
-    "games", "hold β by hand", "hold ε by hand", "layer", "methods", "more choices", "only these (none: all)", "seed",
-    "statistic", "task", "whose attention",
+    "ends of ten runs", "games", "hold β by hand", "hold ε by hand", "layer", "method", "methods", "more choices",
+    "patient",
+    "only these (none: all)", "seed", "statistic", "subtract the mean of A", "task", "whose attention",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from gymnasium.spaces import Box
 from rlkit.a2c import A2C
 from rlkit.a3c import A3C
 from rlkit.gorila import Gorila
+from rlkit.optimizers import TorchAdam
 from rlkit.ppo import PPO
 from rlkit.presets import PRESETS, preset, presets
 from rlkit.reinforce import REINFORCE
@@ -137,8 +138,8 @@ def forward(agent, obs):
 
 
 def optimizers(agent):
-    """The agent's torch optimizers."""
-    return [value for value in vars(agent).values() if isinstance(value, torch.optim.Optimizer)]
+    """The agent's optimizers that are like torch's."""
+    return [value for value in vars(agent).values() if isinstance(value, TorchAdam)]
 
 
 def statistics(agent):

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import tiny
+from conftest import PATIENCE, tiny
 
 from rlkit import AGENTS, Result, evaluate, load
 from rlkit import __main__ as module
@@ -163,7 +163,7 @@ def test_an_interrupted_run_is_saved(own_folder):
     assert "a.pt" in process.stdout.readline()
     assert "step/s" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE)
     last = output.splitlines()[-1]
     assert (process.returncode, errors) == (130, "")
     assert last.startswith("Interrupted after") and last.endswith("train --resume a.pt --steps 1000000")
@@ -197,7 +197,7 @@ def test_closing_the_terminal_saves_the_run(own_folder):
     process.stderr.close()
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE) == 130
     results = json.loads(Path("a.json").read_text())
     assert load("a.pt").step == results["step"] > 0 and results["stopped"] == "interrupted"
 
@@ -207,7 +207,7 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(own_folder):
     process = start("train", "dqn", *SMALL, "learning_starts=10_000_000", "--minutes", "0.03", "--out", "a.pt")
     assert "a.pt" in process.stdout.readline()
     process.stdout.close()  # as `| head -1` does
-    assert (process.wait(60), process.stderr.read()) == (0, "")
+    assert (process.wait(PATIENCE), process.stderr.read()) == (0, "")
     assert json.loads(Path("a.json").read_text())["stopped"].startswith("time limit")
 
 
@@ -416,7 +416,7 @@ def test_a_run_in_a_terminal_shows_the_bar_and_ctrl_c_interrupts_it(own_folder):
     os.close(theirs)
     output = b""
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and (output.count(b"\r") < 8 or b"last-20" not in output):
             output += os.read(ours, 4096)
         process.send_signal(signal.SIGINT)
@@ -424,7 +424,7 @@ def test_a_run_in_a_terminal_shows_the_bar_and_ctrl_c_interrupts_it(own_folder):
             output += chunk
     except OSError:  # on Linux, the other end is closed
         pass
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE) == 130
     first, line, last = output.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
     assert "writes a.pt" in first and last.startswith("Interrupted after") and "Traceback" not in line
     assert line.count("\r") > 4 and all(len(part) < 80 for part in line.split("\r"))

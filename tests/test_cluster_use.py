@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from conftest import PATIENCE
 
 from rlkit import A3C, Gorila, evaluate, stop_at, time_limit, train
 from rlkit.__main__ import main
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: python tests --cluster"
 )
 SMALL = dict(num_workers=1, hidden=(16,))
-PATIENCE = 120  # seconds; other tests keep the processors busy
 STARTS = "Ray starts on this machine, for 1 worker: this takes some seconds."
 
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conftest import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LEFT_RUNNING = """
@@ -35,5 +37,7 @@ kept = []
 def test_a_test_run_ends_with_its_summary_although_a_game_is_still_played(tmp_path):
     (tmp_path / "test_left_running.py").write_text(LEFT_RUNNING)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    run = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    run = subprocess.run(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE
+    )
     assert run.returncode == 0 and run.stdout.splitlines()[-1].startswith("1 passed"), run.stdout

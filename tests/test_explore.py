@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from conftest import PATIENCE
 from PIL import Image
 
 from rlkit import checkpoint, explore, load, preset
@@ -19,8 +20,7 @@ from rlkit.explore.clip_epsilon import shares, slope
 from rlkit.explore.controls import allowed
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates, normals, weighted_samples
 from rlkit.explore.max_bias import biases
-from rlkit.explore.priority import td_errors, weighted_means
-from rlkit.explore.replay import autocorrelation, consecutive, effective_size, minibatches, stream
+from rlkit.explore.priority import MEMORIES, compared, mean_and_spread, td_errors, uniform, weighted_means
 from rlkit.explore.trust_region import circle, contour, ellipse, fisher, kl, logits
 from rlkit.explore.two_states import residual_run, semi_gradient_run, target_network_run
 from rlkit.explore.value_estimation import (
@@ -28,6 +28,7 @@ from rlkit.explore.value_estimation import (
     STATES,
     best_fit,
     errors,
+    last_values,
     learn,
     state_weights,
     true_values,
@@ -41,9 +42,11 @@ from rlkit.plotting.live import BackgroundPanel, Run
 from rlkit.running.result import Result
 
 ANALYTIC = [
-    "beta", "clip_epsilon", "two_states", "importance_sampling", "max_bias", "priority", "replay", "target_network",
+    "beta", "clinic", "clip_epsilon", "two_states", "importance_sampling", "max_bias", "priority", "replay",
+    "target_network",
     "trust_region", "value_estimation", "entropy_bonus", "museum", "t_max", "worker_model",
-    "messages", "atari49", "atari57", "saliency",
+    "messages", "atari49", "atari57", "saliency", "n_step", "dueling", "overestimation", "cliff", "gae",
+    "reward_hacking",
 ]  # fmt: skip
 
 
@@ -132,6 +135,28 @@ def test_value_estimation_finds_the_truth_with_a_table():
     assert errors(history[:1], np.eye(STATES)) == pytest.approx((state_weights() * true_values() ** 2).sum())
 
 
+def test_mc_is_right_on_average_and_td_is_quiet():
+    history = learn(np.eye(STATES), walks(40, 1_000, seed=5), 10**-0.5)
+    (mc, td), (mc_spread, td_spread) = last_values(history, np.eye(STATES))
+    assert np.abs(mc - true_values()).max() < 0.03 < np.abs(td - true_values()).max()
+    assert np.all(td_spread < mc_spread / 2)
+
+
+def test_the_axes_follow_what_they_show():
+    panel = explore.two_states()
+    (ax,) = panel.figure.axes
+    for gamma, alpha, power in ((0.9, 0.1, 8), (0.9, 0.2, 24), (0.99, 0.5, 64), (0.0, 0.5, 64)):
+        panel.move(gamma=gamma, learning_rate=alpha)
+        ends = [line.get_ydata()[-1] for line in panel.moving.ghosts]
+        assert ax.get_ylim() == pytest.approx((10.0**-power, 10.0**power))
+        assert 10.0**-power < min(ends) and max(ends) < 10.0**power
+    panel = explore.max_bias()
+    for actions, noise in ((10, 1.0), (50, 1.5), (2, 0.5), (50, 0.0)):
+        panel.move(actions=actions, noise=noise)
+        highest, top = max(bar.get_height() for bar in panel.figure.axes[0].patches), panel.figure.axes[0].get_ylim()[1]
+        assert highest < 0.9 * top and (highest > 0.4 * top or top == 0.5)
+
+
 def test_no_weights_are_better_than_the_best_fit():
     rng = np.random.default_rng(0)
     for features in FEATURES.values():
@@ -149,21 +174,30 @@ def test_state_weights_are_the_visits_of_real_walks():
     np.testing.assert_allclose(visits / visits.sum(), state_weights(), atol=0.01)
 
 
-def test_a_batch_of_consecutive_steps_is_worth_what_its_autocorrelation_says():
-    values, batch = stream(), 32
-    rho = autocorrelation(values, batch)
-    predicted = batch / (1 + 2 * sum((1 - k / batch) * rho[k] for k in range(1, batch)))
-    rng = np.random.default_rng(0)
-    assert effective_size(consecutive(values, batch, 20_000, rng)) == pytest.approx(predicted, rel=0.1)
-    assert effective_size(minibatches(values, 20_000, batch, 5_000, rng)) == pytest.approx(batch, rel=0.15)
-
-
 def test_full_correction_makes_prioritized_batches_unbiased():
-    errors = td_errors(0)
-    corrected, uncorrected = (weighted_means(errors, 1.0, beta, 0, 20_000) for beta in (1.0, 0.0))
+    corrected, uncorrected = (weighted_means(0, 1.0, beta, batches=20_000) for beta in (1.0, 0.0))
     standard_error = corrected.std() / np.sqrt(len(corrected))
-    assert abs(corrected.mean() - errors.mean()) < 4 * standard_error
-    assert abs(uncorrected.mean() - errors.mean()) > 0.5
+    assert abs(corrected.mean() - td_errors(0).mean()) < 4 * standard_error
+    assert abs(uncorrected.mean() - td_errors(0).mean()) > 0.5
+
+
+@pytest.mark.parametrize("alpha, beta", [(1.0, 1.0), (0.6, 0.4), (1.0, 0.0), (0.0, 1.0)])
+def test_mean_and_spread_are_those_of_many_batches(alpha, beta):
+    drawn = weighted_means(3, alpha, beta, batches=20_000)
+    mean, spread = mean_and_spread(3, alpha, beta)
+    assert abs(drawn.mean() - mean) < 4 * drawn.std() / np.sqrt(len(drawn))
+    assert drawn.std() == pytest.approx(spread, rel=0.05)
+
+
+def test_priorities_lessen_the_spread_in_every_memory_only_with_their_weights():
+    bias, spread = compared(1.0, 1.0)
+    assert spread.max() < 0.75 and np.abs(bias).max() < 1e-9
+    # With α = β = 1 each transition adds the mean of |δ|, with the sign of its δ.
+    sizes = np.array([np.abs(td_errors(seed)).mean() for seed in range(MEMORIES)])
+    means, unit = np.array([uniform(seed) for seed in range(MEMORIES)]).T
+    np.testing.assert_allclose(spread, np.sqrt((sizes**2 - means**2) / 32) / unit, rtol=1e-4)
+    bias, spread = compared(1.0, 0.0)
+    assert spread.min() > 1.5 and np.abs(bias).min() > 0.4
 
 
 STEP, LINEAR, HOLE = FUNCTIONS.values()
@@ -277,6 +311,30 @@ def test_the_surer_the_policy_the_more_steps_of_one_length_differ():
     assert factors[0] == pytest.approx(3) and factors == sorted(factors)
 
 
+@pytest.mark.parametrize("confidence", [0.0, 3.0, 5.0])
+def test_the_trust_region_marks_the_steps_with_the_least_and_the_largest_kl(confidence):
+    panel = explore.trust_region(confidence=confidence)
+    plane, around = panel.figure.axes[:2]
+    old = np.array([confidence, 0.0])
+    steps = circle(old, 1.0)
+    kls = kl(old, steps)
+    marked = [line for ax in (plane, around) for line in ax.lines if line.get_marker() == "s"]
+    for point, extreme in zip(marked[0].get_xydata(), (kls.min(), kls.max())):
+        assert kl(old, point) == pytest.approx(extreme)
+    np.testing.assert_allclose(marked[1].get_ydata(), [kls.min(), kls.max()])
+    assert f"1 to {kls.max() / kls.min():.0f}" in around.get_title(loc="left")
+
+
+def test_samples_beyond_the_edge_are_counted_and_no_sample_is_lost():
+    panel = explore.clip_epsilon(epoch=10)
+    ratios = np.array(stored("minibatch")[0]["ratios"][10])
+    cloud = panel.figure.axes[2]
+    assert f"{(ratios > 2.5).sum()} beyond 2.5" in cloud.get_title() and (ratios > 2.5).any()
+    assert sum(len(line.get_xdata()) for line in cloud.lines if line.get_marker() in "ox>") == len(ratios)
+    panel.move(epoch=0)
+    assert "beyond" not in cloud.get_title()
+
+
 # Live runs ------------------------------------------------------------------------------------------------------
 
 
@@ -373,6 +431,15 @@ def test_a_curve_draws_the_returns_and_its_axis_grows_in_jumps():
     assert curve.ax.get_xlim() == (0, 3_500)
 
 
+def test_a_curve_over_a_stored_one_shows_all_of_that_from_the_start():
+    curve = CurvePicture(100_000, before=([100, 200, 9_000], [-21.0, -5.0, 18.0]))
+    for result in (Result(), Result(steps=[10], returns=[-20.0], step=30), Result([-20.0], [10], step=30, stopped="x")):
+        curve.draw(result)
+        assert curve.ax.get_xlim() == (0, 9_000)
+        assert curve.ax.get_ylim()[0] < -21 and curve.ax.get_ylim()[1] > 18
+    assert curve.before.get_xydata().tolist() == [[100, -21], [200, -5], [9_000, 18]]
+
+
 def test_a_run_that_fails_says_so_and_raises():
     def fail(progress, result):
         raise RuntimeError("no more")
@@ -412,7 +479,7 @@ def test_a_run_tells_its_watchers_that_it_has_ended(tmp_path):
     assert told[1:] == [(run.agent.step, "failed: no more")]
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -451,6 +518,10 @@ def test_the_epsilon_slider_acts_on_the_running_agent():
     run.by_hand.value = False
     assert run.agent.current_epsilon() <= scheduled
     run.stop()
+    run.slider.value = 0.4
+    assert set(np.round(run.policy.get_ydata(), 6)) <= {0.2, 0.8}  # the other action has the rest
+    steps, epsilons = run.lines[0].get_data()
+    assert len(steps) == len(epsilons) > 1 and 0.9 < epsilons[0] <= 1  # where the schedule begins
 
 
 def more(run, iterations=5):
@@ -490,7 +561,9 @@ def test_the_clip_slider_acts_on_the_running_agent():
     for value in (0.02, 0.5, 1.0):
         clip.value = value
         assert run.agent.clip_coef == value and f"ε = {value:.2f}" in run.status.value
-        outside.append(more(run)[:, 0].mean())
+        dead, beyond = more(run)[:, :2].mean(0)
+        assert dead < beyond
+        outside.append(beyond)
     assert outside[0] > 0.1 > outside[2]
     run.stop()
     assert run.result.stopped == "stopped" and run.rows[-1][0] == run.result.step == run.agent.step
@@ -510,7 +583,7 @@ def test_the_target_network_explorer_trains_one_more_agent_in_the_background():
     assert bytes(explorer.image.value) != before and "Finished" in run.banner.value
     with_run = bytes(explorer.image.value)
     explorer.controls["period"].value = 4  # other settings: it does not belong to them
-    explorer.controls["period"].value = 16
+    explorer.controls["period"].value = 64
     explorer.unghost()
     assert bytes(explorer.image.value) == with_run
     run.total_steps = 10**9

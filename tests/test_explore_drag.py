@@ -30,7 +30,7 @@ def test_the_mean_whose_peak_is_nearer_is_dragged_even_past_the_other_one():
 
 def test_the_step_on_the_map_goes_to_the_pointer():
     panel = explore.trust_region(confidence=2)
-    plane, around, bars = panel.figure.axes
+    plane, around, bars, _ = panel.figure.axes  # the last one is the scale of the shades
     for length, angle in ((1.0, 45), (2.5, 270), (0.3, 0), (3.0, 185)):
         end = np.array([2, 0]) + length * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
         panel.point(plane, *end)

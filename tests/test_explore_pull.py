@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from explorers import opened
 
-from rlkit.explore.priority import mean_estimate, td_errors, weighted_means
 from rlkit.explore.two_states import residual_run, semi_gradient_run
 
 
@@ -51,7 +50,7 @@ def test_the_curve_of_double_dqn_goes_through_the_pointer():
 
 def test_the_size_of_the_buffer_is_taken_from_its_axis():
     panel = opened("replay")
-    for x, size in ((40, 32), (430, 500), (25_000, 20_000)):
+    for x, size in ((40, 32), (430, 512), (25_000, 20_000)):
         panel.point(panel.figure.axes[1], x, 3.0)
         assert panel.values()["buffer_size"] == size
 
@@ -59,24 +58,27 @@ def test_the_size_of_the_buffer_is_taken_from_its_axis():
 def test_the_largest_probability_goes_to_the_pointer():
     panel = opened("priority")
     memory = panel.figure.axes[0]
-    panel.point(memory, 0, 0.1)
+    panel.point(memory, 1, 0.1)
     higher = panel.values()["alpha"]
-    panel.point(memory, 0, 0.02)
+    panel.point(memory, 1, 0.02)
     assert 0 < panel.values()["alpha"] < 0.6 < higher < 1
-    panel.point(memory, 0, 0.01)
+    panel.point(memory, 1, 0.01)
     assert panel.values()["alpha"] == 0
 
 
 def test_the_mean_of_the_estimates_goes_to_the_pointer():
-    panel = opened("priority", alpha=0.8)
-    estimates, errors = panel.figure.axes[1], td_errors(0)
-    panel.point(estimates, errors.mean(), 0.1)
-    assert panel.values()["beta"] >= 0.95
-    panel.point(estimates, -2, 0.1)
-    assert panel.values()["beta"] == 0
-    for beta in (0.0, 0.5, 1.0):
-        drawn = weighted_means(errors, 0.8, beta, 0, 20_000)
-        assert abs(drawn.mean() - mean_estimate(errors, 0.8, beta)) < 4 * drawn.std() / np.sqrt(len(drawn))
+    panel = opened("priority", alpha=0.8, beta=0.5)
+    batches = panel.figure.axes[1]
+    panel.point(batches, 0, 0.5)
+    assert panel.values()["beta"] == 1
+    panel.point(batches, -3, 0.5)  # the mean of this memory's estimates goes down without weights
+    assert panel.values() == {"alpha": 0.8, "beta": 0.0, "seed": 0}
+
+
+def test_a_memory_is_chosen_by_its_row():
+    panel = opened("priority")
+    panel.point(panel.figure.axes[2], 0.5, 7.2)
+    assert panel.values() == {"alpha": 1.0, "beta": 1.0, "seed": 7}
 
 
 def test_time_is_dragged_along_the_curve_of_v():

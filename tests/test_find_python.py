@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ["tests", "lectures", "binder/install.py"]
@@ -83,7 +84,7 @@ class Machine:
     def run(self, *command, **options):
         """Its standard output, its standard error, and its exit code."""
         process = self.start(*command, **options)
-        said, complained = process.communicate(timeout=60)
+        said, complained = process.communicate(timeout=PATIENCE)
         return said, complained, process.returncode
 
 
@@ -212,7 +213,7 @@ def test_ctrl_c_reaches_the_other_python_and_its_exit_code_comes_back(machine, n
     process = machine.start("command.py", "wait", PRETEND="3.10.13", **system)
     process.stdout.readline()  # it is running
     os.killpg(process.pid, signal.SIGINT)
-    _, complained = process.communicate(timeout=60)
+    _, complained = process.communicate(timeout=PATIENCE)
     assert process.returncode == 42, complained
 
 

@@ -45,7 +45,7 @@ def line(name, label):
 
 
 def test_there_are_functions_and_all_doctests_pass():
-    assert len(EQUATIONS) >= 43
+    assert len(EQUATIONS) >= 50
     result = doctest.testmod(F, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0 and result.attempted >= len(FUNCTIONS)
 
@@ -88,9 +88,12 @@ SHAPES = dict(
     bellman_expectation=dict(values="S", policy="S A", transition="S A S", reward="S A"),
     action_values=dict(values="S", transition="S A S", reward="S A"),
     policy_values=dict(policy="S A", transition="S A S", reward="S A"),
+    discounted_visits=dict(policy="S A", transition="S A S", start="S"),
+    performance_difference=dict(visits="S", policy="S A", advantages="S A"),
     bellman_optimality=dict(q="S A", transition="S A S", reward="S A"),
     value_error=dict(true_values="S", values="B S", state_weights="S"),
     n_step_returns=dict(rewards="T N", ended="T N", bootstrap="N"),
+    q_update=dict(q="B", target="B", alpha="B"),
     semi_gradient=dict(td_error="B one", gradient="B D"),
     residual_gradient=dict(td_error="B one", gradient="B D", next_gradient="B D"),
     double_q=dict(q_online="B A", q_target="B A"),
@@ -103,6 +106,7 @@ SHAPES = dict(
     policy_gradient=dict(log_probs="B", advantages="B"),
     gae=dict(rewards="T N", values="T N", next_values="T N", terminated="T N", truncated="T N"),
     value_loss=dict(values="B", returns="B"),
+    clipped_value_loss=dict(values="B", old_values="B", returns="B"),
     explained_variance=dict(values="B", returns="B"),
     actor_critic_loss=dict(log_probs="B", advantages="B", value_errors="B", entropy="B"),
     human_normalized=dict(score="B", random="B", human="B"),
@@ -115,19 +119,23 @@ SHAPES = dict(
     ratio=dict(log_probs="B", old_log_probs="B"),
     surrogate=dict(ratio="B", advantages="B"),
     clipped_surrogate=dict(ratio="B", advantages="B"),
+    dead_samples=dict(ratio="B", advantages="B"),
     kl_penalized_surrogate=dict(ratio="B", advantages="B", kl="B"),
+    kl_estimate=dict(log_probs="B", ref_log_probs="B"),
+    kl_optimal_policy=dict(ref_log_probs="A", rewards="A"),
     trust_region_step=dict(direction="D", fisher_direction="D"),
 )
 NUMBERS = dict(
     gamma=0.9, gae_lambda=0.8, value_coef=0.5, entropy_coef=0.1, clip_coef=0.2, kl_coef=2.0, decay=0.9, eps=1e-8,
-    count=1, betas=(0.9, 0.99), max_kl=0.01,
+    value_clip=0.3, count=1, betas=(0.9, 0.99), max_kl=0.01,
 )  # fmt: skip
 MASKS = {"ended", "terminated", "truncated"}
+CHANCES = {("discounted_visits", name) for name in ("policy", "transition", "start")}  # their rows sum to 1
 BROADCASTS = {("kl_penalized_surrogate", "kl_coef")}  # stretched on purpose, as its docstring says
 FREE_ROWS = {("value_error", "values"), ("perturbation_saliency", "perturbed")}  # any number of them is allowed
 LEADING = {  # their arrays may lack leading axes, as their docstrings say
     "value_error", "semi_gradient", "kl_divergence", "gaussian_log_prob", "gaussian_kl", "perturbation_saliency",
-    "ratio", "surrogate",
+    "ratio", "surrogate", "kl_estimate",
 }  # fmt: skip
 
 
@@ -154,12 +162,13 @@ WRONG = [
 
 
 def right_call(name, kind):
-    """Arguments of the right shapes: numbers between 0 and 1, masks that are never true, and action 0."""
+    """Arguments of the right shapes: numbers between 0 and 1, chances, masks that are never true, and action 0."""
     rng, arguments = np.random.default_rng(0), {}
     for parameter in inspect.signature(FUNCTIONS[name]).parameters:
         if parameter in SHAPES[name]:
             shape = [SIZES[letter] for letter in SHAPES[name][parameter].split()]
             array = rng.random(shape)
+            array = array / array.sum(-1, keepdims=True) if (name, parameter) in CHANCES else array
             whole = parameter in MASKS or (name, parameter) == ("log_prob", "actions")
             array = np.zeros(shape, bool if parameter in MASKS else int) if whole else array
             arguments[parameter] = array if kind is np.ndarray else torch.tensor(array)
@@ -219,7 +228,10 @@ def test_a_column_is_asked_for_where_a_row_would_be_stretched(name, parameter):
     assert message.startswith(f"{parameter} [3] and ") and f"give {parameter} a last axis" in message
 
 
-@pytest.mark.parametrize("name", ["bellman_expectation", "action_values", "policy_values", "bellman_optimality"])
+WITH_A_MODEL = ["bellman_expectation", "action_values", "policy_values", "discounted_visits", "bellman_optimality"]
+
+
+@pytest.mark.parametrize("name", WITH_A_MODEL)
 @pytest.mark.parametrize("shape", [(4,), (4, 2), (4, 2, 1), (4, 2, 3), (2, 4), (1,), (1, 1, 4)])
 def test_a_transition_that_is_not_from_each_state_and_action_to_each_state_is_refused(name, shape):
     message = refusal(name, right_call(name, np.ndarray) | {"transition": np.ones(shape)})  # NumPy would stretch some
@@ -390,6 +402,50 @@ def test_policy_values_without_discount_need_an_end():
     np.testing.assert_allclose(F.policy_values(**forever, gamma=1.0), [4.0])
 
 
+def test_discounted_visits_are_the_shares_of_discounted_time_and_give_the_return(mdp):
+    policy, transition, start = mdp["policy"], mdp["transition"], np.array([0.7, 0.3, 0.0, 0.0])
+    expected, here = np.zeros(4), start
+    for t in range(400):
+        expected += 0.1 * 0.9**t * here
+        here = np.array([sum(here[s] * policy[s] @ transition[s, :, to] for s in range(4)) for to in range(4)])
+    visits = F.discounted_visits(policy, transition, start, 0.9)
+    np.testing.assert_allclose(visits, expected)
+    np.testing.assert_allclose(visits.sum(), 1)
+    per_step = visits @ (policy * mdp["reward"]).sum(1)
+    np.testing.assert_allclose(per_step / (1 - 0.9), start @ F.policy_values(**mdp, gamma=0.9))
+
+
+def test_visits_of_what_is_no_distribution_are_refused(mdp):
+    policy, transition, start = mdp["policy"], mdp["transition"], np.array([0.7, 0.3, 0.0, 0.0])
+    wrong = [(2 * policy, transition, start), (policy, 0.9 * transition, start), (policy, transition, np.ones(4))]
+    wrong += [(policy, transition, start * np.nan), (policy, transition, np.array([2.0, -1.0, 0.0, 0.0]))]
+    for given in wrong:
+        with pytest.raises(ValueError, match="must each hold probabilities that sum to 1.$"):
+            F.discounted_visits(*given, 0.9)
+    np.testing.assert_allclose(F.discounted_visits(policy, transition, start, 0.0), start)
+
+
+@pytest.mark.parametrize("gamma", [1, 1.5, -0.5, math.nan])
+def test_without_a_discount_there_are_no_shares_of_time(mdp, gamma):
+    policy, start = mdp["policy"], np.full(4, 0.25)
+    with pytest.raises(ValueError, match=f"^gamma={gamma} must be at least 0 and below 1: "):
+        F.discounted_visits(policy, mdp["transition"], start, gamma)
+    with pytest.raises(ValueError, match=f"^gamma={gamma} must be at least 0 and below 1: "):
+        F.performance_difference(start, policy, policy, gamma)
+
+
+def test_the_performance_difference_is_the_difference_of_the_returns(mdp, rng):
+    old, model, start = mdp["policy"], (mdp["transition"], mdp["reward"], 0.9), np.array([0.1, 0.2, 0.3, 0.4])
+    values = F.policy_values(old, *model)
+    advantages = F.action_values(values, *model) - values[:, None]
+    for new in rng.dirichlet(np.ones(3), size=(20, 4)):
+        visits = F.discounted_visits(new, mdp["transition"], start, 0.9)
+        expected = start @ F.policy_values(new, *model) - start @ values
+        np.testing.assert_allclose(F.performance_difference(visits, new, advantages, 0.9), expected, atol=1e-12)
+    visits = F.discounted_visits(old, mdp["transition"], start, 0.9)
+    np.testing.assert_allclose(F.performance_difference(visits, old, advantages, 0.9), 0, atol=1e-12)
+
+
 def test_bellman_optimality_contracts_to_the_values_of_its_greedy_policy(mdp, rng):
     tables = mdp["transition"], mdp["reward"], 0.9
     for _ in range(50):
@@ -450,6 +506,37 @@ def test_semi_gradient_and_residual_gradient_are_those_of_autograd():
     torch.testing.assert_close(F.residual_gradient(error.detach(), gradient, next_gradient, gamma), full)
 
 
+def test_q_updates_with_step_sizes_1_over_n_average_all_targets_so_far(rng):
+    targets, q = rng.exponential(size=(2_000, 3)), np.full(3, -7.0)
+    for visits, target in enumerate(targets, 1):
+        q = F.q_update(q, target, F.polynomial_step_size(visits, 1.0))
+        np.testing.assert_allclose(q, targets[:visits].mean(0))
+    np.testing.assert_allclose(q, 1, atol=5 / 2_000**0.5)  # the mean of the distribution, to five standard errors
+
+
+def test_a_q_update_goes_the_share_alpha_of_the_way_in_each_entry():
+    q, target, alpha = torch.tensor([1.0, 1.0, -2.0]), torch.tensor([3.0, 3.0, 2.0]), torch.tensor([0.0, 1.0, 0.25])
+    assert F.q_update(q, target, alpha).tolist() == [1.0, 3.0, -1.0]
+    error = 1.0
+    for _ in range(10):
+        error = F.q_update(error, 0.0, 0.1)
+    assert error == pytest.approx(0.9**10)  # with a constant step size the error shrinks geometrically
+
+
+@pytest.mark.parametrize(
+    "power, total, squares", [(0.5, None, None), (0.7, None, 3.1056), (1.0, None, 1.6449), (2.0, 1.6449, 1.0823)]
+)
+def test_polynomial_step_sizes_have_the_sums_that_zeta_has(power, total, squares):
+    """Σ 1/n^s = ζ(s) for s > 1, to the integral of the rest; for s <= 1 the sums pass any bound."""
+    n = 1_000_000
+    step_sizes = F.polynomial_step_size(np.arange(1, n + 1), power)
+    for exponent, found, zeta in ((power, step_sizes.sum(), total), (2 * power, (step_sizes**2).sum(), squares)):
+        if zeta is None:  # at least the integral of 1/x^s from 1 to n
+            assert found > (math.log(n) if exponent == 1 else (n ** (1 - exponent) - 1) / (1 - exponent))
+        else:
+            assert found + n ** (1 - exponent) / (exponent - 1) == pytest.approx(zeta, abs=1e-4)
+
+
 # Q-learning with deep networks ------------------------------------------------------------------------------
 
 
@@ -469,6 +556,39 @@ def test_td_target_masks_the_terminal_and_discounts_each_sample():
     assert F.td_target(rewards, next_q, terminated.float(), gamma).tolist() == [6.0, 2.0, 4.25]
     truncated_only = torch.zeros(3, dtype=torch.bool)
     assert F.td_target(rewards, next_q, truncated_only, 1.0).tolist() == [11.0, 12.0, 13.0]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.99])
+def test_the_ceiling_of_values_is_one_more_step_of_reward_with_each_copy(gamma):
+    ceiling, ceilings = 1.0, []  # a network that says 0 computes the first targets
+    for _ in range(300):
+        ceilings.append(ceiling)
+        ceiling = 1 + gamma * ceiling
+    np.testing.assert_allclose(F.value_ceiling(np.arange(300), gamma), ceilings)
+    np.testing.assert_allclose(F.value_ceiling(torch.arange(300.0), gamma), ceilings, rtol=1e-5)
+    assert F.value_ceiling(10_000, gamma) == pytest.approx(1 / (1 - gamma))
+
+
+@pytest.mark.parametrize("period", [1, 2, 7, 100])
+@pytest.mark.parametrize("alpha, gamma", [(0.1, 0.9), (0.5, 0.3), (1.0, 0.5), (0.01, 0.99)])
+def test_the_copy_factor_is_what_c_updates_make_of_the_two_states(alpha, gamma, period):
+    w = frozen = -3.0
+    for _ in range(period):
+        w += alpha * (0 + gamma * 2 * frozen - w)
+    assert F.copy_factor(alpha, gamma, period) == pytest.approx(w / frozen)
+
+
+def test_a_network_that_is_copied_after_each_update_is_no_target_network():
+    assert F.copy_factor(0.1, 0.9, 1) == pytest.approx(1 + 0.1 * (2 * 0.9 - 1))
+    assert F.copy_factor(0.1, 0.5, 17) == 1
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.6, 0.99])
+def test_the_accumulated_bias_is_where_bootstrapping_a_gap_settles(gamma):
+    gaps, bias = np.array([-0.2, 0.0, 0.1, 3.0]), np.zeros(4)
+    for _ in range(4_000):
+        bias = gamma * (bias + gaps)
+    np.testing.assert_allclose(F.accumulated_bias(gaps, gamma), bias, atol=1e-12)
 
 
 @pytest.mark.parametrize("delta", [0.3, 1.0, 5.0])
@@ -535,6 +655,35 @@ def test_importance_weights_undo_the_prioritized_sampling(rng):
     np.testing.assert_allclose(F.importance_weights(probabilities, 10, 0.0), 1)
     np.testing.assert_allclose(F.importance_weights(np.full(4, 0.1), 10, 0.7), 1)
     np.testing.assert_allclose(F.importance_weights(np.array([0.25, 0.01]), 9, 0.5), [0.2, 1.0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 32])
+def test_the_effective_batch_size_is_the_variance_of_a_sample_over_that_of_the_mean(rng, batch_size):
+    """For a moving average of noise, x_t = Σ_j b_j e_{t-j}, whose correlations are known: the double sum over pairs."""
+    b = rng.normal(size=6)
+    covariances = np.array([sum(b[j] * b[j + k] for j in range(6 - k)) for k in range(6)] + [0] * 40)
+    pairs = [covariances[abs(i - j)] for i in range(batch_size) for j in range(batch_size)]
+    expected = covariances[0] / (sum(pairs) / batch_size**2)
+    assert F.effective_batch_size(covariances / covariances[0], batch_size) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("c", [-0.5, 0.0, 0.9])
+def test_the_effective_batch_size_is_that_of_simulated_autoregressions(rng, c):
+    """x_{t+1} = c x_t + noise, with variance 1 from the start: c_k = c^k. 40,000 batches of 16."""
+    x = rng.normal(size=40_000)
+    total = np.zeros(40_000)
+    for _ in range(16):
+        total += x
+        x = c * x + math.sqrt(1 - c**2) * rng.normal(size=40_000)
+    measured = 1 / (total / 16).var()
+    assert F.effective_batch_size(c ** np.arange(20.0), 16) == pytest.approx(measured, rel=0.04)  # 5 standard errors
+
+
+def test_too_few_correlations_for_a_batch_are_refused():
+    for correlations in (np.ones(4), np.ones((1, 5)), np.ones((5, 1))):
+        with pytest.raises(ValueError) as refused:
+            F.effective_batch_size(correlations, 5)
+        assert is_our_sentence(str(refused.value))
 
 
 # Policies ---------------------------------------------------------------------------------------------------
@@ -673,6 +822,15 @@ def test_gae_of_an_ending_of_each_kind_by_hand():
         assert got.tolist() == [[expected], [1.0]]
 
 
+def test_gae_does_not_round_to_whole_numbers():
+    ones, zeros = np.ones((2, 1), int), np.zeros((2, 1), int)
+    assert F.gae(ones, zeros, zeros, zeros, zeros, 1, 0.5).tolist() == [[1.5], [1.0]]
+
+
+def test_gae_of_no_steps_is_empty():
+    assert F.gae(*np.zeros((5, 0, 3)), 0.9, 0.9).shape == (0, 3)
+
+
 def test_gae_does_not_change_its_arguments(rng):
     rollout = random_rollout(rng)
     before = [x.copy() for x in rollout]
@@ -738,6 +896,22 @@ def test_value_loss_pulls_each_value_to_its_return():
     loss = F.value_loss(values, torch.tensor([4.0, 3.0, 1.0]))
     assert loss.tolist() == [9.0, 0.0, 9.0]
     assert torch.autograd.grad(loss.sum(), values)[0].tolist() == [-6.0, 0.0, -6.0]
+
+
+def test_a_clipped_value_has_no_gradient_once_it_has_moved_epsilon_towards_its_target():
+    values = torch.tensor([1.2, 1.4, 0.6, 2.9], requires_grad=True)  # inside, too far, too far the other way, beyond
+    old_values, returns = torch.ones(4), torch.tensor([3.0, 3.0, 3.0, 2.0])
+    loss = F.clipped_value_loss(values, old_values, returns, 0.25)
+    torch.testing.assert_close(loss, torch.tensor([1.8**2, 1.75**2, 2.4**2, 0.9**2]))
+    gradient = torch.autograd.grad(loss.sum(), values)[0]
+    torch.testing.assert_close(gradient, torch.tensor([-3.6, 0.0, -4.8, 1.8]))
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_a_value_loss_without_a_limit_is_the_usual_one(kind):
+    values, old_values, returns = (kind(x) for x in ([0.1, 7.0], [1e6, -3.0], [0.3, 2.0]))
+    assert (F.clipped_value_loss(values, old_values, returns, math.inf) == F.value_loss(values, returns)).all()
+    assert isinstance(F.clipped_value_loss(values, old_values, returns, 0.5), type(values))
 
 
 def test_the_loss_of_an_actor_critic_by_hand():
@@ -841,6 +1015,29 @@ def test_mean_staleness_is_what_a_round_robin_counts():
     assert F.mean_staleness(5, held=5.0, lap=5.0) == 4 and F.mean_staleness(1, held=5.0, lap=5.0) == 0
 
 
+@pytest.mark.parametrize("delay", [0, 1, 2, 3, 4, 7, 20, 50])
+def test_at_the_delay_bound_the_largest_root_leaves_the_unit_circle(delay):
+    def largest_root(step_size):
+        coefficients = np.zeros(delay + 2)  # z^{τ+1} - z^τ + αλ, highest power first; without delay z - 1 + αλ
+        coefficients[:2] = 1, -1
+        coefficients[-1] += step_size
+        return abs(np.roots(coefficients)).max()
+
+    bound = F.delay_bound(delay)
+    assert largest_root(bound) == pytest.approx(1, abs=1e-9)
+    assert largest_root(1.001 * bound) > 1
+    assert all(largest_root(share * bound) < 1 for share in (0.001, 0.1, 0.5, 0.9, 0.999))
+
+
+@pytest.mark.parametrize("delay", [0, 1, 4])
+def test_below_the_delay_bound_late_descent_arrives_and_above_it_runs_away(delay):
+    for share, arrives in ((0.97, True), (1.03, False)):
+        w = [1.0] * (delay + 1)
+        for _ in range(4_000):
+            w.append(w[-1] - share * F.delay_bound(delay) * w[-1 - delay])
+        assert (abs(w[-1]) < 1e-6) == arrives and (abs(w[-1]) > 1e6) == (not arrives)
+
+
 # Optimisers -------------------------------------------------------------------------------------------------
 
 
@@ -927,6 +1124,16 @@ def test_the_clipped_surrogate_on_a_grid(rng):
             assert got <= r * a + 1e-6  # a lower bound
 
 
+def test_the_dead_samples_are_those_without_a_gradient(rng):
+    ratio, advantages = rng.uniform(0.3, 2.0, 400).astype(np.float32), rng.normal(size=400).astype(np.float32)
+    for clip_coef in (0.1, 0.3, 0.9):
+        clipped = lambda r: F.clipped_surrogate(r, torch.from_numpy(advantages), clip_coef)  # noqa: B023
+        dead = np.array(slope(clipped, ratio)) == 0
+        for kind in (np.asarray, torch.from_numpy):
+            assert np.array_equal(F.dead_samples(kind(ratio), kind(advantages), clip_coef), dead)
+        assert dead.any()
+
+
 def test_where_the_policies_agree_the_surrogates_gradient_is_the_policy_gradient():
     logits = normal(8, 3)
     actions, advantages = torch.arange(8) % 3, normal(8, seed=1)
@@ -964,6 +1171,62 @@ def test_the_papers_rule_for_beta_is_a_special_case_of_the_lectures(rng):
     for kl in rng.uniform(0, 0.03, 200):
         paper = 0.5 if kl < d / 1.5 else 2.0 if kl > d * 1.5 else 1.0  # section 4
         assert F.adapt_kl_coef(1.0, kl, kl_min=d / 1.5, kl_max=1.5 * d) == paper
+
+
+def test_group_advantages_are_those_of_each_group_alone(rng):
+    rewards = torch.tensor(rng.normal(5, 3, size=(4, 7)))
+    for row, alone in zip(F.group_advantages(rewards), rewards):
+        np.testing.assert_allclose(row, F.normalize(alone))
+    left = F.group_advantages(rewards, scale=False)
+    np.testing.assert_allclose(left, rewards - rewards.mean(1, keepdim=True))
+    other_scale = 10 * rewards + torch.arange(4.0)[:, None]
+    np.testing.assert_allclose(F.group_advantages(other_scale), F.group_advantages(rewards))
+    assert F.group_advantages(torch.full((2, 3), 0.1)).abs().max() < 1e-2  # equal rewards teach nothing
+
+
+def test_the_estimate_of_the_kl_is_right_on_average_and_never_negative(rng):
+    logits, reference = (torch.tensor(rng.normal(size=6)) for _ in range(2))
+    policy, log_ref = logits.log_softmax(0), reference.log_softmax(0)
+    estimate = F.kl_estimate(policy, log_ref)
+    exact = F.kl_divergence(logits, reference)
+    assert (estimate >= 0).all() and (policy.exp() @ estimate).item() == pytest.approx(exact.item())
+    plain = policy - log_ref
+    assert (plain < 0).any() and (policy.exp() @ plain).item() == pytest.approx(exact.item())
+    near = log_ref + 0.1 * policy - (log_ref + 0.1 * policy).logsumexp(0)
+    weights = near.exp()
+    varied = [float(weights @ x**2 - (weights @ x) ** 2) for x in (F.kl_estimate(near, log_ref), near - log_ref)]
+    assert varied[0] < 0.2 * varied[1]
+
+
+def test_the_gradient_of_the_kl_estimate_is_that_of_the_kl_the_other_way_round(rng):
+    logits = torch.tensor(rng.normal(size=6), requires_grad=True)
+    reference = torch.tensor(rng.normal(size=6))
+    held = logits.detach().softmax(0)  # the samples are held fixed, as in a minibatch
+    mean = held @ F.kl_estimate(logits.log_softmax(0), reference.log_softmax(0))
+    got = torch.autograd.grad(mean, logits)[0]
+    other_way, this_way = (
+        torch.autograd.grad(kl, logits)[0]
+        for kl in (F.kl_divergence(reference, logits), F.kl_divergence(logits, reference))
+    )
+    np.testing.assert_allclose(got, other_way)
+    assert (got - this_way).abs().max() > 0.05
+
+
+def test_no_policy_is_worth_more_than_the_optimal_one_under_a_price_of_the_kl(rng):
+    reference, rewards = torch.tensor(rng.normal(size=6)), torch.tensor(rng.normal(size=6))
+    worth = lambda logits: float(logits.softmax(0) @ rewards - 0.3 * F.kl_divergence(logits, reference))
+    best = F.kl_optimal_policy(reference.log_softmax(0), rewards, 0.3)
+    assert best.exp().sum().item() == pytest.approx(1)
+    others = best + torch.tensor(rng.normal(size=(200, 6))) * torch.logspace(-3, 0, 200)[:, None]
+    assert all(worth(other) < worth(best) for other in others)
+    np.testing.assert_allclose(F.kl_optimal_policy(reference, rewards, 1e9), reference.log_softmax(0), atol=1e-6)
+    assert F.kl_optimal_policy(reference, rewards, 1e-3).argmax() == rewards.argmax()
+
+
+@pytest.mark.parametrize("kl_coef", [0, -1.0, math.nan])
+def test_there_is_no_best_policy_without_a_price_of_the_kl(kl_coef):
+    with pytest.raises(ValueError, match=f"^kl_coef={kl_coef} must be above 0: "):
+        F.kl_optimal_policy(torch.zeros(2), torch.ones(2), kl_coef)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 20])

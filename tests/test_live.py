@@ -13,6 +13,7 @@ from contextlib import suppress
 import gymnasium
 import numpy as np
 import pytest
+from conftest import PATIENCE
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -52,7 +53,7 @@ def calm(progress, result):
     time.sleep(0.01)
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -94,7 +95,7 @@ run.stop()
 
 
 def test_an_interrupt_ends_the_waiting_and_not_the_run():
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], text=True, capture_output=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], text=True, capture_output=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     goes_on = "The work goes on in the background; press its button Stop, or call its method stop(), to end it."
     assert done.stdout.splitlines() == 3 * [goes_on]
@@ -137,6 +138,12 @@ def test_a_cell_that_is_run_again_stops_the_panels_that_it_made_before(monkeypat
     assert all(run.running() for run in (other, nowhere, again))
     for run in (other, nowhere, again):
         run.stop()
+
+
+@pytest.mark.parametrize("steps", [-1, 0, None, math.nan, "many"])
+def test_steps_that_are_no_number_above_0_are_refused(steps):
+    with pytest.raises(ValueError, match="total_steps=.* must be a number above 0"):
+        explore.epsilon(total_steps=steps)
 
 
 def test_an_agent_that_learns_elsewhere_is_refused_on_the_panel():
@@ -363,6 +370,15 @@ def test_a_reason_that_the_reader_has_overruled_counts_no_more():
     assert (run.result.stopped, run.agent.step) == ("", 200)
 
 
+def test_a_run_over_a_stored_curve_says_so_and_shows_the_curve_before_an_episode_has_ended():
+    run = Run(small(), 40, before=([1_000, 2_000], [20.0, 30.0]))
+    run.wait(timeout=20)
+    assert not run.shows_the_environment_alone() and "grey and dashed: a stored run" in run.status.value
+    run.start_over()
+    run.wait(timeout=20)
+    assert "a stored run" not in run.status.value
+
+
 def test_start_over_makes_a_new_agent_and_keeps_the_old_curve_in_grey():
     run = explore.clip_live(num_envs=2, num_steps=16, minibatch_size=16)
     wait_for(lambda: len(run.result.returns) > 5)
@@ -411,14 +427,14 @@ def test_a_click_on_stop_takes_back_a_click_on_start_over():
 def test_a_run_without_an_end_stops_when_nobody_touches_it(monkeypatch):
     run = explore.clip_live(num_envs=2)
     learning(run)
-    monkeypatch.setattr(live, "IDLE", 60.0)
-    run.touched -= 59.0
+    monkeypatch.setattr(live, "IDLE", 3_600.0)
+    run.touched -= 2_900.0
     run.clip.value = 0.4  # a touch
-    run.touched -= 59.0
+    run.touched -= 2_900.0  # the minutes that are left are for a busy machine
     learning(run)
-    run.touched -= 2.0
+    run.touched -= 800.0
     wait_for(lambda: not run.running())
-    assert state(run)[0].startswith("■ Stopped Nobody has touched it for 1 minute. “Continue” goes on from step")
+    assert state(run)[0].startswith("■ Stopped Nobody has touched it for 60 minutes. “Continue” goes on from step")
 
 
 def test_a_run_without_an_end_stops_those_of_other_cells_only(monkeypatch):
@@ -489,7 +505,7 @@ def test_a_long_run_is_drawn_with_few_points_and_says_so():
     assert len(curve.line.get_xdata()) == len(curve.dots.get_xdata()) == 1563  # every 64th
     assert curve.every == 64 and curve.ax.get_xlim()[1] >= 100_000
     run = Run.__new__(Run)  # without its thread
-    run.result, run.curve = result, curve
+    run.result, run.curve, run.stored = result, curve, False
     assert run.words().endswith("mean of the last 20: 489.5; 1 episode of 64 is drawn.")
 
 
@@ -500,6 +516,44 @@ def test_the_numbers_of_a_long_run_need_no_more_memory(monkeypatch):
     run.stop()
     steps = [row[0] for row in run.rows]
     assert len(steps) <= 20 and set(np.diff(steps)) == {32 * run.every} and run.every >= 8
+
+
+@pytest.mark.parametrize(
+    "agent, watchers, words",
+    [
+        (A2C, (), "^A2C is a class, not an agent; make one first, as in A2C\\(\\).$"),
+        ("ppo-cartpole", (), "^str is not an agent; pass one of rlkit's, such as "),
+        (None, (), "^NoneType is not an agent; pass one of rlkit's, such as "),
+        (small(), (3,), "^3 is not a watcher: it cannot be called. Pass one such as "),
+    ],
+)
+def test_what_cannot_run_is_refused_before_a_thread_starts(agent, watchers, words):
+    before = threading.active_count()
+    with pytest.raises(ValueError, match=words):
+        Run(agent, 100, *watchers)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("make", [explore.clip_live, explore.beta_live])
+def test_an_iteration_of_resets_alone_does_not_end_a_run(make):
+    run = make(num_envs=1, num_steps=1)
+    wait_for(lambda: len(run.result.returns) > 2)  # after each episode comes a step that is a reset
+    run.stop()
+    assert run.result.stopped == "stopped" and 0 < len(run.rows) < run.iterations + len(run.result.returns)
+
+
+@pytest.mark.parametrize("make, variant", [(explore.clip_live, "adaptive_kl"), (explore.beta_live, "clip")])
+def test_a_variant_that_the_slider_does_not_act_on_is_refused(make, variant):
+    with pytest.raises(ValueError, match=rf"^variant='{variant}' .*; leave it off, or take explore\.\w+_live\.$"):
+        make(variant=variant)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_band_without_an_upper_end_is_drawn():
+    run = explore.beta_live(total_steps=64, num_envs=2, num_steps=16, kl_max=math.inf)
+    run.wait()
+    (band,) = run.lines[0].axes.patches
+    assert np.isfinite(band.get_extents().get_points()).all()
 
 
 def test_the_environment_moves_beside_the_curve():
@@ -555,7 +609,7 @@ def test_all_that_a_live_panel_says_can_be_translated(make):
 
 def test_a_page_without_a_kernel_shows_the_environment_until_an_episode_has_ended():
     run = Run(preset("ppo-cartpole", num_envs=1), 1)
-    run.wait(timeout=60)
+    run.wait(timeout=PATIENCE)
     ended = [*run.result.returns]
     run.result.returns.clear()
     still = np.asarray(Image.open(io.BytesIO(run.still())))

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 
 from rlkit import plotting
 from rlkit.experiments import messages
@@ -98,7 +99,7 @@ def test_it_ends_with_the_process_that_wants_its_results():
     parent = subprocess.Popen([sys.executable, "-c", PARENT, ENDLESS], stdout=subprocess.PIPE, text=True)
     assert parent.stdout.readline() == "it works\n"
     parent.kill()
-    assert parent.communicate(timeout=60) == ("", None)  # the end of what the child could print
+    assert parent.communicate(timeout=PATIENCE) == ("", None)  # the end of what the child could print
 
 
 @needs_ray

@@ -34,7 +34,7 @@ def table():
     for metric, agents in rows:
         for agent in agents.strip().split(", "):
             told[agent].add(metric)
-    told["PPO (adaptive KL)"] -= {"clip_fraction"}  # what both variants of PPO report is listed under PPO only
+    told["PPO (adaptive KL)"] -= {"clip_fraction", "dead_share"}  # what both variants report is listed under PPO only
     told["PPO (adaptive KL)"] |= told["PPO"]
     return told
 

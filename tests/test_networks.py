@@ -187,7 +187,7 @@ def test_the_output_of_a_twin_is_not_overwritten():
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("obs_shape", [(3,), (4, 16, 16)])
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shared", [True, False, None])
 def test_policy_and_values_are_the_two_outputs_of_the_network(policy, obs_shape, shared):
     network = actor_critic(policy, obs_shape, shared=shared, scale=255.0)
     disturb(network, size=0.1)
@@ -199,7 +199,7 @@ def test_policy_and_values_are_the_two_outputs_of_the_network(policy, obs_shape,
     assert obs.equal(before)
     theta, w = ({id(p) for p in ps} for ps in (network.policy_parameters(), network.value_parameters()))
     assert theta | w == {id(p) for p in network.parameters()}
-    one_body = shared and len(obs_shape) == 3
+    one_body = len(obs_shape) == 3 if shared is None else shared
     assert bool(theta & w) == one_body == (network.value_body is network.policy_body)
     for loss, own, others in ((params.sum(), theta, w), (values.sum(), w, theta)):
         gradients = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True, allow_unused=True)

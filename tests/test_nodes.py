@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 
 import rlkit
 from rlkit.__main__ import main
@@ -198,7 +199,7 @@ def test_a_node_that_hangs_is_waited_for_only_so_long(address, monkeypatch):
 def test_ray_on_this_machine_fits_and_asks_for_a_token():
     variables = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "rlkit", "cluster", "local"]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     first, line, verdict = done.stdout.splitlines()
     assert (done.returncode, done.stderr, first) == (0, "", "Starting Ray on this machine.")
     assert line.endswith("MB/s") and verdict.startswith("Fits: room for ")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from conftest import PATIENCE
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbval.plugin import IPyNbCell, get_sanitize_patterns
 
@@ -184,7 +185,7 @@ def test_in_a_notebook_a_last_digit_may_move_and_nothing_else(tmp_path):
     nbformat.write(new_notebook(cells=list(cells.values())), tmp_path / "tiny.ipynb")
     options = ["-c", "pyproject.toml", "-p", "no:cacheprovider", "-rA", "--color=no", "--nbval", "--nbval-current-env"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "tiny.ipynb")]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
     outcomes = re.findall(r"^(PASSED|FAILED) .*?Cell (\d)", run.stdout, re.MULTILINE)
     passed = [name for i, name in enumerate(cells) if ("PASSED", str(i)) in outcomes]

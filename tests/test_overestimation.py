@@ -6,11 +6,27 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import tiny
+from conftest import one_line, small, tiny
 from gymnasium.spaces import Box, Discrete
 
+from rlkit import A2C, explore
 from rlkit.experiments import overestimation as module
-from rlkit.experiments.overestimation import BUTTONS, button_noise, estimates_and_returns, overestimation_run
+from rlkit.experiments.overestimation import (
+    BUTTONS,
+    METHODS,
+    SETTINGS,
+    TASKS,
+    Averaged,
+    biases,
+    button_errors,
+    button_noise,
+    estimates_and_returns,
+    foretold,
+    group_means,
+    over_minibatches,
+    overestimation_run,
+)
+from rlkit.explore.truths import truth
 
 LIMIT = 4  # steps of the games below
 
@@ -125,21 +141,110 @@ def test_rho_says_how_much_the_target_network_shares_the_errors(target, rho):
     assert sigma == pytest.approx(SIGMA, rel=1e-4) and found == pytest.approx(rho, abs=1e-4)
 
 
+# The same over minibatches ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "agent, steps, words",
+    [
+        (lambda: tiny(), 300, "actions=None, of which no two do the same"),
+        (lambda: tiny(actions=(0, 1)), 300, r"actions=\(0, 1\), of which no two do the same"),
+        (lambda: small(A2C), 300, "A2C is not an agent: it has no target"),
+        (lambda: tiny(actions=BUTTONS), 0, "steps=0 must be"),
+    ],
+)
+def test_noise_cannot_be_measured_without_equal_buttons_and_two_networks(agent, steps, words):
+    with pytest.raises(ValueError, match=words) as error:
+        button_noise(agent(), steps)
+    one_line(error)
+
+
+def test_a_single_step_is_enough_to_measure():
+    assert button_noise(tiny(actions=BUTTONS), steps=1)[1] == pytest.approx(1)  # w_T is still w
+
+
+def test_equal_buttons_get_their_mean():
+    q = np.array([[1.0, 3.0, 8.0, 4.0, 6.0]])
+    assert group_means(q, (0, 0, 1, 1, 1)).tolist() == [[2, 2, 6, 6, 6]]
+    assert group_means(q, (0, 1, 0, 1, 1)) == pytest.approx(np.array([[4.5, 13 / 3, 4.5, 13 / 3, 13 / 3]]))
+
+
+def test_errors_of_two_networks_by_hand():
+    """Two states, four buttons. In the second one the episode ended, so its target has no bootstrap."""
+    target = np.array([[1.0, 3.0, 0.0, 0.0], [0.0, 4.0, 9.0, 5.0]])  # errors ∓1, 0, 0, and ∓2, ±2
+    online = np.array([[5.0, 1.0, 0.0, 0.0], [7.0, 5.0, 1.0, 3.0]])  # errors ±2, 0, 0, and ±1, ∓1
+    goes_on = np.array([True, False])
+    square, target_square, product, max_gap, double_gap = button_errors(online, target, (0, 0, 1, 1), goes_on)
+    assert (square, target_square, product) == (
+        (4 + 4 + 4 * 1) / 8,
+        (1 + 1 + 4 * 4) / 8,
+        (2 * -2 + 4 * -2) / 8,
+    )
+    assert (max_gap, double_gap) == (1 / 2, -1 / 2)  # 3 is 1 above its mean; w prefers the first button, 1 below it
+    found = over_minibatches([(square, target_square, product, max_gap, double_gap)])
+    assert found["sigma"] == pytest.approx(square**0.5, abs=1e-4) and found["max_gap"] == 0.5
+    assert found["rho"] == pytest.approx(product / (square * target_square) ** 0.5, abs=1e-4)
+
+
+def test_averaged_targets_have_no_lucky_button():
+    _, settings = TASKS["10 actions"]
+    small = dict(SETTINGS, **settings, num_envs=2, learning_starts=100)
+    for double in (False, True):
+        agent = Averaged(**small, double=double)
+        for _ in agent.learn(200):
+            pass
+        batch = agent.replay.sample(50)
+        q = agent.target(batch.next_obs).detach().reshape(50, 2, 5).mean(-1)
+        select = (agent.network(batch.next_obs) if double else agent.target(batch.next_obs)).detach()
+        chosen = q.gather(1, select.reshape(50, 2, 5).mean(-1).argmax(1, keepdim=True))[:, 0]
+        expected = batch.rewards + 0.99 * chosen * ~batch.terminated
+        torch.testing.assert_close(agent.td_target(batch), expected)
+
+
+def test_a_gap_adds_up_over_the_copies():
+    """b = γ (b + g), ten updates a copy: three copies with a gap of 1, and two more with a gap of 2."""
+    rows = [{"updates": 30, "max_gap": 1.0}, {"updates": 50, "max_gap": 2.0}]
+    bias = 0.0
+    for gap in (1, 1, 1):
+        bias = 0.99 * (bias + gap)
+    after_three = bias
+    for gap in (2, 2):
+        bias = 0.99 * (bias + gap)
+    assert foretold(rows, "max_gap") == pytest.approx([after_three, bias])
+
+
+def test_the_bias_is_that_of_the_last_four_rows():
+    rows = [{"claimed": 50.0, "true": 0.0}] + [{"claimed": 3.0 + i, "true": 1.0} for i in range(4)]
+    assert biases([rows, rows]).tolist() == [3.5, 3.5]
+
+
 # A run ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("double", [False, True])
-@pytest.mark.parametrize("actions", [None, BUTTONS])
-def test_a_run_is_measured_along_the_way(monkeypatch, double, actions):
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_is_measured_along_the_way(monkeypatch, method, task):
     agents = []
     monkeypatch.setattr(module, "estimates_and_returns", lambda agent: agents.append(agent) or (2.0, agent.step))
-    rows = overestimation_run(3, double, actions, total_steps=1_000, points=2)
+    rows = overestimation_run(3, method, task, total_steps=1_200, points=2)
     agent = agents[0]
-    assert len(agents) == len(rows) == 2 and agents[1] is agent
-    for row, step in zip(rows, (500, 1_000)):
+    assert len(agents) == len(rows) == 2 and agents[1] is agent and isinstance(agent, TASKS[task][0])
+    for row, step in zip(rows, (600, 1_200)):
         assert step <= row["step"] < step + 50 and row["claimed"] == 2 and row["true"] == row["step"]
-    assert (agent.double, agent.seed, agent.num_actions) == (double, 3, 10 if actions else 2)
-    if actions:
-        assert all(row["sigma"] > 0 and -1 <= row["rho"] <= 1 for row in rows)
-    else:
-        assert all(row["sigma"] is row["rho"] is None for row in rows)
+    assert (agent.double, agent.seed, agent.num_actions) == (method == "Double DQN", 3, int(task.split()[0]))
+    assert agent.target_period == 10 and rows[0]["updates"] == 0 < rows[1]["updates"] == agent.num_updates
+    assert rows[0]["sigma"] is None  # no update yet
+    assert (rows[1]["sigma"] is None) == task.startswith("2 actions")
+    if rows[1]["sigma"]:
+        assert rows[1]["sigma"] > 0 and -1 <= rows[1]["rho"] <= 1 and rows[1]["max_gap"] >= rows[1]["double_gap"]
+
+
+def test_the_explorer_opens_at_the_answer_to_its_question():
+    panel, answer = explore.overestimation(), truth("claims")
+    text = panel.draw(**panel.values())
+    assert (
+        f"claims {answer['claimed']:.0f} and gets {answer['got']:.0f}" in text
+        and panel.values()["task"] == "10 actions"
+    )
+    averaged = panel.draw(method="DQN", task="10 actions, equal ones averaged")
+    assert "adds up" in text and "adds up" not in averaged and "σ" not in panel.draw(method="DQN", task="2 actions")

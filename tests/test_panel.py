@@ -57,6 +57,7 @@ def test_a_state_is_copied_as_the_call_that_opens_it():
         (dict(b=float("nan")), "b=nan is not a number: take one from −2 to 2."),
         (dict(b="1"), "b='1' is not a number: take one from −2 to 2."),
         (dict(b=10**400), f"b=1{'0' * 76}... is not a number: take one from −2 to 2."),
+        (dict(kind="x" * 999), f"kind='{'x' * 76}... is not possible: take one of 'one', 'two'."),
         (dict(kind="three"), "kind='three' is not possible: take one of 'one', 'two'."),
     ],
 )
@@ -64,6 +65,28 @@ def test_a_wrong_setting_is_explained_in_a_sentence(settings, sentence):
     with pytest.raises(ValueError) as raised:
         explorer(**settings)
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("values", [dict(a=9, aa=1), dict(a=9, b=float("nan")), dict(a=9, kind=None), dict(a=99)])
+def test_a_move_to_what_is_not_allowed_is_explained_and_moves_nothing(values):
+    panel = explorer(a=5)
+    drawn = bytes(panel.image.value)
+    with pytest.raises(ValueError, match="^explore.small has no setting|is not a number|is not possible"):
+        panel.move(**values)
+    assert panel.values() == panel.initial and bytes(panel.image.value) == drawn
+    panel.move(a=9)
+    assert panel.values()["a"] == 9
+
+
+def test_a_panel_that_has_left_the_page_says_so():
+    panel = explorer(a=5)
+    panel.leave()
+    for use in (lambda: panel.move(a=6), panel.reset, panel.save_picture):
+        with pytest.raises(ValueError) as raised:
+            use()
+        assert str(raised.value) == (
+            "This panel has left the page, because its cell was run again; explore.small(a=5) opens it anew."
+        )
 
 
 def test_numbers_of_other_kinds_are_taken_and_a_state_says_what_is_drawn():

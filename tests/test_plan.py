@@ -19,6 +19,7 @@ BUSY = {  # cores that the runs of a sweep keep busy, if they measure time; else
     "real_workers": {1, 2, 4, 8},
     "updates": {4},
     "wall_clock": {1, 2},
+    "gorila": {3},
     "messages": {4},
     "near_and_far": {4},
 }
@@ -131,7 +132,7 @@ def test_a_run_that_measures_time_says_how_many_cores_it_needs(name):
 
 
 def test_the_number_of_runs_follows_from_the_seeds():
-    assert len(plan(SWEEPS["variants"])[1]) == 30 and len(plan(SWEEPS["variants"], seeds=(7,))[1]) == 6
-    assert "all of them, seed 7" in plan(SWEEPS["variants"], seeds=(7,))[1]
+    assert len(plan(SWEEPS["stabilisers"])[1]) == 40 and len(plan(SWEEPS["stabilisers"], seeds=(7,))[1]) == 4
+    assert "all of DQN, seed 7" in plan(SWEEPS["stabilisers"], seeds=(7,))[1]
     form, _ = plan(SWEEPS["sensitivity"])
     assert np.shape(form["clip"]) == (6, 6, 5) and np.shape(form["kl"]) == (6, 6, 5)

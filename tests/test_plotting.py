@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from conftest import one_line
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from rlkit import plotting
@@ -42,7 +43,7 @@ def test_a_name_has_one_look():
 
 
 @pytest.mark.parametrize(
-    "sweep", ["variants", "overestimation", "baselines", "policy_gradients", "memory", "stabilisers", "end_to_end"]
+    "sweep", ["overestimation", "baselines", "policy_gradients", "memory", "stabilisers", "end_to_end"]
 )
 def test_what_a_chapter_draws_together_differs_in_colour_and_in_style(sweep):
     names = {name.split(", ")[0] for name in stored(sweep)[0]}
@@ -171,6 +172,19 @@ def test_by_task_draws_the_interquartile_mean_in_its_interval():
             assert edge.min() == pytest.approx(low.min()) and edge.max() == pytest.approx(high.max())
 
 
+def test_by_method_gives_each_method_axes_of_its_own_over_the_others_in_grey():
+    runs = some_runs(("PPO clip", "TRPO"), ("A-v1", "B-v1"))
+    figure = plotting.by_method(runs, ("A-v1", "B-v1"))
+    for ax, (task, method) in zip(figure.axes, [(t, m) for t in ("A-v1", "B-v1") for m in ("TRPO", "PPO clip")]):
+        returns = np.array([run["returns"] for run in runs[f"{method}, {task}"]])
+        *_, mean = ax.lines
+        assert mean.get_label() == method and mean.get_color() == plotting.METHODS[method][0]
+        np.testing.assert_allclose(mean.get_ydata(), statistics.interquartile_mean(returns))
+        seeds = [line.get_ydata().tolist() for line in ax.lines[1:-1]]
+        assert sorted(seeds) == sorted(returns.tolist()) and ax.lines[0].get_color() == plotting.GREY
+    assert [ax.get_ylabel() for ax in figure.axes] == ["A", "", "B", ""]
+
+
 def test_by_clock_puts_methods_that_replay_on_the_left():
     seconds = [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
     runs = {
@@ -191,23 +205,6 @@ def test_by_clock_averages_over_the_window():
     runs = dict.fromkeys(("DQN", "A2C"), [{"seconds": [0, 1, 2], "returns": [0.0, 6.0, 3.0]}])
     line = lines(plotting.by_clock(runs, ylabel="score", window=2).axes[1])["A2C"]
     assert line.get_ydata()[[0, -1]] == pytest.approx([0, 4.5])
-
-
-def test_claims_are_drawn_beside_the_truth():
-    def rows(shift):
-        return [{"step": step, "claimed": 2.0 * step + shift, "true": step + shift} for step in (1, 2)]
-
-    tasks = ("2 actions", "10 actions")
-    runs = {f"{method}, {task}": [rows(0), rows(4), rows(1)] for method in ("DQN", "Double DQN") for task in tasks}
-    figure = plotting.claims(runs)
-    assert [ax.get_title() for ax in figure.axes] == ["CartPole, 2 actions", "CartPole, 10 actions"]
-    for ax in figure.axes:
-        found = {label: line.get_xydata().tolist() for label, line in lines(ax).items()}
-        assert (
-            found["DQN, claimed"] == found["Double DQN, claimed"] == [[1, 3], [2, 5]]
-        )  # the median seed is shifted by 1
-        assert found["DQN, true"] == [[1, 2], [2, 3]]
-        assert len(thin_lines(ax)) == 2 * 2 * 3
 
 
 def test_updates_are_points_where_each_run_ended():
@@ -264,6 +261,18 @@ def test_a_compact_png_is_smaller_and_looks_the_same():
     png = plotting.Moving(figure).png()
     small = plotting.compact(png)
     assert len(small) < len(png) / 2 and np.abs(pixels(small) - pixels(png)).max() <= 4
+
+
+def test_the_colours_of_lines_are_kept_when_a_picture_gets_few():
+    figure, ax = plotting.picture()
+    own = (plotting.BLUE, plotting.ORANGE, plotting.RED, plotting.GREEN, plotting.SKY, plotting.PINK, plotting.GREY)
+    for height, colour in enumerate(own):
+        ax.plot([0, 1], [height, height], color=colour)
+        ax.plot(np.linspace(0, 1, 50), height + np.random.default_rng(height).random((50, 5)), color=colour, alpha=0.3)
+    found = pixels(figure.png()).reshape(-1, 3)
+    assert len(np.unique(found, axis=0)) <= 40
+    for colour in own:
+        assert (found == np.round(255 * np.array(to_rgb(colour)))).all(1).sum() > 300  # a line is that long
 
 
 def test_moving_draws_the_data_again_and_the_frame_when_a_limit_changes():

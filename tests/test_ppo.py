@@ -125,6 +125,70 @@ def test_the_ratio_is_1_on_every_fresh_batch(env, normalize):
         torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0, atol=1e-5)
 
 
+# The details -----------------------------------------------------------------------------------------------
+
+
+def test_values_are_clipped_around_those_of_the_network_that_acted():
+    agent, batch = played("CartPole-v1", value_clip=0.3, value_coef=0.7)
+    disturb(agent.network, size=0.6)
+    with torch.no_grad():
+        params, values = agent.network(batch.obs)
+        moved = values - batch.old_values
+        batch = batch._replace(returns=values + moved * torch.tensor([1, -1]).repeat(len(moved) // 2))  # ahead, behind
+        policy_loss = -F.clipped_surrogate(
+            F.ratio(agent.policy.log_prob(params, batch.actions), batch.old_log_probs), batch.advantages, 0.1
+        ).mean()
+    errors = []
+    for value, old, target in zip(values.tolist(), batch.old_values.tolist(), batch.returns.tolist()):
+        clipped = min(max(value, old - 0.3), old + 0.3)
+        errors.append(max((value - target) ** 2, (clipped - target) ** 2))
+    assert agent.objective(batch, 0.1).item() == pytest.approx(policy_loss.item() + 0.7 * np.mean(errors), rel=1e-4)
+    agent.value_clip = math.inf
+    plain = policy_loss + 0.7 * ((values - batch.returns) ** 2).mean()
+    assert agent.objective(batch, 0.1).item() == pytest.approx(plain.item(), rel=1e-4)
+    assert not math.isclose(np.mean(errors), ((values - batch.returns) ** 2).mean().item(), rel_tol=0.01)
+
+
+def test_old_values_are_those_of_the_network_that_acted():
+    agent, batch = played("CartPole-v1")
+    torch.testing.assert_close(batch.old_values, agent.network.values(batch.obs).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_advantages_are_left_as_they_are_without_their_normalisation():
+    agent = small(PPO, epochs=1, normalize_advantages=False)
+    rollouts, seen = record(agent), spy(agent)
+    learn(agent, 64)
+    advantages = torch.cat([batch.advantages for batch, *_ in seen])
+    np.testing.assert_allclose(
+        np.sort(advantages), np.sort(rollouts[0].advantages(0.99, 0.95)[rollouts[0].valid]), rtol=1e-5
+    )
+
+
+def test_one_body_can_serve_vectors_and_two_frames():
+    for env, shared in (("CartPole-v1", True), (Frames, False)):
+        network = small(PPO, env, shared=shared).network
+        assert (network.value_body is network.policy_body) == shared
+    agent = small(PPO, shared=True)
+    batch = agent.collector.collect(16)
+    with torch.no_grad():
+        params, values = agent.network(torch.from_numpy(batch.obs))
+    np.testing.assert_allclose(batch.params, params, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(batch.values[:-1], values, rtol=1e-4, atol=1e-5)
+    before = weights(agent.network)
+    learn(agent, 128)
+    assert not weights(agent.network).equal(before)
+
+
+def test_the_first_weights_and_adams_epsilon_are_what_the_settings_say():
+    body = small(PPO, hidden=(4,)).network.policy_body[0].weight
+    torch.testing.assert_close(body.T @ body, 2 * torch.eye(4), rtol=0, atol=1e-5)
+    plain = small(PPO, hidden=(4,), orthogonal=False, adam_eps=0.25)
+    body = plain.network.policy_body[0]
+    assert not torch.allclose(body.weight.T @ body.weight, 2 * torch.eye(4), atol=0.1)
+    assert (body.bias != 0).all() and plain.network.policy_head.weight.abs().max() > 0.1  # torch's own, up to 1/2
+    assert plain.optimizer.param_groups[0]["eps"] == 0.25 and small(PPO).optimizer.param_groups[0]["eps"] == 1e-5
+
+
 # The epochs -------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +262,18 @@ def test_the_learning_rate_and_epsilon_fall_to_0_over_anneal_steps():
     seen = spy(agent)
     learn(agent, 256)
     assert {(clip_coef, lr) for _, clip_coef, lr in seen} == {(0.2, 0.01)}
+
+
+def test_the_bonus_of_the_entropy_falls_to_0_over_entropy_steps():
+    agent, batch = played("CartPole-v1", entropy_coef=0.4, entropy_steps=1_000)
+    plain, _ = played("CartPole-v1")
+    without = plain.objective(batch, 0.2).item()
+    entropy = agent.policy.entropy(agent.network.policy(batch.obs)).mean().item()
+    for step, coefficient in ((0, 0.4), (250, 0.3), (500, 0.2), (1_000, 0.0), (5_000, 0.0)):
+        agent.step = step
+        assert agent.objective(batch, 0.2).item() == pytest.approx(without - coefficient * entropy, rel=1e-5)
+    agent.entropy_steps = None
+    assert agent.objective(batch, 0.2).item() == pytest.approx(without - 0.4 * entropy, rel=1e-5)
 
 
 # β ----------------------------------------------------------------------------------------------------------
@@ -275,13 +351,32 @@ def test_the_metrics_are_those_of_the_last_minibatch_or_of_the_whole_batch():
         params, values = agent.network(batch.obs)
     old, new = distribution(batch.old_params, True), distribution(params, True)
     ratio = (new.log_prob(batch.actions) - old.log_prob(batch.actions)).exp()
+    asked = torch.where(batch.advantages > 0, ratio > 1.2, ratio < 0.8)  # moved far enough, as the advantage asks
     assert metrics == {
         "kl": pytest.approx(torch.distributions.kl_divergence(old, new).mean().item(), rel=1e-3),
         "clip_fraction": pytest.approx(((ratio < 0.8) | (ratio > 1.2)).float().mean().item()),
+        "dead_share": pytest.approx(asked.float().mean().item()),
         "entropy": pytest.approx(new.entropy().mean().item(), rel=1e-4),
         "value_loss": pytest.approx(((values - batch.returns) ** 2).mean().item(), rel=1e-4),
     }
-    assert 0.1 < metrics["clip_fraction"] < 0.9
+    assert 0.05 < metrics["dead_share"] < metrics["clip_fraction"] < 0.9
+
+
+@VARIANTS
+def test_the_length_of_the_gradient_is_the_mean_over_the_minibatches_before_they_are_clipped(variant):
+    agent = small(PPO, variant=variant, epochs=2, num_steps=64, minibatch_size=16, max_grad_norm=1e-3)
+    rollout, lengths, objective = agent.collector.collect(64), [], agent.objective
+
+    def measured(batch, clip_coef):
+        loss = objective(batch, clip_coef)
+        pieces = torch.autograd.grad(loss, [*agent.network.parameters()], retain_graph=True)
+        lengths.append(torch.cat([piece.flatten() for piece in pieces]).norm().item())
+        return loss
+
+    agent.objective = measured
+    metrics = agent.update(rollout)
+    assert len(lengths) >= 8 and min(lengths) > 10 * agent.max_grad_norm
+    assert metrics["grad_norm"].item() == pytest.approx(np.mean(lengths), rel=1e-4)
 
 
 # What must not break ----------------------------------------------------------------------------------------
@@ -323,7 +418,7 @@ def test_ratios_that_explode_or_vanish_leave_finite_weights(variant, kind, shift
     agent, batch = played(ENVS[kind], variant=variant)
     batch = batch._replace(old_log_probs=batch.old_log_probs + shift)
     for _ in range(5):
-        agent.optimizer.zero_grad(set_to_none=False)
+        agent.theta.grad.zero_()
         loss = agent.objective(batch, 0.2)
         loss.backward()
         assert torch.isfinite(loss) and torch.isfinite(agent.theta.grad).all()
@@ -358,8 +453,8 @@ def test_a_gradient_of_nan_stops_the_run_with_one_sentence_and_leaves_finite_wei
     assert weights(agent.network).equal(before)
 
 
-def test_a_batch_is_six_columns_in_the_order_that_objective_expects():
-    assert Batch._fields == ("obs", "actions", "old_params", "old_log_probs", "advantages", "returns")
+def test_a_batch_is_seven_columns_in_the_order_that_objective_expects():
+    assert Batch._fields == ("obs", "actions", "old_params", "old_log_probs", "advantages", "returns", "old_values")
 
 
 # What is refused --------------------------------------------------------------------------------------------

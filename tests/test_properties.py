@@ -13,7 +13,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from test_functional import EQUATIONS, FUNCTIONS, MASKS, NUMBERS, SHAPES, SIZES
+from test_functional import CHANCES, EQUATIONS, FUNCTIONS, MASKS, NUMBERS, SHAPES, SIZES
 
 from rlkit import functional as F
 
@@ -100,6 +100,8 @@ def random_call(name, seed):
             array = rng.uniform(0.01, 1, [SIZES[letter] for letter in SHAPES[name][parameter].split()])
             if parameter in MASKS:
                 array = array > 0.7
+            elif (name, parameter) in CHANCES:
+                array = array / array.sum(-1, keepdims=True)
             elif (name, parameter) == ("log_prob", "actions"):
                 array = (array > 0.5).astype(int)
             tensors = "Tensor" in str(FUNCTIONS[name].__annotations__[parameter])
@@ -148,6 +150,20 @@ def test_the_value_of_a_policy_is_the_fixed_point_of_its_backup(mdp):
     assert (abs(values) <= abs(reward).max() / (1 - gamma) + 1e-9).all()
 
 
+@law("discounted_visits", "performance_difference")
+@given(mdps())
+def test_the_states_of_one_policy_and_the_advantages_of_another_give_the_difference_of_their_returns(mdp):
+    policy, transition, reward, gamma = mdp
+    other, start = np.roll(policy, 1, 0), transition[0, 0]
+    values = F.policy_values(other, transition, reward, gamma)
+    advantages = F.action_values(values, transition, reward, gamma) - values[:, None]
+    visits = F.discounted_visits(policy, transition, start, gamma)
+    assert close(visits.sum(), 1) and (visits >= -1e-12).all()
+    difference = start @ (F.policy_values(policy, transition, reward, gamma) - values)
+    found = F.performance_difference(visits, policy, advantages, gamma)
+    assert abs(found - difference) <= 1e-9 * abs(reward).max() / (1 - gamma) ** 2 + 1e-9
+
+
 @law("bellman_optimality")
 @given(mdps(), st.data())
 def test_the_optimality_backup_is_a_contraction_and_never_below_a_policy(mdp, data):
@@ -177,6 +193,24 @@ def test_returns_obey_their_recursion_and_stop_at_ends(two, bootstrap, gamma):
     following = np.concatenate([returns[1:], np.full_like(rewards[:1], bootstrap)])
     assert close(returns, rewards + gamma * ~ended * following)
     assert (returns[ended] == rewards[ended]).all()
+
+
+@law("q_update")
+@given(together(real(), real(), UNIT), real())
+def test_a_q_update_stays_between_the_value_and_its_target_and_moves_with_them(three, shift):
+    q, target, alpha = three
+    updated = F.q_update(q, target, alpha)
+    assert (updated >= np.minimum(q, target) - 1e-9).all() and (updated <= np.maximum(q, target) + 1e-9).all()
+    assert close(F.q_update(q + shift, target + shift, alpha), updated + shift)
+    assert close(F.q_update(q, target, 0.0), q) and close(F.q_update(q, target, 1.0), target)
+
+
+@law("polynomial_step_size")
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0, 3))
+def test_polynomial_step_sizes_fall_and_forget_the_unit_of_the_count(one, other, power):
+    step_size = lambda visits: F.polynomial_step_size(visits, power)
+    assert step_size(1) == 1 and close(step_size(one * other), step_size(one) * step_size(other), 1e-15)
+    assert step_size(one + other) <= step_size(one) and F.polynomial_step_size(one, 0.0) == 1
 
 
 @law("semi_gradient", "residual_gradient")
@@ -218,6 +252,30 @@ def test_huber_is_even_below_the_square_and_grows_with_delta(error, delta, more)
     assert (loss <= F.huber(error, delta + more) + 1e-9).all() and close(F.huber(error, math.inf), 0.5 * error**2)
 
 
+@law("value_ceiling")
+@given(st.integers(0, 2_000), st.floats(0, 0.999))
+def test_each_copy_lifts_the_ceiling_of_values_by_one_backup_and_none_above_the_value_of_reward_for_ever(copies, gamma):
+    ceiling = F.value_ceiling(copies, gamma)
+    assert close(F.value_ceiling(copies + 1, gamma), 1 + gamma * ceiling)
+    assert 1 - 1e-9 <= ceiling <= 1 / (1 - gamma) + 1e-9 and ceiling <= copies + 1 + 1e-9
+
+
+@law("copy_factor")
+@given(UNIT, GAMMA, st.integers(1, 500))
+def test_a_copy_multiplies_by_something_between_1_and_2_gamma_and_long_periods_by_2_gamma(alpha, gamma, period):
+    factor = F.copy_factor(alpha, gamma, period)
+    assert min(1, 2 * gamma) - 1e-9 <= factor <= max(1, 2 * gamma) + 1e-9
+    longer = F.copy_factor(alpha, gamma, period + 1)
+    assert close(longer, F.q_update(factor, 2 * gamma, alpha))  # each update closes the share α of the distance
+
+
+@law("accumulated_bias")
+@given(vector(), st.floats(0, 0.999))
+def test_the_accumulated_bias_is_a_fixed_point_of_the_loop(gap, gamma):
+    bias = F.accumulated_bias(gap, gamma)
+    assert close(gamma * (bias + gap), bias) and close(F.accumulated_bias(-2 * gap, gamma), -2 * bias)
+
+
 @law("dueling")
 @given(together(real(), shape=ROWS), real())
 def test_dueling_has_the_value_as_its_mean_and_forgets_a_shift_of_the_advantages(one, shift):
@@ -246,6 +304,16 @@ def test_epsilon_greedy_is_a_distribution_with_the_best_action_on_top(q, epsilon
     chances = F.epsilon_greedy(q, epsilon)
     assert close(chances.sum(-1), 1) and (chances >= epsilon / q.shape[1] - 1e-12).all()
     assert (chances.argmax(-1) == q.argmax(-1)).all()
+
+
+@law("effective_batch_size")
+@given(st.integers(1, 64), UNIT, UNIT)
+def test_a_batch_is_worth_between_one_sample_and_all_and_less_the_longer_they_resemble_each_other(size, one, other):
+    worth = lambda c: F.effective_batch_size(c ** np.arange(64.0), size)
+    assert 1 - 1e-9 <= worth(one) <= size + 1e-9
+    assert (
+        (worth(min(one, other)) >= worth(max(one, other)) - 1e-9) and close(worth(0.0), size) and close(worth(1.0), 1)
+    )
 
 
 @law("priority_probabilities", "importance_weights")
@@ -338,6 +406,44 @@ def test_normalized_advantages_have_mean_0_and_forget_scale_and_shift(advantages
         assert (scaled == 0).all()
 
 
+@law("clipped_value_loss")
+@given(together(real(), real(), real()), real(1e-3, 10))
+def test_the_clipped_value_loss_is_never_below_the_value_loss_and_equals_it_inside(three, value_clip):
+    values, old_values, returns = three
+    errors, clipped = F.value_loss(values, returns), F.clipped_value_loss(values, old_values, returns, value_clip)
+    assert (clipped >= errors).all()
+    inside = abs(values - old_values) <= value_clip
+    assert close(clipped[inside], errors[inside])
+    assert close(F.clipped_value_loss(values, old_values, returns, math.inf), errors)
+
+
+@law("group_advantages")
+@given(together(real(-10, 10), shape=ROWS), real(-10, 10))
+def test_a_group_has_no_advantage_on_average_and_a_bonus_for_all_changes_nothing(one, bonus):
+    rewards = t(one[0])
+    for scale in (True, False):
+        advantages = F.group_advantages(rewards, scale=scale)
+        assert close(advantages.mean(), 0, 1e-4)
+    assert close(F.group_advantages(rewards + bonus, scale=False), F.group_advantages(rewards, scale=False), 1e-4)
+
+
+@law("kl_estimate")
+@given(together(real(-5, 0), real(-5, 0)))
+def test_the_estimate_of_a_kl_is_never_negative_and_0_where_both_agree(two):
+    log_probs, ref_log_probs = map(t, two)
+    assert (F.kl_estimate(log_probs, ref_log_probs) >= -1e-6).all()
+    assert close(F.kl_estimate(log_probs, log_probs), 0)
+
+
+@law("kl_optimal_policy")
+@given(together(real(-5, 0), real(-3, 3)), real(0.1, 10))
+def test_the_best_policy_is_a_distribution_that_a_bonus_for_all_leaves_as_it_is(two, kl_coef):
+    reference, rewards = map(t, two)
+    best = F.kl_optimal_policy(reference, rewards, kl_coef)
+    assert close(best.exp().sum(), 1, 1e-4)
+    assert close(F.kl_optimal_policy(reference, rewards + 2.0, kl_coef), best, 1e-4)
+
+
 @law("value_loss", "actor_critic_loss")
 @given(together(real(-5, 0), real(), real(), real(), real(0, 1)))
 def test_the_loss_of_an_actor_critic_is_the_sum_of_its_parts(five):
@@ -412,6 +518,14 @@ def test_more_workers_and_cheaper_servers_never_lower_the_throughput(workers, th
     assert F.service_demand(demands[0], 0.5, 0.1, shards=workers) <= F.service_demand(demands[0], 0.5, 0.1)
 
 
+@law("delay_bound")
+@given(st.integers(0, 10**6))
+def test_a_later_gradient_allows_a_smaller_step_and_2_tau_plus_1_times_it_is_between_2_and_pi(delay):
+    bound, lags = F.delay_bound(delay), 2 * delay + 1
+    assert F.delay_bound(delay + 1) < bound and 2 - 1e-9 <= lags * bound <= math.pi + 1e-9
+    assert math.isclose(bound, 2 * math.cos(delay * math.pi / lags), abs_tol=1e-12)  # as Levin and May write it
+
+
 @law("rmsprop", "adam")
 @given(together(real(), real(0, 100)), st.floats(0, 0.99), st.floats(0, 0.99), st.integers(1, 100))
 def test_steps_of_the_optimisers_are_finite_and_point_along_the_gradient(two, decay, beta, count):
@@ -452,6 +566,15 @@ def test_the_clipped_surrogate_is_never_above_the_surrogate_and_equals_it_inside
     inside = (ratio - 1).abs() <= clip_coef
     assert torch.equal(clipped[inside], F.surrogate(ratio, advantages)[inside])
     assert close(F.clipped_surrogate(ratio, advantages, math.inf), F.surrogate(ratio, advantages))
+
+
+@law("dead_samples")
+@given(together(real(0, 10), real()), st.floats(0.01, 0.9))
+def test_only_samples_outside_the_band_are_dead(two, clip_coef):
+    ratio, advantages = two
+    dead = F.dead_samples(ratio, advantages, clip_coef)
+    assert (abs(ratio[dead] - 1) > clip_coef).all()
+    assert ((ratio[dead] - 1) * advantages[dead] > 0).all()  # moved as asked
 
 
 @law("kl_penalized_surrogate")

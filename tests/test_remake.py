@@ -110,7 +110,10 @@ def executed(call):
     "experiment, call",
     [
         (target_network.target_network, lambda: target_network.target_run(0, 16, total_steps=1_500)),
-        (overestimation.overestimation, lambda: overestimation.overestimation_run(0, True, None, 1_500, points=1)),
+        (
+            overestimation.overestimation,
+            lambda: overestimation.overestimation_run(0, "DQN", "10 actions", 1_500, points=1),
+        ),
         (one_batch.minibatch, lambda: one_batch.over_epochs(epochs=1, samples=10)),
     ],
     ids=["target_network", "overestimation", "minibatch"],
@@ -299,17 +302,17 @@ def test_after_an_interruption_the_rest_is_made(commands, capsys):
 
 
 def test_a_failure_does_not_stop_the_others_and_is_tried_again(commands, capsys):
-    commands.failing = {"variants", "memory"}
+    commands.failing = {"stabilisers", "memory"}
     assert remake.main(["all"]) == 1
-    assert commands == list(SWEEPS) and "variants, memory" in capsys.readouterr().err
+    assert commands == list(SWEEPS) and "stabilisers, memory" in capsys.readouterr().err
     commands.clear()
-    assert remake.main(["all"]) == 1 and commands == ["variants", "memory"]
+    assert remake.main(["all"]) == 1 and commands == ["stabilisers", "memory"]
 
 
 def test_an_address_of_a_cluster_is_passed_on(commands, capsys):
-    assert remake.main(["variants", "memory", "--cluster", "auto"]) == 0
-    assert commands == ["variants", "memory"] and commands.options == ["--cluster", "auto"]
-    assert "$ python -m rlkit.experiments.sweeps variants --cluster auto" in capsys.readouterr().out
+    assert remake.main(["stabilisers", "memory", "--cluster", "auto"]) == 0
+    assert commands == ["stabilisers", "memory"] and commands.options == ["--cluster", "auto"]
+    assert "$ python -m rlkit.experiments.sweeps stabilisers --cluster auto" in capsys.readouterr().out
     assert remake.main(["all", "--cluster", "ray://10.0.0.1:10001"]) == 0
     assert commands.options == ["--cluster", "ray://10.0.0.1:10001"]
 
@@ -318,8 +321,8 @@ def test_an_address_of_a_cluster_is_passed_on(commands, capsys):
     "arguments, sentence",
     [
         (["--cluster", "auto"], "--cluster needs names, `all` or `stale` before it"),
-        (["variants", "--cluster", "auto", "--confirm", "a reason"], "goes without --confirm."),
-        (["variants", "--cluster", "the big one"], "'the big one'"),
+        (["stabilisers", "--cluster", "auto", "--confirm", "a reason"], "goes without --confirm."),
+        (["stabilisers", "--cluster", "the big one"], "'the big one'"),
     ],
 )
 def test_a_cluster_without_names_or_without_an_address_runs_nothing(commands, capsys, arguments, sentence):
@@ -329,14 +332,14 @@ def test_a_cluster_without_names_or_without_an_address_runs_nothing(commands, ca
 
 
 def test_some_can_be_made_again_by_name_and_a_wrong_name_is_refused(commands, capsys):
-    assert remake.main(["variants", "memory"]) == 0 and commands == ["variants", "memory"]
+    assert remake.main(["stabilisers", "memory"]) == 0 and commands == ["stabilisers", "memory"]
     with pytest.raises(SystemExit):
         remake.main(["hunger"])
     assert "no experiment 'hunger'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "arguments", [["variants", "--confirm", ""], ["variants", "--confirm", " "], ["--confirm", "a reason"]]
+    "arguments", [["stabilisers", "--confirm", ""], ["stabilisers", "--confirm", " "], ["--confirm", "a reason"]]
 )
 def test_a_confirmation_without_names_or_reason_is_refused_and_runs_nothing(commands, capsys, arguments):
     with pytest.raises(SystemExit):
@@ -346,19 +349,19 @@ def test_a_confirmation_without_names_or_reason_is_refused_and_runs_nothing(comm
 
 
 def test_all_and_stale_stand_alone_and_a_name_given_twice_runs_once(commands, capsys):
-    for arguments in (["all", "variants"], ["variants", "stale"]):
+    for arguments in (["all", "stabilisers"], ["stabilisers", "stale"]):
         with pytest.raises(SystemExit):
             remake.main(arguments)
         assert "stands alone" in capsys.readouterr().err
-    assert remake.main(["variants", "variants"]) == 0 and commands == ["variants"]
+    assert remake.main(["stabilisers", "stabilisers"]) == 0 and commands == ["stabilisers"]
 
 
 def test_results_that_could_not_be_stored_are_not_computed(monkeypatch, tmp_path):
     monkeypatch.setattr(sweeps, "DATA", tmp_path)
     monkeypatch.setattr(sweeps.os, "access", lambda path, mode: False)
-    monkeypatch.setitem(SWEEPS, "variants", lambda: pytest.fail("it was computed"))
-    with pytest.raises(SystemExit, match=r"variants.json cannot be written; get permission to write it first\.$"):
-        sweeps.main("variants")
+    monkeypatch.setitem(SWEEPS, "stabilisers", lambda: pytest.fail("it was computed"))
+    with pytest.raises(SystemExit, match=r"stabilisers.json cannot be written; get permission to write it first\.$"):
+        sweeps.main("stabilisers")
 
 
 def test_the_list_names_every_experiment_and_every_agent_with_its_command(capsys):

@@ -118,6 +118,40 @@ def test_rewards_are_clipped_for_learning_but_not_in_the_score():
     assert [episode.total_reward for episode in agent.envs.pop_finished()] == [6.0, 36.0]
 
 
+def test_where_a_reward_counts_as_terminated_no_later_reward_is_credited():
+    rollout = counting(8, 8).collector.collect(8)
+    rewards = np.zeros((8, 1), np.float32)
+    rewards[2], rewards[5] = -1, 1
+    never = np.zeros((8, 1), bool)
+    rollout = rollout._replace(rewards=rewards, values=0 * rollout.values, terminated=never, truncated=never)
+    split = rollout.ending_at_rewards()
+    assert split.terminated[:, 0].tolist() == [t in (2, 5) for t in range(8)] and not rollout.terminated.any()
+    assert split.advantages(0.5, 1.0)[:, 0].tolist() == [-0.25, -0.5, -1, 0.25, 0.5, 1, 0, 0]
+    assert rollout.advantages(0.5, 1.0)[0, 0] == -0.25 + 0.5**5
+
+
+def test_a_ppo_whose_rewards_end_something_learns_from_such_rollouts():
+    agents = [small(PPO, "CartPole-v1", reward_ends=ends, num_steps=16) for ends in (False, False, True)]
+    rollout = agents[0].collector.collect(16)
+    agents[0].update(rollout)
+    agents[1].update(rollout.ending_at_rewards())
+    agents[2].update(rollout)
+    weights = [agent.theta.detach() for agent in agents]
+    assert weights[1].equal(weights[2]) and not weights[0].equal(weights[2])
+
+
+@pytest.mark.parametrize("env", [Frames, "CartPole-v1"])
+def test_minibatches_hold_every_row_once_and_frames_stay_channels_last(env):
+    agent = small(PPO, env)
+    batch = agent.collector.collect(16).batch(agent.policy, np.zeros((16, agent.num_envs)), "cpu")
+    order = np.random.default_rng(4).permutation(len(batch.obs))
+    parts = list(batch.minibatches(8, np.random.default_rng(4)))
+    for name in ("obs", "actions", "old_params"):
+        assert torch.cat([getattr(part, name) for part in parts]).equal(getattr(batch, name)[order])
+    if env is Frames:
+        assert all(part.obs.is_contiguous(memory_format=torch.channels_last) for part in [batch, *parts])
+
+
 # Whole episodes ---------------------------------------------------------------------------------------------
 
 
@@ -169,7 +203,7 @@ def test_a_batch_is_the_valid_rows_in_order_and_nothing_else(lengths):
 def numbered(size):
     """A batch with the number of the sample in every column."""
     n = torch.arange(size)
-    return Batch(n[:, None] * torch.ones(3), n, n[:, None] * torch.ones(2), n + 0.25, n + 0.5, n + 0.75)
+    return Batch(n[:, None] * torch.ones(3), n, n[:, None] * torch.ones(2), n + 0.25, n + 0.5, n + 0.75, n + 0.8)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +220,7 @@ def test_minibatches_hold_every_sample_once_in_nearly_equal_parts(batch_size, si
     for part in parts:
         n = part.actions
         torch.testing.assert_close(part, Batch(n[:, None] * torch.ones(3), n, n[:, None] * torch.ones(2), *(
-            n + fraction for fraction in (0.25, 0.5, 0.75)
+            n + fraction for fraction in (0.25, 0.5, 0.75, 0.8)
         )))  # fmt: skip
 
 
@@ -239,6 +273,26 @@ def test_the_network_sees_observations_scaled_by_all_rollouts_before_its_own(alg
         before = np.concatenate([r.obs.reshape(-1, r.obs.shape[-1]) for r in rollouts[:n]])
         np.testing.assert_allclose(shifts[n][0], before.mean(0), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(shifts[n][1], before.std(0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["obs", "rewards"])
+@pytest.mark.parametrize("algorithm", [PPO, TRPO])
+def test_observations_and_rewards_can_be_scaled_alone(algorithm, what):
+    agent, plain, both = (small(algorithm, normalize=normalize, gamma=0.9) for normalize in (what, False, True))
+    first, unscaled, scaled = (one.collector.collect(16) for one in (agent, plain, both))
+    np.testing.assert_array_equal(first.rewards, (scaled if what == "rewards" else unscaled).rewards)
+    for one in (agent, plain, both):
+        one.collector.collect(16)
+    assert not np.allclose(scaled.rewards, unscaled.rewards)
+    for name in ("shift", "scale"):
+        like = (both if what == "obs" else plain).network
+        torch.testing.assert_close(getattr(agent.network, name), getattr(like, name))
+
+
+def test_rewards_alone_can_be_scaled_with_frames():
+    agent = small(PPO, Frames, normalize="rewards")
+    agent.collector.collect(16)
+    assert agent.collector.scaling.returns.count > 0 and agent.network.scale == 255.0
 
 
 def test_constant_observations_and_no_rewards_stay_finite():

@@ -11,11 +11,12 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
+from conftest import learn, one_line, small, weights
 
-from rlkit import A2C, A3C, DQN, PPO, REINFORCE, TRPO, Gorila
+from rlkit import A2C, A3C, DQN, PPO, REINFORCE, TRPO, Gorila, load, save
 from rlkit.__main__ import setting
 from rlkit.presets import PRESETS, preset, presets
+from rlkit.running import settings
 from rlkit.running.kinds import (
     BelowOne,
     Count,
@@ -61,6 +62,8 @@ NO_TUPLES = [
 
 WRONG = {
     bool: ["True", "False", "no", "", 0, 1, 1.0, nan, np.int64(1), torch.ones(()), (True,), None, *THINGS],
+    bool | None: ["True", "None", "", 0, 1, nan, (True,), *THINGS],
+    bool | Literal["obs", "rewards"]: ["True", "OBS", "both", "", 0, 1, 1.0, nan, ("obs",), None, *THINGS],
     str: [0, True, 1.5, nan, ("cpu",), None, *THINGS],
     str | None: [0, True, 1.5, nan, ("local",), *THINGS],
     Count: [*NO_COUNTS, 0, 0.0, np.int64(0), None, (1,)],
@@ -86,6 +89,8 @@ SMALLEST = {"frame_size": 15, "replay_size": 3}
 OTHERS = {"kl_min": {"kl_max": 10}, "replay_size": {"learning_starts": 0}}  # what else they are compared with
 RIGHT = {
     bool: [(True, True), (np.False_, False), (torch.tensor(True), True)],
+    bool | None: [(True, True), (np.False_, False), (None, None)],
+    bool | Literal["obs", "rewards"]: [(True, True), (np.False_, False), ("obs", "obs"), ("rewards", "rewards")],
     str: [("cpu", "cpu"), (torch.device("cpu"), "cpu"), (np.str_("auto"), "auto")],
     str | None: [(None, None), ("auto", "auto")],
     Count: COUNTS,
@@ -194,7 +199,7 @@ SENTENCES = [
     (PPO, {"variant": "x"}, "variant='x' must be one of 'clip', 'adaptive_kl'."),
     (PPO, {"reward_clip": 0}, "reward_clip=0 must be a number above 0, or inf."),
     (PPO, {"anneal_steps": 0}, "anneal_steps=0 must be a whole number above 0, or None."),
-    (PPO, {"normalize": "yes"}, "normalize='yes' must be True or False."),
+    (PPO, {"normalize": "yes"}, "normalize='yes' must be True or False, or one of 'obs', 'rewards'."),
     (PPO, {"entropy_coef": 1e-300}, "entropy_coef=1e-300 is too close to 0; stay above 1e-30."),
     (PPO, {"num_envs": 10**9}, "num_envs=1000000000 is too large; take at most 100000."),
     (DQN, {"hidden": (64, 10**9)}, "hidden=(64, 1000000000) is too large; take at most 1000000."),
@@ -221,6 +226,7 @@ TOGETHER = [
     (REINFORCE, {"seed": 2**31 - 1}, {"seed": 2**31}),
     (PPO, {"normalize": True}, {"normalize": True, "obs_scale": 2.0}),
     (A2C, {"normalize": True}, {"normalize": True, "obs_shift": (1.0, 0.0)}),
+    (TRPO, {"normalize": "rewards", "obs_scale": 2.0}, {"normalize": "obs", "obs_scale": 2.0}),
     (DQN, {"frame_size": 15}, {"frame_size": 14}),
     (DQN, {"actions": None}, {"actions": ()}),
     (DQN, {"learning_starts": 10_000, "replay_size": 1_000, "batch_size": 2_000}, {}),  # it counts steps, not rows
@@ -264,6 +270,99 @@ def test_there_is_one_scale_for_all_or_one_for_each_number_observed(algorithm):
 def test_frames_have_one_scale():
     with pytest.raises(ValueError, match="give one number for all pixels"):
         PPO("ALE/Pong-v5", num_envs=1, obs_scale=(1.0,) * 84)
+
+
+# Changed after the agent was made -----------------------------------------------------------------------------
+
+LATER = [
+    (PPO, "clip_coef", -0.2, "clip_coef=-0.2 must be a finite number above 0."),
+    (PPO, "epochs", 0, "epochs=0 must be a whole number above 0."),
+    (PPO, "minibatch_size", 0, "minibatch_size=0 must be a whole number above 0."),
+    (PPO, "entropy_steps", "1e4", "entropy_steps='1e4' must be a whole number above 0, or None."),
+    (PPO, "value_clip", nan, "value_clip=nan must be a number above 0, or inf."),
+    (PPO, "learning_rate", -1, "learning_rate=-1 must be a finite number above 0."),
+    (PPO, "kl_min", 5, "kl_min=5.0 must not be above kl_max=0.015."),
+    (TRPO, "max_kl", None, "max_kl=None must be a finite number above 0."),
+    (A2C, "gamma", 2, "gamma=2 must be a number from 0 to 1."),
+    (REINFORCE, "episodes", 0, "episodes=0 must be a whole number above 0."),
+]
+BUILT = [
+    (PPO, "num_envs", 0, "num_envs=0 must be a whole number above 0."),  # no step would ever be counted
+    (PPO, "num_envs", 5, "num_envs=5 comes too late: this agent was built with num_envs=4; put that back, or make a "
+     "new one, as in dataclasses.replace(agent, num_envs=...)."),
+    (PPO, "hidden", [9], "hidden=(9,) comes too late: this agent was built with hidden=(16,); put that back, or make "
+     "a new one, as in dataclasses.replace(agent, hidden=...)."),
+    (PPO, "shared", True, "shared=True comes too late"),
+    (PPO, "normalize", "obs", "normalize='obs' comes too late"),
+    (TRPO, "orthogonal", False, "orthogonal=False comes too late"),
+    (A2C, "env", "Pendulum-v1", "env='Pendulum-v1' comes too late"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm, name, value, sentence", LATER + BUILT)
+def test_a_setting_that_went_wrong_later_is_refused_before_anything_is_learned_or_saved(
+    algorithm, name, value, sentence, tmp_path
+):
+    agent, path = small(algorithm), tmp_path / "agent.pt"
+    save(agent, path)
+    good, before, step = path.read_bytes(), weights(agent.network), agent.step
+    right = getattr(agent, name)
+    setattr(agent, name, value)
+    for use in (lambda: learn(agent, 10_000), lambda: save(agent, path)):
+        with pytest.raises(ValueError) as error:
+            use()
+        assert one_line(error).startswith(sentence)
+    assert agent.step == step and torch.equal(weights(agent.network), before) and path.read_bytes() == good
+    setattr(agent, name, right)
+    learn(agent, 1)
+    assert agent.step > 0
+
+
+def test_a_setting_that_goes_wrong_while_an_agent_learns_ends_the_run_before_the_next_iteration():
+    agent = small(PPO)
+    run = agent.learn(10_000)
+    next(run)
+    agent.clip_coef = 0.3
+    next(run)
+    before, step, agent.epochs = weights(agent.network), agent.step, 0
+    with pytest.raises(ValueError, match="^epochs=0 must be a whole number above 0.$"):
+        next(run)
+    assert agent.step == step and torch.equal(weights(agent.network), before) and not agent.learning.torn
+    agent.epochs = 1
+    learn(agent, step + 1)
+    assert agent.step > step
+
+
+def test_settings_are_checked_again_only_when_one_is_new(monkeypatch):
+    agent, calls = small(PPO, hidden=[16], obs_scale=np.ones(4)), []
+    monkeypatch.setattr(settings, "check_settings", lambda agent: calls.append(check_settings(agent)))
+    run = agent.learn(10_000)
+    for _ in range(3):
+        next(run)
+    assert len(calls) == 1
+    check_settings(agent)  # as `save` does
+    next(run)
+    assert len(calls) == 1
+    agent.clip_coef = np.float32(0.25)
+    for _ in range(4):
+        next(run)
+    assert 2 <= len(calls) <= 3 and type(agent.clip_coef) is float
+
+
+def test_a_setting_that_was_changed_to_another_kind_of_number_is_saved_as_a_plain_one(tmp_path):
+    agent = small(PPO)
+    agent.clip_coef, agent.entropy_steps, agent.value_clip = np.float32(0.25), np.int64(5), torch.tensor(0.5)
+    again = load(save(agent, tmp_path / "agent.pt"))
+    assert (again.clip_coef, again.entropy_steps, again.value_clip) == (0.25, 5, 0.5)
+    assert [type(each) for each in (again.clip_coef, again.entropy_steps, again.value_clip)] == [float, int, float]
+
+
+def test_a_new_agent_may_be_built_with_what_was_changed():
+    agent = small(PPO)
+    agent.hidden = (9,)
+    again = dataclasses.replace(agent)
+    learn(again, 1)
+    assert again.network.policy_parameters()[0].shape == (9, 4)
 
 
 # Names --------------------------------------------------------------------------------------------------------

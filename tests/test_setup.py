@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -481,10 +482,10 @@ def test_the_start_says_two_lines_and_ctrl_c_ends_it(tmp_path):
         first, second = server.stdout.readline(), server.stdout.readline()
         url = re.fullmatch(r"rlkit: the lectures are at (http://\S+/lab/tree/start\.md\?token=\w+)\n", first)[1]
         assert second == "rlkit: press Ctrl-C here to stop.\n"
-        with urllib.request.urlopen(url, timeout=60) as page:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as page:
             assert page.status == 200
         server.send_signal(signal.SIGINT)
-        out, err = server.communicate(timeout=60)
+        out, err = server.communicate(timeout=PATIENCE)
     finally:
         server.kill()
         server.communicate()

@@ -29,6 +29,31 @@ class Steady:
 # Result -----------------------------------------------------------------------------------------------------
 
 
+class NoGenerator(Steady):
+    """A reader's agent whose `learn` only learns."""
+
+    def learn(self, total_steps):
+        self.step = total_steps
+
+
+class NoProgress(Steady):
+    def learn(self, total_steps):
+        yield from range(total_steps)
+
+
+@pytest.mark.parametrize("kind, does", [(NoGenerator, "returns None"), (NoProgress, "yields 0")])
+def test_what_learn_must_yield_is_said(kind, does):
+    with pytest.raises(ValueError, match=f"{kind.__name__}.learn {does}; make it a generator") as error:
+        train(kind(), 10)
+    one_line(error)
+
+
+def test_what_an_agent_lacks_is_named():
+    with pytest.raises(ValueError, match="Steady is not an agent: it has no act and no envs; pass one") as error:
+        training.check_agent(Steady(), "learn", "act", "envs")
+    one_line(error)
+
+
 def test_a_result_holds_every_episode_of_the_run():
     result = train(tiny(Counting), 40)  # three steps and an autoreset row: ten episodes
     assert result.returns == [30 * episode + 6 for episode in range(10)]

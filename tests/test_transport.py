@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import learn, one_line
+from conftest import PATIENCE, learn, one_line
 from test_gorila import Match
 
 from rlkit.a2c import A2C
@@ -207,7 +207,7 @@ def in_a_thread(work, jobs, **options):
     thread.start()
     try:
         while True:
-            yield messages.get(timeout=60)
+            yield messages.get(timeout=PATIENCE)
             dealt_with.put("go on")
     finally:
         dealt_with.put("end")

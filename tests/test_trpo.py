@@ -301,3 +301,20 @@ def test_values_that_diverge_stop_the_run_with_one_sentence():
     with pytest.raises(ValueError, match="smaller learning_rate"):
         agent.fit_values(batch)
     assert agent.w.equal(before)
+
+
+def test_the_learning_rate_of_v_falls_and_its_step_is_clipped_as_the_settings_say(monkeypatch):
+    agent, seen = small(TRPO, anneal_steps=128, learning_rate=0.01, epochs=1, value_clip=0.2), []
+    monkeypatch.setattr(F, "clipped_value_loss", lambda *given: seen.append(given) or F.value_loss(given[0], given[2]))
+    rates = []
+    for _ in agent.learn(128):
+        rates.append(agent.optimizer.param_groups[0]["lr"])
+    np.testing.assert_allclose(rates, [0.005, 0.0], atol=1e-9)
+    assert {value_clip for *_, value_clip in seen} == {0.2}
+    values, old_values, *_ = seen[0]
+    torch.testing.assert_close(values.detach(), old_values, rtol=1e-4, atol=1e-5)  # before the first step of V
+
+
+def test_the_first_weights_are_torchs_own_if_the_settings_say_so():
+    network = small(TRPO, orthogonal=False).network
+    assert (network.policy_head.bias != 0).all() and (network.value_body[0].bias != 0).all()

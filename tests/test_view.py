@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 from PIL import Image
 from test_panel import explorer
 
@@ -21,7 +22,7 @@ def size(png):
 
 def until(true):
     """Wait until `true()`; a test that waits in vain fails."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -166,9 +167,9 @@ def test_a_state_is_copied_and_a_picture_saved_at_double_resolution(monkeypatch)
 
 
 ANALYTIC = sorted({*explore.__all__} & {
-    "atari49", "atari57", "beta", "clip_epsilon", "two_states", "entropy_bonus", "importance_sampling", "max_bias",
-    "messages", "museum", "priority", "replay", "t_max", "target_network", "trust_region", "value_estimation",
-    "worker_model",
+    "atari49", "atari57", "beta", "cliff", "clip_epsilon", "dueling", "two_states", "entropy_bonus", "gae",
+    "importance_sampling", "max_bias", "messages", "museum", "n_step", "overestimation", "priority", "replay",
+    "reward_hacking", "t_max", "target_network", "trust_region", "value_estimation", "worker_model",
 })  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
+from conftest import PATIENCE, one_line
 
 from rlkit.running import memory
 from rlkit.running.importable import check_workers
@@ -496,7 +496,7 @@ def test_ctrl_c_while_starting_is_silent_and_a_killed_parent_leaves_no_worker(tm
         parent.kill()
         assert "Traceback" not in parent.stderr.read()  # the pipe ends when the last process that holds it has ended
     pids.append(worker)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
 

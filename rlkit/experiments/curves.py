@@ -1,14 +1,18 @@
 """Learning curves as plain numbers: train an agent, then read its returns at a few dozen steps, or against time."""
 
 import time
+from contextlib import suppress
 
 import numpy as np
 
 from rlkit.running.result import Result, watch
-from rlkit.training import check_positive
+from rlkit.training import check_positive, evaluate
 
 SEEDS = range(5)  # of most sweeps
 SOLVED = 475  # CartPole-v1: the mean return of the last 20 episodes
+EPISODES = 10  # of the greedy policy in a test
+TEST_SEED = 1_000_000  # the first episodes of a test have this seed, and the run's seed added to it
+TUNING = range(100, 103)  # seeds on which settings are tried, used for nothing else
 
 
 def trained(agent, total_steps, *watchers):
@@ -25,6 +29,44 @@ def trained(agent, total_steps, *watchers):
         if result.stopped:
             break
     return result
+
+
+def played(agent, total_steps, look=lambda progress: None):
+    """Let the agent learn and `look` at every iteration -> (Result without metrics, did all numbers stay finite?).
+
+    A number that is not finite ends the run.
+    """
+    result = Result()
+    with suppress(ValueError):
+        for progress in agent.learn(total_steps):
+            result.add(progress, metrics=False)
+            look(progress)
+    return result, agent.step >= total_steps
+
+
+def learning(agent, total_steps, pauses):
+    """Let the agent learn, with `pauses` equally spaced pauses, the last at the end -> iterator, at each pause."""
+    for step in np.linspace(0, total_steps, pauses + 1).astype(int)[1:]:
+        for _ in agent.learn(int(step)):
+            pass
+        yield
+
+
+def greedy_score(agent, seed, episodes=EPISODES):
+    """How good the agent is, its weights frozen: the mean return of its greedy policy over whole episodes -> float.
+
+    `seed` is that of the run.
+    """
+    return float(evaluate(agent, episodes, TEST_SEED + seed).mean())
+
+
+def best_of(settings, tries):
+    """The setting with the highest mean score over the tuning seeds.
+
+    `tries` are runs with a "score": those of the first setting, then those of the second, and so on.
+    """
+    scores = np.reshape([one["score"] for one in tries], (len(settings), -1)).mean(1)
+    return settings[int(scores.argmax())]
 
 
 def returns_at(result, steps, window=20, decimals=1):

@@ -1,6 +1,6 @@
 """How far can one batch of data be trusted? A PPO agent's policy, trained on one rollout again and again.
 
-Chapter 3, sections 3 and 9.
+Chapter 3, sections 4 and 11.
 """
 
 import copy

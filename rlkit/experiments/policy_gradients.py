@@ -1,4 +1,4 @@
-"""The lecture's comparison of policy gradient methods. Chapter 3, section 12, and chapter 4, section 12."""
+"""The lecture's comparison of policy gradient methods. Chapter 3, section 15, and chapter 4, section 12."""
 
 from rlkit.a2c import A2C
 from rlkit.experiments.curves import SEEDS, curve

@@ -3,7 +3,7 @@
     python -m rlkit.experiments.remake                  lists them: how long each took, and what has changed since
     python -m rlkit.experiments.remake all              runs all again; after an interruption it continues
     python -m rlkit.experiments.remake stale            runs those again whose code has changed
-    python -m rlkit.experiments.remake variants memory  runs these again
+    python -m rlkit.experiments.remake spine memory     runs these again
     python -m rlkit.experiments.remake all --cluster auto    the same on a Ray cluster, the runs of each side by side
     python -m rlkit.experiments.remake stale --confirm "renamed only; same numbers with seed 0"
 

@@ -1,4 +1,4 @@
-"""How sensitive is PPO to its learning rate, and to ε or β? Chapter 3, section 12."""
+"""How sensitive is PPO to its learning rate, and to ε or β? Chapter 3, section 15."""
 
 import numpy as np
 

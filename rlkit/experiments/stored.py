@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from rlkit.running.messages import brief, similar
+
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -12,5 +14,10 @@ def stored(name):
     runs: what the experiment of this name yields. how: {"command", "seeds", "machine", "date", "seconds"}, and
     sometimes a "note". Raises FileNotFoundError if there is no such sweep.
     """
+    names = sorted(path.stem for path in DATA.glob("*.json"))
+    if name not in names:
+        close = similar(str(name), names)
+        meant = f"Did you mean {close!r}?" if close else f"There are: {', '.join(names)}."
+        raise FileNotFoundError(f"There are no stored results called {brief(name)}. {meant}")
     content = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     return content["runs"], content["how"]

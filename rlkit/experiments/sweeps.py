@@ -20,20 +20,34 @@ from inspect import signature
 import torch
 
 from rlkit.experiments.asynchrony import real_workers, updates, virtual_workers
-from rlkit.experiments.baselines import baselines
+from rlkit.experiments.baselines import baselines, gradient_noise
+from rlkit.experiments.clinic import clinic
+from rlkit.experiments.compared import compared
+from rlkit.experiments.densities import densities
 from rlkit.experiments.difficulties import end_to_end, overfitting, sample_efficiency, stabilisers
-from rlkit.experiments.dqn_variants import variants
+from rlkit.experiments.epochs import epochs
+from rlkit.experiments.exploration import exploration
 from rlkit.experiments.fingerprint import code_of
+from rlkit.experiments.forgetting import forgetting
+from rlkit.experiments.gorila import gorila
+from rlkit.experiments.gradients import gradients
+from rlkit.experiments.line_search import line_search
 from rlkit.experiments.memory import memory
 from rlkit.experiments.messages import messages, near_and_far
 from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
 from rlkit.experiments.overestimation import overestimation
 from rlkit.experiments.policy_gradients import policy_gradients
+from rlkit.experiments.pong import pong
+from rlkit.experiments.prices import prices
 from rlkit.experiments.segment_length import segment_length
 from rlkit.experiments.sensitivity import sensitivity
+from rlkit.experiments.sentences import language_models
+from rlkit.experiments.spine import spine
 from rlkit.experiments.spread import machines, spread
 from rlkit.experiments.stored import DATA
+from rlkit.experiments.surprises import surprises
+from rlkit.experiments.switchboard import switchboard
 from rlkit.experiments.target_network import target_network
 from rlkit.experiments.wall_clock import wall_clock
 from rlkit.running.arguments import Parser
@@ -51,15 +65,29 @@ SWEEPS = {
         overfitting,
         sample_efficiency,
         # Chapter 2
+        gradients,
+        spine,
         target_network,
-        variants,
+        forgetting,
+        surprises,
+        gorila,
         overestimation,
         # Chapter 3
+        gradient_noise,
         baselines,
         reuse,
         minibatch,
+        epochs,
+        line_search,
+        prices,
         policy_gradients,
         sensitivity,
+        switchboard,
+        language_models,
+        densities,
+        exploration,
+        clinic,
+        pong,
         # Chapter 4
         segment_length,
         memory,
@@ -71,6 +99,7 @@ SWEEPS = {
         near_and_far,
         # Chapters 2 to 4
         museum,
+        compared,
     )
 }
 CLUSTER_HELP = "make the runs side by side on Ray; ADDRESS is local, auto, HOST:PORT or ray://HOST:PORT"

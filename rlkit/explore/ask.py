@@ -263,7 +263,7 @@ class OptionsForm:
         """Was the guess right, and what is said about it -> bool, HTML."""
         if guess == self.truth["right"]:
             return True, say("Yes.")
-        verdict = say("Not quite: you chose “{chosen}”.", chosen=html.escape(self.options[guess]))
+        verdict = say("Not quite: you chose “{chosen}”.", chosen=html.escape(self.options[guess]).removesuffix("."))
         remark = list(self.question.options.values())[guess]
         return False, f"{verdict} {say(remark)}" if remark else verdict
 

@@ -79,6 +79,7 @@ class PenaltyPicture:
         ax.axhspan(KL_MIN, KL_MAX, facecolor=(SKY, 0.3), edgecolor=SKY, label=band)
         (self.reached,) = ax.plot(BETAS, BETAS, color=BLUE)
         (self.here,) = ax.plot([1], [1], "D", color=BLUE, markersize=10)
+        self.best_kl = ax.axhline(1, color=BLACK, linestyle="--", linewidth=1.5)  # of the best step
         ax.set(xlabel="β", ylabel="KL at the maximiser, nats", xscale="log", yscale="log", ylim=(1e-4, 10))
 
     def draw(self, J, kl, true_J, kl_coef):
@@ -93,6 +94,8 @@ class PenaltyPicture:
         self.best.set_data([LINE[top]], [penalised[top]])
         self.reached.set_ydata(kl[maximisers(J, kl, BETAS)].clip(1e-4))
         self.here.set_data([kl_coef], [max(kl[top].item(), 1e-4)])
+        best = max(kl[true_J.argmax()].item(), 1e-4)  # of the step that the batch does not know
+        self.best_kl.set_ydata([best, best])
         return top
 
     def price_for(self, length, betas):

@@ -2,23 +2,28 @@
 
 import math
 
+import numpy as np
+
 from rlkit.explore.controls import accepted, log_slider, switch, when_held
 from rlkit.explore.traces import TracedRun
 from rlkit.language import say
 from rlkit.plotting import BLUE, GREEN, SKY, picture
 from rlkit.presets import preset
 
+NARROW, WIDE = (2e-3, 2e1), (5e-5, 2e2)  # the axis of β: where the rule keeps it, and as far as the slider goes
+
 
 class BetaRun(TracedRun):
     """A run whose β can be held by hand. Below the curve: the KL of each iteration in its band, and β."""
 
     def __init__(self, agent, total_steps, beta=None):
-        figure, (left, right) = picture(2, width=9, height=2.8)
+        figure, (left, right) = picture(2, width=9, height=3.6)
+        low, high = np.clip([agent.kl_min, agent.kl_max], 1e-9, 1e9)  # kl_max may be infinite
         band = dict(facecolor=(SKY, 0.3), edgecolor=SKY, label=r"KL$_{\min}$ to KL$_{\max}$")
-        left.axhspan(agent.kl_min, agent.kl_max, **band)
+        left.axhspan(low, high, **band)
         left.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
         figure.legend(loc="outside upper left", fontsize=11)  # in the left axes the KL would run through it
-        right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=(1e-5, 1e3))
+        right.set(xlabel="agent steps", ylabel="β", yscale="log", ylim=NARROW)
         lines = left.plot([], [], color=BLUE) + right.plot([], [], color=GREEN)
         self.by_hand, self.price = switch("hold β by hand"), log_slider("β, price of KL", agent.beta, -4, 2)
         if beta is not None:
@@ -43,6 +48,8 @@ class BetaRun(TracedRun):
 
     def read(self, progress):
         self.put_back()
+        if not NARROW[0] < self.agent.beta < NARROW[1]:
+            self.lines[1].axes.set_ylim(*WIDE)
         return progress.metrics["kl"], self.agent.beta
 
     def words(self):
@@ -63,4 +70,7 @@ def beta_live(total_steps=math.inf, beta=None, **changes):
     `beta` is the value that is held by hand at first; None leaves β to the rule. `changes` are fields of the preset
     "ppo-kl-cartpole".
     """
-    return BetaRun(preset("ppo-kl-cartpole", **changes), total_steps, beta)
+    agent = preset("ppo-kl-cartpole", **changes)
+    if agent.variant != "adaptive_kl":
+        raise ValueError(f"variant={agent.variant!r} has no β; leave it off, or take explore.clip_live.")
+    return BetaRun(agent, total_steps, beta)

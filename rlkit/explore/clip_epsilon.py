@@ -10,7 +10,8 @@ from rlkit.explore.panel import Explorer, Grip
 from rlkit.language import count, number, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
-RATIOS = np.linspace(0, 2.5, 126)
+EDGE = 2.5  # the largest ratio that is drawn in its place
+RATIOS = np.linspace(0, EDGE, 126)
 
 
 # Model ----------------------------------------------------------------------------------------------------------------
@@ -51,13 +52,16 @@ class ClipPicture:
             ax.plot(RATIOS, sign * RATIOS, ":", color=GREY, label="r A")
             self.curves += ax.plot(RATIOS, RATIOS, color=BLUE, linewidth=3, label="objective")
             self.marks += ax.plot([], [], "|", color=RED, markersize=12, label="slope 0")
-            ax.set(xlabel="ratio r", xlim=(0, 2.5), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
+            ax.set(xlabel="ratio r", xlim=(0, EDGE), ylim=(0, 2.6) if sign > 0 else (-2.6, 0))
             ax.set_title(f"A = {number(sign, '+d')}")
         plus.set_ylabel("objective of one sample")
         (self.alive,) = cloud.plot([], [], "o", color=BLUE, markersize=4, label="alive")
         (self.dead,) = cloud.plot([], [], "x", color=GREY, markersize=6, label="no gradient")
-        cloud.set(xlabel="ratio r", ylabel="advantage A", title="a minibatch of CartPole")
-        cloud.set(xlim=(0, 2.5), ylim=(-4.2, 2.2))
+        (self.far,) = cloud.plot([], [], ">", color=BLUE, markersize=8, clip_on=False, zorder=3)
+        (self.far_dead,) = cloud.plot([], [], ">", color=GREY, markersize=8, clip_on=False, zorder=3)
+        for far in (self.far, self.far_dead):
+            far.set_in_layout(False)  # half of a triangle lies outside the axes
+        cloud.set(xlabel="ratio r", ylabel="advantage A", xlim=(0, EDGE), ylim=(-4.2, 2.2))
         cloud.axhline(0, color=BLACK, linewidth=0.8)
         for ax in self.axes:
             ax.axvline(1, color=BLACK, linewidth=0.8)
@@ -79,10 +83,13 @@ class ClipPicture:
             below.set_xdata([1 - clip_coef] * 2)
 
     def draw_samples(self, ratio, advantages, flat):
-        """The samples of a minibatch `[B]`; those in `flat` have no gradient. Far ones are drawn at the edge."""
-        shown = ratio.clip(max=2.47)
-        self.alive.set_data(shown[~flat], advantages[~flat])
-        self.dead.set_data(shown[flat], advantages[flat])
+        """The samples of a minibatch `[B]`; those in `flat` have no gradient. A triangle at the edge lies beyond it."""
+        beyond = ratio > EDGE
+        for near, far, kind in ((self.alive, self.far, ~flat), (self.dead, self.far_dead, flat)):
+            near.set_data(ratio[kind & ~beyond], advantages[kind & ~beyond])
+            far.set_data(np.full((kind & beyond).sum(), EDGE), advantages[kind & beyond])
+        further = f"; ▶ {beyond.sum()} beyond {EDGE}" if beyond.any() else ""
+        self.axes[-1].set_title(f"a minibatch of CartPole{further}")
 
 
 # Explorer -------------------------------------------------------------------------------------------------------------

@@ -5,18 +5,23 @@ import math
 from rlkit.explore.controls import accepted, slider
 from rlkit.explore.traces import TracedRun
 from rlkit.language import say
-from rlkit.plotting import BLUE, ORANGE, picture
+from rlkit.plotting import BLUE, ORANGE, SKY, picture
 from rlkit.presets import preset
 
 
 class ClipRun(TracedRun):
-    """A run with a slider for ε. Below the curve: the share of ratios outside 1 ± ε and the KL, of each iteration."""
+    """A run with a slider for ε. Below it: the shares of samples without a gradient and outside 1 ± ε, and the KL."""
 
     def __init__(self, agent, total_steps):
-        figure, (left, right) = picture(2, width=9, height=2.6)
-        left.set(xlabel="agent steps", ylabel="ratios outside 1 ± ε", ylim=(0, 1))
+        figure, (left, right) = picture(2, width=9, height=3.6)
+        left.set(xlabel="agent steps", ylabel="share of the samples", ylim=(0, 1))
         right.set(xlabel="agent steps", ylabel="KL, nats", yscale="log", ylim=(1e-4, 3))
-        lines = left.plot([], [], color=BLUE) + right.plot([], [], color=ORANGE)
+        outside = left.plot([], [], "--", color=SKY, linewidth=1.5, label="outside 1 ± ε")
+        dead = left.plot([], [], color=BLUE, label="without gradient")
+        left.legend(loc="upper right", fontsize=11)
+        right.axhspan(0.02 / 1.5, 0.02 * 1.5, facecolor=(SKY, 0.3), edgecolor=SKY, label="target of the price of KL")
+        right.legend(loc="upper right", fontsize=11)
+        lines = dead + outside + right.plot([], [], color=ORANGE)
         self.clip = slider("ε, clip eps", 0.2, 0.02, 1.0, 0.02)
         self.clip.value = accepted("clip_coef", self.clip, agent.clip_coef)
         self.clip.observe(lambda change: self.move_clip(), "value")
@@ -28,15 +33,19 @@ class ClipRun(TracedRun):
         self.tell()
 
     def read(self, progress):
-        return progress.metrics["clip_fraction"], progress.metrics["kl"], self.agent.clip_coef
+        metrics = progress.metrics
+        return metrics["dead_share"], metrics["clip_fraction"], metrics["kl"], self.agent.clip_coef
 
     def words(self):
         text, now = super().words(), self.agent.clip_coef
         if self.numbers is None:
             return text + " " + say("ε = {now:.2f}.", now=now)
-        share, kl, acted = self.numbers
-        text += " " + say("ε = {acted:.2f}: {share:.0%} of the ratios outside, KL {kl:.4f}.",
-                          acted=acted, share=share, kl=kl)  # fmt: skip
+        dead, outside, kl, acted = self.numbers
+        text += " " + say(
+            "ε = {acted:.2f}: {outside:.0%} of the ratios outside, {dead:.0%} of the samples without a gradient, "
+            "KL {kl:.4f}.",
+            acted=acted, outside=outside, dead=dead, kl=kl,
+        )  # fmt: skip
         if not math.isclose(acted, now):
             text += " " + say("ε = {now:.2f} {since}.", now=now, since=self.since_when())
         return text
@@ -47,4 +56,7 @@ def clip_live(total_steps=math.inf, **changes):
 
     `changes` are fields of the preset "ppo-cartpole"; `clip_coef` is where the slider starts.
     """
-    return ClipRun(preset("ppo-cartpole", **changes), total_steps)
+    agent = preset("ppo-cartpole", **changes)
+    if agent.variant != "clip":
+        raise ValueError(f"variant={agent.variant!r} clips nothing; leave it off, or take explore.beta_live.")
+    return ClipRun(agent, total_steps)

@@ -142,8 +142,8 @@ def accepted_entries(name, control, value):
     for each in chosen:
         if each not in known or isinstance(value, str):
             raise ValueError(
-                say("{name} cannot hold {value!r}: take a tuple of some of {known}.",
-                    name=name, value=each, known=listed(known))
+                say("{name} cannot hold {value}: take a tuple of some of {known}.",
+                    name=name, value=brief(each), known=listed(known))
             )  # fmt: skip
     return tuple(chosen)
 
@@ -155,8 +155,8 @@ def accepted_entry(name, control, value):
         if same(value, each):
             return each
     raise ValueError(
-        say("{name}={value!r} is not possible: take one of {known}.",
-            name=name, value=value, known=listed(allowed(control)))
+        say("{name}={value} is not possible: take one of {known}.",
+            name=name, value=brief(value), known=listed(allowed(control)))
     )  # fmt: skip
 
 

@@ -6,33 +6,37 @@ import numpy as np
 
 from rlkit import functional as F
 from rlkit.explore.controls import accepted, slider, switch, when_held
-from rlkit.explore.traces import RunWithPicture
+from rlkit.explore.traces import TracedRun
 from rlkit.language import say
 from rlkit.plotting import BLUE, GREY, picture
 from rlkit.presets import preset
 
+ANGLES = np.linspace(-12, 12, 97)  # of the pole, in degrees; beyond 12 it has fallen
 
-class EpsilonRun(RunWithPicture):
-    """A run whose ε can be held by hand. Below the curve: the policy in the state that environment 0 is in now."""
+
+class EpsilonRun(TracedRun):
+    """A run on CartPole whose ε can be held by hand. Below the curve: ε, and the policy by the angle of the pole."""
 
     def __init__(self, agent, total_steps, epsilon=None):
-        actions = range(agent.num_actions)
-        figure, ax = picture(width=9, height=2.2)
-        self.bars = ax.bar(actions, np.zeros(len(actions)), color=BLUE, width=0.5)
-        ax.set(ylim=(0, 1.05), ylabel="π(a|s)", xlabel="action", xticks=actions)
-        ax.axhline(1 / len(actions), color=GREY, linewidth=1)
+        figure, (left, right) = picture(2, width=9, height=2.8)
+        lines = left.plot([], [], color=BLUE)
+        left.set(xlabel="agent steps", ylabel="ε", ylim=(-0.05, 1.05))
+        (self.policy,) = right.plot(ANGLES, np.full(len(ANGLES), np.nan), color=BLUE, linewidth=3)
+        right.axhline(0.5, color=GREY, linewidth=1)
+        right.set(xlabel="angle of the pole, degrees; all else 0", ylabel="π(push right)", ylim=(-0.05, 1.05))
+        right.set_xticks(range(-12, 13, 6))
+        self.poles = np.zeros((len(ANGLES), 4), np.float32)  # cart's place and speed, pole's angle and speed
+        self.poles[:, 2] = np.radians(ANGLES)
         self.by_hand = switch("hold ε by hand")
         self.slider = slider("ε, random actions", 0.1, 0.0, 1.0, 0.01)
         if epsilon is not None:
             self.slider.value, self.by_hand.value = accepted("epsilon", self.slider, epsilon), True
             agent.epsilon = self.slider.value
-        self.acted = agent.current_epsilon()  # in the last iteration
         when_held(self.by_hand, self.slider, self.hold)
-        super().__init__(agent, total_steps, figure, self.trace, controls=[self.by_hand, self.slider])
+        super().__init__(agent, total_steps, figure, lines, controls=[self.by_hand, self.slider])
 
-    def trace(self, progress, result):
-        """The watcher that notes which ε has acted."""
-        self.acted = progress.metrics["epsilon"]
+    def read(self, progress):
+        return (progress.metrics["epsilon"],)
 
     def hold(self):
         """Hold ε where the slider is, or let the schedule move it. It acts at once: the agent reads ε at every step."""
@@ -45,18 +49,19 @@ class EpsilonRun(RunWithPicture):
         self.agent.epsilon = held
 
     def move(self):
-        q_values = self.agent.q_values(self.agent.envs.obs[:1])
-        for bar, p in zip(self.bars, F.epsilon_greedy(q_values, self.agent.current_epsilon())[0]):
-            bar.set_height(p)
+        super().move()
+        policy = F.epsilon_greedy(self.agent.q_values(self.poles), self.agent.current_epsilon())
+        self.policy.set_ydata(policy[:, -1])
 
     def words(self):
         epsilon = self.agent.current_epsilon()
+        acted = self.numbers[0] if self.numbers else epsilon  # in the last iteration
         held = say("held by hand") if self.by_hand.value else say("by its schedule")
-        if self.working() or math.isclose(epsilon, self.acted):
+        if self.working() or math.isclose(epsilon, acted):
             changed = say("ε = {epsilon:.2f}, {held}.", epsilon=epsilon, held=held)
         else:
             changed = say("ε was {before:.2f}; it is {epsilon:.2f}, {held}, {since}.",
-                          before=self.acted, epsilon=epsilon, held=held, since=self.since_when())  # fmt: skip
+                          before=acted, epsilon=epsilon, held=held, since=self.since_when())  # fmt: skip
         return f"{super().words()} {changed}"
 
 

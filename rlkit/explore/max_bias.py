@@ -10,6 +10,7 @@ from rlkit.plotting import BLUE, GREEN, GREY, RED, SKY, picture
 
 NAMES = ["single", "lagged\ncopy", "Double,\nat ρ", "independent"]
 COLOURS = [BLUE, SKY, RED, GREEN]
+LIMITS = (0.5, 1.0, 2.0, 4.0)  # of the axis of the bars
 
 
 def biases(actions, noise, correlation, seed, worlds=4_000):
@@ -27,6 +28,12 @@ def biases(actions, noise, correlation, seed, worlds=4_000):
     return seen.mean(1), seen.std(1) / np.sqrt(worlds)
 
 
+def reach(ax, most):
+    """Let the axis of the bars hold the highest one, and a number over it."""
+    top = min(limit for limit in LIMITS if limit > 1.12 * most)
+    ax.set_ylim(-0.08 * top, top)
+
+
 def max_bias(**settings):
     """The bias of a maximum of noisy estimates, with and without a second opinion -> Explorer.
 
@@ -34,11 +41,12 @@ def max_bias(**settings):
     """
     figure, (ax, curve) = picture(2, width=10, width_ratios=[1.1, 1])
     bars = ax.bar(NAMES, np.zeros(4), color=COLOURS)
-    ax.set(ylabel="bias of the value of the best action", ylim=(-0.2, 3.6))
+    ax.set(ylabel="bias of the value of the best action")
+    ax.locator_params(axis="y", nbins=5)  # few labels, because text is what costs time
     ax.axhline(0, color=GREY, linewidth=1)
     labels = [ax.text(i, 0, "", ha="center", va="bottom") for i in range(4)]
     grid = np.array([1, 2, 3, 5, 8, 10, 15, 20, 30, 50])
-    curve.set(xlabel="number of actions", ylabel="bias, in units of the noise", xscale="log", ylim=(-0.2, 2.6))
+    curve.set(xlabel="number of actions", ylabel="bias, in units of the noise", xscale="log", ylim=(-0.1, 2.4))
     curve.set_xticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
     curve.minorticks_off()
     expected = np.array([np.random.default_rng(0).standard_normal((4_000, n)).max(1).mean() for n in grid])
@@ -46,6 +54,9 @@ def max_bias(**settings):
     (line,) = curve.plot(grid, expected, "s--", color=RED, label="Double, at this ρ")
     here = curve.axvline(10, color=GREY, linewidth=1)
     figure.legend(loc="outside upper right", ncols=2)
+    reach(ax, 0.1)  # its ticks are the widest
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out here, so that the axes do not depend on the first bars
 
     def draw(actions, noise, correlation, seed):
         mean, error = biases(actions, noise, correlation, seed)
@@ -53,6 +64,7 @@ def max_bias(**settings):
             bar.set_height(height)
             label.set_position((bar.get_x() + bar.get_width() / 2, max(height, 0)))
             label.set_text(number(height, ".2f"))
+        reach(ax, mean.max())
         line.set_ydata(correlation * expected)
         here.set_xdata([actions, actions])
         setting = count(

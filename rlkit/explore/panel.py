@@ -123,7 +123,9 @@ class Explorer(Panel):
 
     @painted
     def move(self, **values):
-        """Give controls new values, and redraw once."""
+        """Give controls new values, and redraw once. Raises ValueError, before any moves, for what is not allowed."""
+        self.require_picture()
+        values = checked(self.name, values, self.controls)
         self.resetting = True
         try:
             for name, value in values.items():
@@ -131,6 +133,14 @@ class Explorer(Panel):
         finally:
             self.resetting = False
         self.refresh()
+
+    def require_picture(self):
+        """Raise ValueError if the panel has left the page."""
+        if self.moving is None:
+            raise ValueError(
+                say("This panel has left the page, because its cell was run again; {state} opens it anew.",
+                    state=self.state())
+            )  # fmt: skip
 
     @painted
     def reset(self):
@@ -196,6 +206,7 @@ class Explorer(Panel):
     @painted
     def save_picture(self):
         """Let the reader's browser save the picture, at double resolution."""
+        self.require_picture()
         self.image.save(f"{self.name}.png", self.moving.png(scale=2))
 
     # The pointer on the picture ---------------------------------------------------------------------------------------

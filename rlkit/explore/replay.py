@@ -1,109 +1,97 @@
-"""How similar are two samples of a minibatch? Consecutive steps, against replay buffers of different sizes."""
+"""How many independent gradients is a minibatch worth? Consecutive steps, against replay memories of several sizes."""
 
-from functools import cache
-
-import gymnasium
 import numpy as np
 
-from rlkit.explore.controls import slider, steps
+from rlkit import functional as F
+from rlkit.experiments.gradients import LAGS, SEEDS, SIZES, STAGES
+from rlkit.experiments.stored import stored
+from rlkit.explore.controls import nearest_by_ratio, steps
 from rlkit.explore.panel import Explorer, Grip
 from rlkit.language import say
-from rlkit.plotting import BLUE, GREY, ORANGE, picture
-
-LENGTH = 20_000
+from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, picture
 
 
-@cache
-def stream():
-    """The pole's angle over 20 000 steps of CartPole, standardised: `[LENGTH]`.
+def worth_in_a_row(runs, batch_size, what="gradient"):
+    """What B consecutive steps of each run are worth, in independent ones `[seeds]`. `what`: "gradient" or "angle"."""
+    return np.array([F.effective_batch_size(np.array(run[what]), batch_size) for run in runs])
 
-    The policy balances the pole roughly: it pushes to the side that the pole leans and falls to, but one action in five
-    is random.
+
+def worth_replayed(runs, batch_size):
+    """What B draws from the last N steps are worth, for each N of SIZES `[seeds, N]`.
+
+    The mean of the batch varies as the mean of the N steps does, by the share s of the variance of one step, and within
+    them as B independent draws do: B_eff = 1 / (s + (1 - s) / B).
     """
-    env = gymnasium.make("CartPole-v1")
-    obs, _ = env.reset(seed=0)
-    rng = np.random.default_rng(0)
-    angles = np.empty(LENGTH)
-    for t in range(LENGTH):
-        angles[t] = obs[2]
-        action = int(rng.integers(2) if rng.random() < 0.2 else obs[2] + obs[3] > 0)
-        obs, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            obs, _ = env.reset()
-    return (angles - angles.mean()) / angles.std()
+    between = np.array([run["between"] for run in runs])
+    return 1 / (between + (1 - between) / batch_size)
 
 
-def autocorrelation(values, lags):
-    """The correlation of a standardised series with itself, `lags` steps later: `[T]` -> `[lags]`, 1 at lag 0."""
-    return np.array([1.0] + [(values[:-lag] * values[lag:]).mean() for lag in range(1, lags)])
+class ReplayPicture:
+    """Left: the correlation of steps by their distance. Right: the worth of a batch by the size of the memory."""
 
+    def __init__(self):
+        self.figure, (ax, self.worth) = picture(2, width=10.5, height=4.4)
+        lags = np.arange(LAGS)
+        self.gradients = [ax.plot(lags, lags, color=ORANGE, linewidth=0.8, alpha=0.5)[0] for _ in SEEDS]
+        (self.gradient,) = ax.plot(lags, lags, color=ORANGE, linewidth=2.5, label="gradients in a row")
+        (self.angle,) = ax.plot(lags, lags, "--", color=BLACK, label="pole's angle in a row")
+        ax.set(xlabel="steps later", ylabel="correlation", ylim=(-0.45, 1.05), xlim=(0, LAGS - 1))
+        self.replayed = [self.worth.plot(SIZES, SIZES, color=BLUE, linewidth=0.8, alpha=0.5)[0] for _ in SEEDS]
+        (self.middle,) = self.worth.plot(SIZES, SIZES, "s-", color=BLUE, label="gradients, replayed")
+        self.flat = [self.worth.axhline(1, color=ORANGE), self.worth.axhline(1, color=BLACK, linestyle="--")]
+        self.ideal = self.worth.axhline(1, color=GREY, linestyle=":", label="B independent ones")
+        self.here = self.worth.axvline(1, color=GREY, linewidth=8, alpha=0.25)
+        self.worth.set(xlabel="N, transitions in the memory", xscale="log", yscale="log")
+        self.worth.set(xlim=(25, 26_000), ylim=(0.8, 100))
+        self.worth.set(ylabel="worth, in independent ones")
+        self.figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, away from all curves
 
-def minibatches(values, buffer_size, batch_size, count, rng):
-    """Minibatches of a replay buffer `[count, batch_size]`, each at a random moment of the stream."""
-    newest = rng.integers(buffer_size, len(values) + 1, size=(count, 1))
-    return values[newest - rng.integers(1, buffer_size + 1, size=(count, batch_size))]
-
-
-def consecutive(values, batch_size, count, rng):
-    """Minibatches of the last `batch_size` steps, as online learning has them `[count, batch_size]`."""
-    newest = rng.integers(batch_size, len(values) + 1, size=(count, 1))
-    return values[newest - np.arange(1, batch_size + 1)]
-
-
-def effective_size(batches):
-    """How many independent samples a minibatch is worth: Var(x) / Var(mean of a batch), where Var(x) is 1 here.
-
-    `[count, batch_size]` -> a number.
-    """
-    return 1.0 / (batches.mean(1) ** 2).mean()
+    def draw(self, runs, batch_size, buffer_size):
+        """Show the runs of one stage. Thick lines are medians."""
+        correlations = np.array([run["gradient"] for run in runs])
+        for line, values in zip(self.gradients, correlations):
+            line.set_ydata(values)
+        self.gradient.set_ydata(np.median(correlations, axis=0))
+        self.angle.set_ydata(np.median([run["angle"] for run in runs], axis=0))
+        worth = worth_replayed(runs, batch_size)
+        for line, values in zip(self.replayed, worth):
+            line.set_ydata(values)
+        self.middle.set_ydata(np.median(worth, axis=0))
+        for line, what in zip(self.flat, ("gradient", "angle")):
+            line.set_ydata([np.median(worth_in_a_row(runs, batch_size, what))] * 2)
+        self.ideal.set_ydata([batch_size] * 2)
+        self.here.set_xdata([buffer_size] * 2)
 
 
 def replay(**settings):
-    """The correlation of samples in the order of learning, and what a minibatch is worth -> Explorer.
+    """The correlation of gradients in the order of learning, and what a minibatch is worth -> Explorer.
 
-    Its controls are the size of the buffer, the size of a batch and the seed.
+    Its controls are the steps that the agents have learned, the size of the memory, and the size of a batch.
     """
-    figure, (ax, worth) = picture(2, width=10)
-    lags, sizes = 60, np.unique(np.geomspace(32, LENGTH, 8).astype(int))
-    (online,) = ax.plot(np.zeros(lags), color=ORANGE, label="as they happen")
-    (replayed,) = ax.plot(np.zeros(lags), color=BLUE, linestyle="--", label="as replay draws them")
-    ax.axhline(0, color=GREY, linewidth=1)
-    ax.set(xlabel="samples later", ylabel="correlation of the pole's angle", ylim=(-0.6, 1.05))
-    (curve,) = worth.plot(sizes, sizes, "s--", color=BLUE)
-    (line,) = worth.plot(sizes, sizes, color=ORANGE)
-    (ideal,) = worth.plot(sizes, sizes, ":", color=GREY, label="B independent samples")
-    (here,) = worth.plot([32, 32], [0.1, 300], color=GREY, linewidth=1)
-    worth.set(
-        xlabel="buffer size N", ylabel="worth, in independent samples", xscale="log", yscale="log", ylim=(0.3, 300)
-    )
-    figure.legend(handles=[online, replayed, ideal], loc="outside upper center", ncols=3)
+    stages, _ = stored("gradients")
+    picture = ReplayPicture()
 
-    def draw(buffer_size, batch_size, seed):
-        values, rng = stream(), np.random.default_rng(seed)
-        drawn = minibatches(values, buffer_size, lags, 400, rng)
-        online.set_ydata(autocorrelation(values, lags))
-        replayed.set_ydata([1.0] + [(drawn[:, 0] * drawn[:, lag]).mean() for lag in range(1, lags)])
-        at = [effective_size(minibatches(values, size, batch_size, 600, rng)) for size in sizes]
-        alone = effective_size(consecutive(values, batch_size, 2_000, rng))
-        now = effective_size(minibatches(values, buffer_size, batch_size, 2_000, rng))
-        curve.set_ydata(at)
-        line.set_ydata(np.full(len(sizes), alone))
-        ideal.set_ydata(np.full(len(sizes), batch_size))
-        here.set_xdata([buffer_size, buffer_size])
+    def draw(stage, buffer_size, batch_size):
+        runs = stages[str(stage)]
+        picture.draw(runs, batch_size, buffer_size)
+        row, angle = (worth_in_a_row(runs, batch_size, what) for what in ("gradient", "angle"))
+        replayed = worth_replayed(runs, batch_size)[:, SIZES.index(buffer_size)]
         return say(
-            "A batch of B = {size} is worth {alone:.1f} independent samples when taken as they happen, {now:.1f} when "
-            "drawn from the last N = {buffer:,} steps.",
-            size=batch_size, alone=alone, now=now, buffer=buffer_size,
+            "After {stage:,} steps of learning, a batch of B = {size} gradients is worth {row:.1f} independent ones as "
+            "they happen ({low:.1f} to {high:.1f} over ten agents), {replayed:.1f} when drawn from the last "
+            "N = {buffer:,} steps. As many of the pole’s angles in a row are worth {angle:.1f}. These are medians.",
+            stage=stage, size=batch_size, row=np.median(row), low=row.min(), high=row.max(),
+            replayed=np.median(replayed), buffer=buffer_size, angle=np.median(angle),
         )  # fmt: skip
 
     return Explorer(
         "replay",
         settings,
-        figure,
+        picture.figure,
         draw,
-        ghosts=[curve, line],
-        grips=[Grip(worth, x="buffer_size")],
-        buffer_size=steps("N, buffer size", 2_000, [32, 100, 500, 2_000, 5_000, 20_000]),
-        batch_size=steps("B, batch size", 32, [8, 32, 128]),
-        seed=slider("seed", 0, 0, 20, 1),
+        ghosts=[picture.gradient, picture.middle],
+        grips=[Grip(picture.worth, at=lambda x, y: {"buffer_size": nearest_by_ratio(SIZES, x)})],
+        stage=steps("t, steps of learning", STAGES[-1], list(STAGES)),
+        buffer_size=steps("N, memory size", 2_000, list(SIZES)),
+        batch_size=steps("B, batch size", 32, [8, 32, 64]),
     )

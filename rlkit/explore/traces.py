@@ -1,7 +1,8 @@
 """Runs in the background with a second picture below their curve."""
 
 from rlkit.language import say
-from rlkit.plotting import Moving
+from rlkit.plotting import Moving, compact, stacked
+from rlkit.plotting.alt_text import axes_in_words
 from rlkit.plotting.curve import POINTS
 from rlkit.plotting.live import Run
 from rlkit.plotting.painter import painted
@@ -25,6 +26,20 @@ class RunWithPicture(Run):
         """Show the second figure as it is now."""
         self.move()
         self.put(self.second_image, self.second)
+
+    def still(self):
+        """The curve and the second figure below it, for a page without a kernel -> PNG bytes."""
+        if self.shows_the_environment_alone() or not self.second_image.value:
+            return super().still()
+        return stacked(super().still(), compact(self.second_image.value, self.second.figure))
+
+    @painted
+    def alt(self):
+        """Both pictures in words -> str."""
+        above = super().alt()
+        if self.shows_the_environment_alone() or not self.second_image.value:
+            return above
+        return say("{above} Below: {below}", above=above, below=axes_in_words(self.second.figure))
 
     @painted
     def answer(self):
@@ -65,7 +80,9 @@ class TracedRun(RunWithPicture):
         self.forget()
 
     def trace(self, progress, result):
-        """The watcher that reads the numbers after each iteration."""
+        """The watcher that reads the numbers after each iteration in which something was learned."""
+        if not progress.metrics:  # all its steps were resets
+            return
         self.numbers = [float(value) for value in self.read(progress)]
         if self.iterations % self.every == 0:
             self.rows.append([progress.step, *self.numbers])

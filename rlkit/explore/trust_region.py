@@ -2,11 +2,12 @@
 
 import numpy as np
 import torch
+from matplotlib.colors import LogNorm
 
 from rlkit import functional as F
 from rlkit.explore.controls import log_slider, slider
 from rlkit.explore.panel import Explorer, Grip
-from rlkit.language import say
+from rlkit.language import number, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
 ANGLES = np.linspace(0, 2 * np.pi, 121)
@@ -63,43 +64,53 @@ def contour(old, max_kl, halvings=20):
 
 
 class RegionPicture:
-    """The plane of logits with all steps of one length and of one KL; the KL by angle; π before and after the step."""
+    """The plane of logits with all steps of one length and of one KL; the KL by angle; π before and after the step.
+
+    The circle of steps and the step have the same colours in the first two panels.
+    """
 
     def __init__(self):
-        self.figure, axes = picture(3, width=11.5, height=4.6, width_ratios=[1.15, 1, 0.9])
+        self.figure, axes = picture(3, width=11.5, height=4.6, width_ratios=[1.45, 1, 0.75])
         self.plane, self.around, bars = axes
         self.points = np.stack(np.meshgrid(np.linspace(LEFT, RIGHT, 61), np.linspace(BOTTOM, TOP, 61)), -1)
         self.add_plane(self.plane)
         self.add_angles(self.around)
         self.before = bars.bar(np.arange(3) - 0.2, np.zeros(3), 0.4, color=GREY, label="before")
-        self.after = bars.bar(np.arange(3) + 0.2, np.zeros(3), 0.4, color=RED, hatch="//", label="after the step")
-        bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1), xticks=range(3), xticklabels=[1, 2, 3])
-        self.figure.legend(loc="outside upper center", ncols=4)  # the figure's: drawn once, away from all curves
+        self.after = bars.bar(np.arange(3) + 0.2, np.zeros(3), 0.4, color=RED, hatch="//", label="after")
+        bars.set(xlabel="action", ylabel="π(a)", ylim=(0, 1.3), xticks=range(3), xticklabels=[1, 2, 3])
+        bars.set_yticks([0, 0.5, 1])
+        bars.legend(loc="upper right", fontsize=11, ncols=1)
 
     def add_plane(self, ax):
         """The policies around the old one, shaded by their KL, with the steps, the trust region and the one step."""
-        shades = dict(cmap="Greys", vmin=-3, vmax=4, aspect="auto")
+        shades = dict(cmap="Greys", norm=LogNorm(1e-3, 10), aspect="auto")
         self.shade = ax.imshow(self.points[..., 0], extent=PLANE, origin="lower", **shades)
+        scale = self.figure.colorbar(self.shade, ax=ax, pad=0.02, extend="both")
+        scale.set_label("KL, nats")
         (self.steps,) = ax.plot([], [], "-.", color=ORANGE, label="steps of length d")
         (self.region,) = ax.plot([], [], color=BLUE, label="KL = δ")
         (self.model,) = ax.plot([], [], "--", color=BLUE, linewidth=1.2, label="½ xᵀHx = δ")
         (self.here,) = ax.plot([], [], "o", color=BLACK)
         (self.arrow,) = ax.plot([], [], color=RED, marker="D", markevery=[1], linewidth=2.5, label="the step")
+        (self.ends,) = ax.plot([], [], "s", color=ORANGE, markeredgecolor=BLACK, markersize=8)
         ax.set(xlabel="logit $z_1$", ylabel="logit $z_2$", xlim=(LEFT, RIGHT), ylim=(BOTTOM, TOP))
-        ax.set_title("the stronger the grey, the larger the KL", loc="left")
+        lines = [self.steps, self.region, self.model, self.arrow]
+        self.figure.legend(handles=lines, loc="outside upper center", ncols=4)  # the figure's: it covers nothing
         ax.grid(False)
 
     def add_angles(self, ax):
-        """The KL of all steps of one length, by their angle."""
+        """The KL of all steps of one length, by their angle, and the two angles where it is least and largest."""
         (self.curve,) = ax.plot(ANGLES, ANGLES, "-.", color=ORANGE)
         self.budget = ax.axhline(1, color=BLUE, linestyle="--", linewidth=1.5)
         (self.mark,) = ax.plot([0], [1], "D", color=RED, markersize=9)
+        (self.extremes,) = ax.plot([], [], "s", color=ORANGE, markeredgecolor=BLACK, markersize=8)
         ax.set(xlabel="angle φ of the step, degrees", ylabel="KL, nats", yscale="log", ylim=(1e-4, 10), xlim=(0, 360))
         ax.set_xticks([0, 90, 180, 270, 360])
+        self.factor = ax.set_title("", loc="left")
 
     def draw(self, old, new, steps, max_kl):
         """A step from `old` to `new` `[2]`, all `steps` of its length `[121, 2]`, and the trust region of `max_kl`."""
-        self.shade.set_data(np.log10(kl(old, self.points).clip(1e-6)))
+        self.shade.set_data(kl(old, self.points).clip(1e-6))
         for line, path in (
             (self.steps, steps),
             (self.region, contour(old, max_kl)),
@@ -121,10 +132,15 @@ class RegionPicture:
             "angle": np.degrees(np.arctan2(y - from_y, x - from_x)) % 360,
         }
 
-    def draw_angles(self, around, angle, reached):
-        """The KL of all steps `[121]`, and of the step at `angle`, in degrees."""
-        self.curve.set_data(np.degrees(ANGLES), around)
+    def draw_angles(self, around, steps, angle, reached):
+        """The KL of all `steps` `[121]`, and of the step at `angle`, in degrees."""
+        degrees, ends = np.degrees(ANGLES), [int(around[:-1].argmin()), int(around[:-1].argmax())]
+        self.curve.set_data(degrees, around)
         self.mark.set_data([angle], [reached])
+        self.extremes.set_data(degrees[ends], around[ends])
+        self.ends.set_data(*steps[ends].T)
+        factor = number(around.max() / around.min(), ".0f")
+        self.factor.set_text(say("squares: 1 to {factor}", factor=factor))
 
 
 # Explorer -------------------------------------------------------------------------------------------------------------
@@ -143,7 +159,7 @@ def trust_region(**settings):
         steps = circle(old, length)
         around, reached = kl(old, steps), kl(old, new)
         picture.draw(old, new, steps, max_kl)
-        picture.draw_angles(around, angle, reached)
+        picture.draw_angles(around, steps, angle, reached)
         return words(length, angle, reached, max_kl, around)
 
     return Explorer(

@@ -9,24 +9,43 @@ places for. The answer is one of these:
 """
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
+from rlkit import functional as F
 from rlkit.experiments import published
+from rlkit.experiments.clinic import PATIENTS
+from rlkit.experiments.details import effects
+from rlkit.experiments.goal import middle
 from rlkit.experiments.museum import medians
-from rlkit.experiments.statistics import interquartile_mean
+from rlkit.experiments.parts import scores
+from rlkit.experiments.sentences import REFERENCE, log_probs, measures
+from rlkit.experiments.statistics import difference_interval, interquartile_mean
 from rlkit.experiments.stored import stored
+from rlkit.experiments.target_network import UPDATES, copies_before
 from rlkit.experiments.virtual import SERVER
 from rlkit.explore.atari49 import standings
 from rlkit.explore.beta import LINE, along_the_line
+from rlkit.explore.cliff import LENGTHS as STEPS
+from rlkit.explore.cliff import WEIGHTS, gains
+from rlkit.explore.clinic import departure
 from rlkit.explore.clip_epsilon import shares
+from rlkit.explore.dueling import share
 from rlkit.explore.entropy_bonus import BETAS, RATES, SEEDS, learn, outcomes
+from rlkit.explore.gae import LAMBDAS
+from rlkit.explore.gae import errors as gae_errors
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates
 from rlkit.explore.messages import FIRST, lap_of, simulated
-from rlkit.explore.priority import td_errors, weighted_means
-from rlkit.explore.replay import effective_size, minibatches, stream
+from rlkit.explore.n_step import LENGTHS as N_STEPS
+from rlkit.explore.n_step import errors as n_step_errors
+from rlkit.explore.priority import MEMORIES, compared
+from rlkit.explore.questions import QUESTIONS
+from rlkit.explore.replay import SIZES, worth_replayed
+from rlkit.explore.reward_hacking import BETAS as GAMED_BETAS
+from rlkit.explore.reward_hacking import frontier
 from rlkit.explore.t_max import LENGTHS, errors
+from rlkit.explore.target_network import AT_SCORE, MOST, ceiling, last_q, late_scores
 from rlkit.explore.trust_region import circle, kl
 from rlkit.explore.two_states import semi_gradient_run
 from rlkit.explore.value_estimation import FEATURES, walks
@@ -126,25 +145,29 @@ def two_states():
     gamma, alpha, updates = 0.9, 0.1, 200
     end = semi_gradient_run(gamma, alpha, updates)[-1]
     right = 0 if end > 1e3 else 1 if abs(end) < 1e-3 else 2 if end < 0.99 else 3
-    return {"right": right, "end": end, "updates": updates, "factor": 1 + alpha * (2 * gamma - 1)}
+    return {"right": right, "end": end, "updates": updates, "factor": F.copy_factor(alpha, gamma, period=1)}
+
+
+def horizon():
+    ends = last_q(stored("target_network")[0]["64"])
+    return {
+        "value": interquartile_mean(ends), "low": ends.min(), "high": ends.max(),
+        "updates": UPDATES, "copies": copies_before(UPDATES, 64), "ceiling": ceiling(UPDATES, 64), "most": MOST,
+    }  # fmt: skip
 
 
 def alias():
     runs, _ = stored("target_network")
-    broken, sound = runs["aliased"], runs["16"]
-    low, *_, high = ends(broken)
-    sound_low, *_, sound_high = ends(sound)
+    broken, sound = runs["aliased"], runs["4"]
+    middle = lambda runs: interquartile_mean(np.array([run["scores"] for run in runs])).tolist()
+    late, sound_late = late_scores(broken), late_scores(sound)
+    low, high = difference_interval(sound_late, late)
     return {
-        "curve": (thousands(broken[0]), np.median([run["returns"] for run in broken], axis=0).tolist()),
-        "seeds": [(thousands(run), run["returns"]) for run in broken],
-        "given": (thousands(sound[0]), np.median([run["returns"] for run in sound], axis=0).tolist()),
-        "low": low, "high": high, "sound_low": sound_low, "sound_high": sound_high,
+        "curve": (AT_SCORE.tolist(), middle(broken)),
+        "seeds": [(AT_SCORE.tolist(), run["scores"]) for run in broken],
+        "given": (AT_SCORE.tolist(), middle(sound)),
+        "late": interquartile_mean(late), "sound_late": interquartile_mean(sound_late), "low": low, "high": high,
     }  # fmt: skip
-
-
-def thousands(run):
-    """The steps of a stored run, in thousands -> list."""
-    return [step / 1_000 for step in run["steps"]]
 
 
 def largest():
@@ -158,27 +181,59 @@ def largest():
 
 
 def memory_size():
-    rng, values = np.random.default_rng(0), stream()
-    sizes = np.unique(np.geomspace(32, 20_000, 25).astype(int))
-    worth = [effective_size(minibatches(values, size, 32, 2_000, rng)) for size in sizes]
-    size = math.exp(np.interp(16, np.maximum.accumulate(worth), np.log(sizes)))
-    return {"value": round(size, -2)}
+    worth = np.median(worth_replayed(stored("gradients")[0]["20000"], 32), axis=0)
+    size = math.exp(np.interp(24, np.maximum.accumulate(worth), np.log(SIZES)))
+    return {"value": round(size, -1), "smallest": worth[0]}
+
+
+def n_steps():
+    guess, others, _ = n_step_errors(4.0, 0.3, 1.0)[10].T
+    return {
+        "curve": (N_STEPS.tolist(), others.tolist()),
+        "seeds": [],
+        "given": (N_STEPS.tolist(), guess.tolist()),
+        "five": others[4], "most": others[-1],
+    }  # fmt: skip
+
+
+def streams():
+    return {"value": share(actions=10, subtract=True)}
 
 
 def priority():
-    errors = td_errors(seed=0)
-    uniform, prioritized = (weighted_means(errors, alpha, 1.0, 0).std() for alpha in (0.0, 1.0))
-    ratio = prioritized / uniform
-    right = 2 if 0.9 < ratio < 1.1 else 1 if ratio < 1 else 0
-    return {"right": right, "uniform": uniform, "prioritized": prioritized}
+    _, spread = compared(alpha=1.0, beta=1.0)
+    right = 1 if spread.max() < 0.9 else 0 if spread.min() > 1.1 else 2
+    return {"right": right, "memories": MEMORIES, "low": spread.min(), "high": spread.max()}
+
+
+def part_changes(name):
+    """What the part of this name changes in the score, at the shared setting."""
+    runs, _ = stored("spine")
+    arms = list(runs)
+    after, before = (scores(runs[arm], "shared") for arm in (name, arms[arms.index(name) - 1]))
+    low, high = difference_interval(after, before)
+    return {
+        "right": 0 if low > 0 else 2 if high < 0 else 1,
+        "before": interquartile_mean(before), "after": interquartile_mean(after), "low": low, "high": high,
+    }  # fmt: skip
+
+
+part_replay = partial(part_changes, "replay")
+part_copy = partial(part_changes, "target network, C = 16")
+part_period = partial(part_changes, "C = 4")
+part_double = partial(part_changes, "Double")
+part_n_steps = partial(part_changes, "five steps")
+part_dueling = partial(part_changes, "dueling")
+part_priorities = partial(part_changes, "priorities")
 
 
 def claims():
     runs, _ = stored("overestimation")
     names = ["Double DQN, 10 actions", "Double DQN, 2 actions", "DQN, 2 actions", "DQN, 10 actions"]
     claimed = [np.median([seed[-1]["claimed"] for seed in runs[name]]) for name in names]
-    got = np.median([seed[-1]["true"] for seed in runs["DQN, 10 actions"]])
-    return {"right": int(np.argmax(claimed)), "claimed": claimed[3], "got": got, "double": claimed[0]}
+    double_got, got = (np.median([seed[-1]["true"] for seed in runs[names[number]]]) for number in (0, 3))
+    numbers = {"claimed": claimed[3], "got": got, "double": claimed[0], "double_got": double_got}
+    return {"right": int(np.argmax(claimed)), **numbers}
 
 
 def time_limit():
@@ -191,6 +246,27 @@ def time_limit():
 
 
 # Chapter 3 ----------------------------------------------------------------------------------------------------------
+
+
+def baseline():
+    runs = stored("gradient_noise")[0]["REINFORCE"]
+    value, mean = (np.median([run[kind] / run["none"] for run in runs]) for kind in ("value", "mean"))
+    return {"value": value, "mean": mean, "seeds": len(runs)}
+
+
+def gae():
+    both = gae_errors(0.5, 100)[:, 2]
+    return {"value": LAMBDAS[both.argmin()], "least": both.min(), "zero": both[0], "one": both[-1]}
+
+
+def cliff():
+    _, (promise, true, _) = gains(0.2, WEIGHTS[0])
+    return {
+        "curve": (STEPS.tolist(), true.tolist()),
+        "seeds": [],
+        "given": (STEPS.tolist(), promise.tolist()),
+        "best": STEPS[true.argmax()], "highest": true.max(), "promise": promise[-1], "end": true[-1],
+    }  # fmt: skip
 
 
 def reuse():
@@ -207,6 +283,23 @@ def reuse():
     }
 
 
+def epochs():
+    runs, _ = stored("epochs")
+    found = {
+        (name, count): np.array([run["score"] for run in runs[f"CartPole, {name}, {count}"]["best"]])
+        for name in ("ratio, clipped", "ratio")
+        for count in (1, 20)
+    }
+    gains = tuple(
+        bool(difference_interval(found[name, 20], found[name, 1])[0] > 0) for name in ("ratio, clipped", "ratio")
+    )
+    clip_one, clip, ratio_one, ratio = (interquartile_mean(scores).item() for scores in found.values())
+    return {
+        "right": {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): 3}[gains],
+        "clip_one": clip_one, "clip": clip, "ratio_one": ratio_one, "ratio": ratio,
+    }  # fmt: skip
+
+
 def wrong_sign():
     f, mu_p, mu_q = FUNCTIONS["tanh(2x), a soft step"], -1.0, 1.5
     estimates = final_estimates(f, mu_p, mu_q, 1.0, 10, seed=1)
@@ -219,6 +312,12 @@ def kl_factor():
     return {"value": around.max() / around.min(), "least": around.min(), "largest": around.max()}
 
 
+def line_search():
+    runs = stored("line_search")[0]["line search"]
+    size, full_kl, gain = (np.array([run[name] for run in runs]) for name in ("size", "full_kl", "full_gain"))
+    return {"value": float((size < 1).mean()), "beyond": (full_kl > 0.1).mean(), "worse": (gain <= 0).mean()}
+
+
 def maximiser():
     J, price, true_J = along_the_line(100, 2.0, 0)
     top, best = int((J - 0.1 * price).argmax()), int(true_J.argmax())
@@ -227,6 +326,12 @@ def maximiser():
         "right": 0 if found < 0.5 * best_step else 2 if found > 1.5 * best_step else 1,
         "found": found, "best": best_step, "promised": J[top].item(), "true": true_J[top].item(),
     }  # fmt: skip
+
+
+def no_wall():
+    runs = stored("prices")[0]["ε = 0.2"]
+    outside, wrong = (np.array([run[name] for run in runs]) for name in ("outside", "wrong"))
+    return {"value": float(outside.mean()), "most": outside.max(), "wrong": wrong.mean()}
 
 
 def without_min():
@@ -241,6 +346,79 @@ def broadcast():
     (sound_return, _), (broken_return, explained) = medians(runs["sound"]), medians(runs["broken"])
     right = 3 if abs(explained) < 0.1 else 2 if explained < -1 else 1  # of the variance of returns; a flat V explains 0
     return {"right": right, "sound_return": sound_return, "broken_return": broken_return}
+
+
+def gamed():
+    best = frontier()
+    liked, place = best["liked"], int(best["liked"].argmax())
+    rises, falls = liked[place] > liked[0] + 0.05, liked[-1] < liked[place] - 0.05
+    return {
+        "right": {(True, False): 0, (False, True): 1, (True, True): 2, (False, False): 3}[bool(rises), bool(falls)],
+        "reference": measures(log_probs(REFERENCE))["liked"], "most": liked[place], "beta": GAMED_BETAS[place],
+        "last": liked[-1],
+    }  # fmt: skip
+
+
+def ppo_against_a2c():
+    games = published.ppo49().values()
+    counts = {
+        other: [sum(np.sign(row["ppo"] - row[other]) == sign for row in games) for sign in (1, -1, 0)]
+        for other in ("a2c", "acer")
+    }
+    won, lost, tied = counts["a2c"]
+    return {"value": won, "lost": lost, "tied": tied, "acer": counts["acer"][0], "acer_lost": counts["acer"][1]}
+
+
+def place_on_cartpole():
+    runs, methods = stored("policy_gradients")[0], ("REINFORCE", "TRPO", "PPO adaptive KL", "PPO clip", "A2C")
+    scores = {
+        name: interquartile_mean(np.array([np.mean(run["returns"]) for run in runs[f"{name}, CartPole-v1"]]))
+        for name in methods
+    }
+    order = sorted(scores, key=scores.get, reverse=True)
+    place = order.index("PPO clip")
+    return {
+        "right": {0: 0, 1: 1, 2: 2, 4: 3}[place],
+        "clip": scores["PPO clip"], "first": order[0], "most": scores[order[0]],
+    }  # fmt: skip
+
+
+def clipped_mean():
+    mu, sigma, high = 0.8, 0.5, 1.0
+    z = (high - mu) / sigma
+    share = math.erfc(z / math.sqrt(2)) / 2  # beyond the upper bound; beyond the lower one it is 1 in 6,000
+    return {"value": -(math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) - z * share) / sigma, "share": share}
+
+
+def seeds_of_pong():
+    runs = stored("pong")[0]["preset"]
+    ends = [run["end"] for run in runs]
+    return {
+        "value": sum(run["reached"] is not None and run["end"] < 450_000 for run in runs),
+        "fastest": min(ends),
+        "middle": middle(runs)["end"],
+        "longest": max(ends),
+        "last": runs[ends.index(max(ends))]["returns"][-1],
+    }
+
+
+def patient_of_the_clinic(letter):
+    """What a patient suffers from, and the metrics that tell and mislead, after the first third of its runs."""
+    runs, known = stored("clinic")[0], PATIENTS[letter]
+    telling, misleading = (departure(runs, letter, metric) for metric in (known.telling, known.misleading))
+    return {
+        "right": list(QUESTIONS[f"patient_{letter.lower()}"].options).index(known.disease),
+        "telling": telling[0], "telling_well": telling[1],
+        "misleading": misleading[0], "misleading_well": misleading[1],
+    }  # fmt: skip
+
+
+patient_a = partial(patient_of_the_clinic, "A")
+patient_b = partial(patient_of_the_clinic, "B")
+patient_c = partial(patient_of_the_clinic, "C")
+patient_d = partial(patient_of_the_clinic, "D")
+patient_e = partial(patient_of_the_clinic, "E")
+patient_f = partial(patient_of_the_clinic, "F")
 
 
 # Chapter 4 ----------------------------------------------------------------------------------------------------------
@@ -333,6 +511,19 @@ def clock():
     order = sorted(scores, key=scores.get, reverse=True)
     right = ["PPO clip", "A3C LSTM", "Prioritized DQN", "DQN"].index(order[0])
     return {"right": right, "best": scores[order[0]], "second": order[1], "score": scores[order[1]]}
+
+
+def details():
+    found = effects(stored("switchboard")[0]["Pendulum-v1"])
+    three = {name for name, _ in sorted(found.items(), key=lambda one: -one[1][0])[:3]}
+    options = (
+        {"observations scaled", "rewards scaled", "advantages normalised"},
+        {"orthogonal weights", "gradients clipped", "learning rate annealed"},
+        {"ratio clipped", "two networks", "GAE, λ = 0.95"},
+        {"ratio clipped", "four epochs", "rewards scaled"},
+    )
+    clip, epochs, rewards = (found[name][0] for name in ("ratio clipped", "four epochs", "rewards scaled"))
+    return {"right": options.index(three), "clip": clip, "epochs": epochs, "rewards": rewards}
 
 
 def one_step():

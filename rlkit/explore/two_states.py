@@ -5,10 +5,11 @@ import numpy as np
 from rlkit import functional as F
 from rlkit.explore.controls import slider, steps
 from rlkit.explore.panel import Explorer, Grip
-from rlkit.language import say
+from rlkit.language import SUPERSCRIPTS, say
 from rlkit.plotting import GREEN, GREY, look, picture
 
 PHI, PHI_NEXT = 1.0, 2.0  # v(s1) = w, v(s2) = 2w, and every sample is s1 -> s2 with reward 0
+LIMITS = (8, 24, 64)  # of the axis of |w|, as powers of ten
 
 
 def semi_gradient_run(gamma, learning_rate, updates):
@@ -55,6 +56,19 @@ def rate_through(k, size, gamma):
     return (1 - size ** (1 / max(k, 1.0))) / max((2 * gamma - 1) ** 2, 1e-6)
 
 
+def reach(ax, ends):
+    """Let the axis of |w| hold where the lines end."""
+    power = next(limit for limit in LIMITS if limit > np.abs(np.log10(ends)).max())
+    ticks = np.linspace(-power, power, 5)
+    ax.set_yticks(10.0**ticks, [power_of_ten(tick) for tick in ticks])
+    ax.set_ylim(10.0**-power, 10.0**power)
+
+
+def power_of_ten(exponent):
+    """A tick of the axis of |w|: 10⁻⁸, 1, 10⁸."""
+    return f"10{str(int(exponent)).translate(SUPERSCRIPTS)}" if exponent else "1"
+
+
 def two_states(**settings):
     """|w| over updates for the semi-gradient, the residual gradient and a target network, by γ, α and the period."""
     figure, ax = picture(width=9)
@@ -64,9 +78,13 @@ def two_states(**settings):
     (residual,) = ax.plot(x, np.ones_like(x), **look("residual gradient"))
     (target,) = ax.plot(x, np.ones_like(x), color=GREEN, linestyle="-.", label="semi-gradient, target network")
     ax.axhline(1.0, color=GREY, linewidth=1)
-    ax.set(xlabel="updates", ylabel="|w|  (the true value is 0)", yscale="log", ylim=(1e-6, 1e6))
+    ax.set(xlabel="updates", ylabel="|w|  (the true value is 0)", yscale="log")
     ax.tick_params(axis="y", labelsize=13)  # exponents are smaller than that
+    ax.minorticks_off()
     figure.legend(loc="outside upper center", ncols=3)
+    reach(ax, [1e-30])  # its ticks are the widest
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out here, so that the axes do not depend on the first lines
 
     def draw(gamma, learning_rate, period):
         runs = {
@@ -75,12 +93,13 @@ def two_states(**settings):
             target: target_network_run(gamma, learning_rate, updates, period),
         }
         for line, history in runs.items():
-            line.set_ydata(np.maximum(np.abs(history), 1e-30))
+            line.set_ydata(np.abs(history))
         ends = [abs(history[-1]) for history in runs.values()]
+        reach(ax, ends)
         return say(
             "Each semi-gradient update multiplies w by 1 + α(2γ − 1) = {factor:.3f}. |w| at the end: semi-gradient "
             "{semi:.2g}, residual gradient {residual:.2g}, semi-gradient with a target network {target:.2g}.",
-            factor=1 + learning_rate * (2 * gamma - 1), semi=ends[0], residual=ends[1], target=ends[2],
+            factor=F.copy_factor(learning_rate, gamma, period=1), semi=ends[0], residual=ends[1], target=ends[2],
         )  # fmt: skip
 
     def bend_semi(k, size):

@@ -81,8 +81,17 @@ def errors(history, features):
     return F.value_error(true_values(), history @ features.T, state_weights())
 
 
+def last_values(history, features):
+    """The mean of each v(s,w) over the last ten episodes and all seeds, and the standard deviation of one around it.
+
+    `history` are weights `[E + 1, 2, seeds, D]` -> two arrays `[2, STATES]`.
+    """
+    values = history[-10:] @ features.T
+    return values.mean((0, 2)), values.std((0, 2))
+
+
 def value_estimation(**settings):
-    """J(w) over episodes and the values at the end, for MC and TD(0) with ten seeds -> Explorer.
+    """J(w) over episodes and the values in the last ten, for MC and TD(0) with ten seeds -> Explorer.
 
     Its controls are the learning rate, the features and the seed.
     """
@@ -96,24 +105,35 @@ def value_estimation(**settings):
     states = np.arange(1, STATES + 1)
     (truth,) = chain.plot(states, true_values(), **look("truth"))
     ends = {m: chain.plot(states, states, marker="o", **look(m))[0] for m in ("MC", "TD")}
-    chain.set(xlabel="state", ylabel="value, mean over the seeds", ylim=(-0.1, 1.2), xticks=states)
+    bars = {m: chain.plot([], [], color=look(m)["color"], linewidth=3, alpha=0.4)[0] for m in ("MC", "TD")}
+    chain.set(xlabel="state", ylabel="value: mean ± spread", ylim=(-0.35, 1.35), xticks=states)
     figure.legend(handles=[truth, *ends.values(), floor], loc="outside upper center", ncols=4)
 
     def draw(learning_rate, features, seed):
         phi = FEATURES[features]
         history = learn(phi, walks(episodes, seeds, seed), learning_rate)
         error = errors(history, phi)
+        values, spread = last_values(history, phi)
         for i, method in enumerate(("MC", "TD")):
             for line, seed_error in zip(each[method], error[:, i].T):
                 line.set_ydata(seed_error)
             thick[method].set_ydata(np.median(error[:, i], axis=1))
-            ends[method].set_ydata((history[-1, i] @ phi.T).mean(0))
+            ends[method].set_ydata(values[i])
+            gap = np.full(STATES, np.nan)  # after each bar
+            heights = np.column_stack([values[i] - spread[i], values[i] + spread[i], gap])
+            bars[method].set_data((states + (-0.06, 0.06)[i]).repeat(3), heights.ravel())
         mc, td = np.median(error[-10:], axis=(0, 2))
         least = F.value_error(true_values(), best_fit(phi), state_weights())
         floor.set_ydata(np.full(len(x), least))
-        return say(
+        error = say(
             "α = {alpha:.3g}. J(w) over the last ten walks: MC {mc:.3f}, TD {td:.3f}; least possible {least:.2g}.",
             alpha=learning_rate, mc=mc, td=td, least=round(float(least), 4),
+        )  # fmt: skip
+        (mc_bias, td_bias), (mc_spread, td_spread) = np.abs(values - true_values()).max(1), spread.mean(1)
+        return f"{error} " + say(
+            "Over these walks and all seeds, the mean value of a state is at most {mc_bias:.2f} from the truth with "
+            "MC, and {td_bias:.2f} with TD. One value alone spreads around it by {mc_spread:.2f} and {td_spread:.2f}.",
+            mc_bias=mc_bias, td_bias=td_bias, mc_spread=mc_spread, td_spread=td_spread,
         )  # fmt: skip
 
     return Explorer(

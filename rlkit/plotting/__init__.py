@@ -22,8 +22,8 @@ from rlkit.plotting.figures import (
     Moving,
     Picture,
     by_clock,
+    by_method,
     by_task,
-    claims,
     compact,
     compare,
     foretold,
@@ -34,13 +34,18 @@ from rlkit.plotting.figures import (
     over_seeds,
     picture,
     smooth,
+    stacked,
     thin,
     updates,
 )
+from rlkit.plotting.growth import all_parts, each_alone, grown
+from rlkit.plotting.switches import two_by_two, worth
+from rlkit.plotting.until import against, until_goal
 
 __all__ = [
-    "ATTENTION", "attention", "BLACK", "BLUE", "by_clock", "by_task", "CASES", "claims", "compact", "compare",
-    "DPI", "feature_maps", "filters", "foretold", "GREEN", "GREY", "heatmap", "learning_curve", "lit", "look",
-    "message_costs", "METHODS", "Moving", "ORANGE", "outline", "over_seeds", "Picture", "picture", "PINK", "RED",
-    "SKY", "smooth", "spot", "thin", "tiles", "updates", "YELLOW",
+    "against", "all_parts", "attention", "ATTENTION", "BLACK", "BLUE", "by_clock", "by_method", "by_task", "CASES",
+    "compact", "compare", "DPI", "each_alone", "feature_maps", "filters", "foretold", "GREEN", "GREY", "grown",
+    "heatmap", "learning_curve", "lit", "look", "message_costs", "METHODS", "Moving", "ORANGE", "outline",
+    "over_seeds", "picture", "Picture", "PINK", "RED", "SKY", "smooth", "spot", "stacked", "thin", "tiles",
+    "two_by_two", "until_goal", "updates", "worth", "YELLOW",
 ]  # fmt: skip

@@ -44,9 +44,11 @@ class CurvePicture:
 
     The figure is made once; `draw` only moves its artists. The axes grow in jumps, because redrawing them is slow. In a
     long run only every second episode is drawn, or every fourth, and so on.
+
+    `before`, if it is given, are the steps and the means of another run, which is shown in grey from the start.
     """
 
-    def __init__(self, total_steps, title=""):
+    def __init__(self, total_steps, title="", before=None):
         self.figure, self.ax = picture(height=3.2)
         self.first = min(total_steps, 500_000) / 50  # the steps that are shown at first
         (self.before,) = self.ax.plot([], [], color=GREY, linewidth=1, linestyle="--", label="before")
@@ -57,6 +59,13 @@ class CurvePicture:
         self.ax.set_title(title, loc="left")  # it needs room, if there is to be one
         self.said, self.every = "", 1
         self.range = math.inf, -math.inf  # of the returns, as soon as there are some
+        self.least = 0  # the steps that are shown at least
+        if before is not None:
+            steps, means = before
+            self.before.set_data(steps, means)
+            self.first = self.least = steps[-1]
+            self.ax.set_xlim(0, self.first)
+            self.reach(0, min(means), max(means))
         self.moving = Moving(self.figure)
 
     def draw(self, result):
@@ -70,7 +79,7 @@ class CurvePicture:
         if number:
             self.reach(result.step, returns.min(), returns.max())
         if result.stopped and number:
-            self.ax.set_xlim(0, result.step)
+            self.ax.set_xlim(0, max(result.step, self.least))
         self.said = describe(result)
 
     def png(self, result):

@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogFormatterSciNotation, ScalarFormatter
 from PIL import Image  # comes with matplotlib
@@ -28,6 +29,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
     "#000000", "#C68800", "#3D9CD3", "#009E73", "#F0E442", "#0072B2", "#B84A00", "#CC79A7",
 )  # fmt: skip
 GREY = "#8A8A8A"
+OWN = (255 * to_rgba_array([BLACK, ORANGE, SKY, GREEN, BLUE, RED, PINK, GREY, "white"])[:, :3]).round().astype(int)
 DPI = 80
 
 METHODS = {  # colour and line style of a method, the same in every chapter; no two have the same pair
@@ -47,6 +49,10 @@ METHODS = {  # colour and line style of a method, the same in every chapter; no 
     "A3C LSTM": (BLACK, "-."),
 }
 CASES = {  # what one experiment compares; looks differ within an experiment, and may repeat in another one
+    "whose density": {
+        "density of the drawn action": (BLUE, "-"),
+        "density of the clipped action": (RED, "--"),
+    },
     "learners of Catch": {
         "features by hand": (ORANGE, "--"),
         "linear on pixels": (GREY, ":"),
@@ -63,6 +69,7 @@ CASES = {  # what one experiment compares; looks differ within an experiment, an
         "baseline: none": (GREY, ":"),
         "baseline: mean": (ORANGE, "--"),
         "baseline: value": (BLUE, "-"),
+        "value without bootstrap": (GREEN, "-."),
     },
     "memory": {"feed-forward": (ORANGE, "--"), "LSTM": (BLUE, "-")},
     "value estimation": {"truth": (BLACK, "-"), "MC": (ORANGE, "-"), "TD": (BLUE, "--")},
@@ -113,10 +120,10 @@ class Picture(Figure):
         return self.png(), {"alt": alt_text(self)}
 
     def png(self):
-        """The figure as PNG bytes in 256 colours."""
+        """The figure as PNG bytes."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=DPI)
-        return compact(buffer.getvalue())
+        return compact(buffer.getvalue(), self)
 
 
 class Ticks(ScalarFormatter):
@@ -147,13 +154,44 @@ class LogTicks(LogFormatterSciNotation):
 TICKS = {ScalarFormatter: Ticks, LogFormatterSciNotation: LogTicks}  # matplotlib's own, and what replaces them
 
 
-def compact(png):
-    """PNG bytes -> the same picture in 256 colours, a third of the bytes, so that notebooks stay small."""
+def compact(png, figure=None):
+    """PNG bytes -> the same picture in few colours, a third of the bytes or less, so that notebooks stay small.
+
+    Of lines, 40 colours are kept, among them those of this module as they are. A `figure` with images in it, or none,
+    gets 256.
+    """
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    few = figure is not None and not any(ax.images for ax in figure.axes)
+    small = in_colours(image, 40) if few else image.quantize(256, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        buffer, "png", optimize=True
-    )
+    small.save(buffer, "png", optimize=True)
     return buffer.getvalue()
+
+
+def in_colours(image, count):
+    """An RGB image with at most `count` colours -> image with a palette. The lines' own colours are not changed."""
+    rest = count - len(OWN)
+    common = np.array(image.quantize(rest, dither=Image.Dither.NONE).getpalette()).reshape(-1, 3)[:rest]
+    palette = np.concatenate([OWN, common])
+    numbers, places = np.unique(np.array(image, int) @ (65_536, 256, 1), return_inverse=True)  # one for each colour
+    colours = numbers[:, None, None] >> np.array((16, 8, 0)) & 255
+    nearest = ((colours - palette) ** 2).sum(-1).argmin(1).astype(np.uint8)
+    small = Image.fromarray(nearest[places].reshape(image.height, image.width), "P")
+    small.putpalette(palette.ravel().tolist())
+    return small
+
+
+def stacked(*pngs):
+    """PNGs, one below the other -> PNG bytes."""
+    images = [Image.open(io.BytesIO(png)).convert("RGB") for png in pngs]
+    sheet = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")
+    top = 0
+    for image in images:
+        sheet.paste(image, (0, top))
+        top += image.height
+    buffer = io.BytesIO()
+    sheet.save(buffer, "png")
+    return compact(buffer.getvalue())
 
 
 def picture(columns=1, rows=1, width=9.0, height=4.0, **subplots):
@@ -344,6 +382,31 @@ def by_task(runs, tasks):
     return figure
 
 
+def by_method(runs, tasks):
+    """The same runs as for `by_task`, with axes for each method and task, so that no line hides another -> Picture.
+
+    Each seed is a thin line, and their interquartile mean is thick. Grey are the means of the other methods.
+    """
+    order = [*METHODS]
+    methods = sorted({name.split(", ")[0] for name in runs}, key=lambda name: order.index(name) if name in order else 0)
+    figure, axes = picture(len(methods), len(tasks), width=12, height=2 * len(tasks), sharex="row", sharey="row")
+    for row, task in zip(np.reshape(axes, (len(tasks), -1)), tasks):
+        curves = {method: np.array([run["returns"] for run in runs[f"{method}, {task}"]]) for method in methods}
+        steps = np.array(runs[f"{methods[0]}, {task}"][0]["steps"]) / 1_000
+        for ax, method in zip(row, methods):
+            for other in methods:
+                if other != method:
+                    ax.plot(steps, interquartile_mean(curves[other]), color=GREY, linewidth=1, alpha=0.6)
+            colour, _ = colour_and_style(method)
+            ax.plot(steps, curves[method].T, color=colour, linewidth=0.8, alpha=0.8)
+            ax.plot(steps, interquartile_mean(curves[method]), color=colour, linewidth=3, label=method)
+        row[0].set_ylabel(task.split("-")[0])
+    for ax, method in zip(np.reshape(axes, (len(tasks), -1))[0], methods):
+        ax.set_title(method)
+    figure.supxlabel("agent steps, thousands", fontsize=13)
+    return figure
+
+
 def by_clock(runs, ylabel, window=5):
     """Methods over wall-clock time -> Picture, those that replay on the left: seeds thin, their median thick.
 
@@ -406,34 +469,6 @@ def heatmap(ax, scores, rows, columns, **labels):
     )
     ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows, **labels)
     ax.grid(False)
-
-
-def claims(runs):
-    """The values that greedy policies claim and have, along training -> Picture: axes for each number of actions.
-
-    `runs` is the sweep `overestimation`: it maps "method, task" to one list of rows for each seed, and a row has
-    "step", "claimed" and "true", means over states.
-    """
-    tasks = sorted({name.split(", ")[1] for name in runs}, key=lambda task: int(task.split()[0]))
-    figure, axes = picture(len(tasks), width=10, sharey=True)
-    for ax, task in zip(axes, tasks):
-        for method in ("DQN", "Double DQN"):
-            seeds = runs[f"{method}, {task}"]
-            steps = [row["step"] for row in seeds[0]]
-            colour, style = colour_and_style(method)
-            marker = "o" if method == "DQN" else "s"
-            for key, line, fill in (("claimed", style, "full"), ("true", ":", "none")):
-                values = np.array([[row[key] for row in rows] for rows in seeds])
-                ax.plot(steps, values.T, color=colour, linewidth=0.5, alpha=0.4, linestyle=line)
-                ax.plot(
-                    steps, np.median(values, 0), color=colour, linestyle=line, marker=marker, fillstyle=fill,
-                    label=f"{method}, {key}",
-                )  # fmt: skip
-        ax.set(title=f"CartPole, {task}", xlabel="agent steps", ylim=(0, 200))
-        ax.axhline(100, color=GREY, linewidth=1)
-    axes[0].set_ylabel("discounted value, mean over states")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return figure
 
 
 def message_costs(sizes):

@@ -22,6 +22,7 @@ from rlkit.plotting.panel import Panel
 from rlkit.plotting.scenes import scene_png
 from rlkit.plotting.view import View
 from rlkit.running.result import Result, finish, reason_to_stop, watch
+from rlkit.training import check_agent, check_positive, check_watchers
 
 at_work = set()  # the BackgroundPanels whose threads run; only the painter changes it
 PATIENCE = 10  # seconds that a run may take for its current iteration after Stop, before it is broken off
@@ -139,6 +140,9 @@ class BackgroundPanel(Panel):
             self.ending = self.work() or "finished"
         except (Exception, KeyboardInterrupt) as error:
             self.error, self.ending = error, "failed"
+        except SystemExit:
+            self.error = RuntimeError("Something called sys.exit, which an agent and its environment must not do.")
+            self.ending = "failed"
 
     def working(self):
         """Does the thread live? Not `is_alive`: on Python 3.11 an interrupted `join` marks a living thread as dead."""
@@ -351,15 +355,20 @@ class Run(BackgroundPanel):
     After `total_steps` the button trains on for as many again. "Start over" makes a new `agent` with the same settings.
     With `total_steps=math.inf` the run goes on until it is stopped: by the reader, by a run without an end in another
     cell, or after IDLE seconds in which nobody has touched the panel.
+
+    `before=(steps, means)` shows another run in grey from the start, for a page on which this one has hardly begun.
     """
 
     scene = None  # the View of the environment
 
-    def __init__(self, agent, total_steps, *watchers, controls=()):
+    def __init__(self, agent, total_steps, *watchers, controls=(), before=None):
+        check_agent(agent, "learn", "step")
+        check_positive(total_steps=total_steps)
+        check_watchers(watchers)
         self.agent, self.total_steps, self.watchers = agent, total_steps, watchers
         self.stretch, self.endless = total_steps, total_steps == math.inf
         self.result, self.heard = Result(agent=agent), set()
-        self.curve = CurvePicture(total_steps)
+        self.curve, self.stored = CurvePicture(total_steps, before=before), before is not None
         self.figure = self.curve.figure
         super().__init__(self.curve.png(self.result), controls, describe(self.result))
         self.scene = View(photo=hasattr(agent, "envs") and agent.envs.name.startswith("ALE/"))
@@ -427,7 +436,7 @@ class Run(BackgroundPanel):
     def begin_again(self):
         """A new agent with the settings of the old one, as its fields say them now. The old curve stays in grey."""
         self.agent = dataclasses.replace(self.agent)
-        self.result, self.total_steps, self.heard = Result(agent=self.agent), self.stretch, set()
+        self.result, self.total_steps, self.heard, self.stored = Result(agent=self.agent), self.stretch, set(), False
         self.curve.begin_again()
 
     def draw(self):
@@ -447,7 +456,9 @@ class Run(BackgroundPanel):
         text = describe(self.result)
         if self.curve.every > 1:
             text = say("{text}; 1 episode of {every} is drawn", text=text, every=self.curve.every)
-        if len(self.curve.before.get_xdata()):
+        if self.stored:
+            text = say("{text}; grey and dashed: a stored run", text=text)
+        elif len(self.curve.before.get_xdata()):
             text = say("{text}; grey and dashed: the run before", text=text)
         return as_sentence(text)
 
@@ -483,7 +494,7 @@ class Run(BackgroundPanel):
 
     def shows_the_environment_alone(self):
         """Has no episode ended yet, so that there is no curve?"""
-        return bool(self.scene and self.scene.value and not self.result.returns)
+        return bool(self.scene and self.scene.value and not self.result.returns and not self.stored)
 
     def still(self):
         """The picture for a page without a kernel: the curve, or the environment until an episode has ended."""

@@ -67,7 +67,7 @@ class Panel(widgets.VBox):
 
     def still(self):
         """The picture for a page without a kernel -> PNG bytes, small ones; a slider needs fast ones."""
-        return compact(self.image.value)
+        return compact(self.image.value, self.figure)
 
     @painted
     def alt(self):

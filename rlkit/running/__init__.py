@@ -3,7 +3,7 @@
 settings, kinds             are these settings possible?
 contract, answers           is this an environment, and are its answers what Gymnasium asks for?
 importable                  can this process, or a worker, import what makes the environment?
-memory                      does it fit into the memory that is left?
+memory, cores               does it fit into the memory that is left, and how many processes fit side by side?
 messages                    pieces of the sentences in which the modules above say no
 learning                    one learner at a time, and what follows an iteration that was broken off
 result                      what an agent reports while it learns, and what is kept of it

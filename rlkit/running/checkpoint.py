@@ -29,8 +29,8 @@ def save(agent, path, resume=True):
     beside `path` and moved into place, so a crash leaves the old one whole. Returns the path.
 
     Raises ValueError if nothing can be written there, if another run is writing there, if the environment is a
-    function, which no file can hold, if the weights are no longer finite, or if the agent is learning in another
-    thread. Raises OSError if the disk is full.
+    function, which no file can hold, if a setting has been changed to what it cannot be, if the weights are no longer
+    finite, or if the agent is learning in another thread. Raises OSError if the disk is full.
     """
     check_idle(agent)
     path = writable(path)

@@ -6,6 +6,7 @@ different machines do. Ray's own tests use the same class.
 
 import logging
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from rlkit.running.cluster import CARRIED, TRIES, janitor, require_ray, too_slow
 from rlkit.running.quick import fewer_processes, import_ray, without_grammar
@@ -28,6 +29,7 @@ def emulated(*cores):
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     ask_for_a_token()
+    make_folder()
     cluster = Cluster()
     with janitor() as folder:
         try:
@@ -49,6 +51,14 @@ def add_node(cluster, **options):
         except Exception as error:
             if not left or not too_slow(error):
                 raise
+
+
+def make_folder():
+    """Ray's class writes the address of its cluster into Ray's usual folder, which a fresh machine does not have."""
+    with suppress(ImportError, AttributeError):  # private to Ray
+        from ray._private.utils import get_ray_address_file
+
+        Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
 
 
 def ask_for_a_token():

@@ -43,7 +43,7 @@ def check_parts(agent, names, state):
         saved = saved_part(state, name)
         if saved is not None:
             part = attrgetter(name)(agent)
-            if isinstance(part, torch.optim.Optimizer):
+            if hasattr(part, "param_groups"):
                 check_adam(name, part, saved)
             else:
                 check_like(name, part_state(part), saved)

@@ -10,6 +10,7 @@ import weakref
 from operator import attrgetter
 
 from rlkit.running.messages import agent_name
+from rlkit.running.settings import Changes
 
 
 def one_learner(learn):
@@ -17,12 +18,14 @@ def one_learner(learn):
 
     A second one in another thread is refused. A second one in the same thread takes over, because a loop that was left
     with `break` leaves its generator unfinished. If the last iteration was broken off by an exception or an interrupt,
-    `mend` is called before the first one. Raises ValueError if the agent is learning in another thread, or if a newer
-    generator has taken over.
+    `mend` is called before the first one. Raises ValueError if a setting has been changed to what it cannot be, if the
+    agent is learning in another thread, or if a newer generator has taken over.
     """
 
     @functools.wraps(learn)
     def learn_alone(agent, total_steps):
+        settings = Changes(agent)
+        settings.check()  # they were right when it was made, but may have been changed since
         learner = learn(agent, total_steps)
         learning = vars(agent).setdefault("learning", Learning())  # in one step, if two threads come at once
         learning.claim(agent, learner)
@@ -34,6 +37,7 @@ def one_learner(learn):
             yield progress
             if learner.gi_frame is None:  # closed by `claim`
                 raise ValueError(f"A newer call of learn has taken over {agent_name(agent)}; go on with that one.")
+            settings.check()
             learning.torn = True
         learning.torn = False
 

@@ -5,12 +5,14 @@ import math
 import time
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from rlkit.running.disk import as_path
+from rlkit.running.messages import brief
 
 LONGEST = 200_000  # steps after which an episode counts as endless; the longest Atari game has 27_000
 
@@ -107,16 +109,30 @@ def read_report(path):
 def watch(agent, total_steps, result):
     """Let the agent learn, record its progress into `result`, and yield it.
 
-    Metrics are recorded ten times a second and not more often, because reading a tensor waits for it.
+    Metrics are recorded ten times a second and not more often, because reading a tensor waits for it. Raises ValueError
+    if `learn` yields something else.
     """
     began = time.perf_counter() - result.seconds
     recorded = -math.inf
-    for progress in agent.learn(total_steps):
+    iterations = agent.learn(total_steps)
+    check_learns(agent, iterations, Iterable)
+    for progress in iterations:
+        check_learns(agent, progress, Progress)
         result.seconds = time.perf_counter() - began
         due = result.seconds - recorded > 0.1
         result.add(progress, metrics=due)
         recorded = result.seconds if due else recorded
         yield progress
+
+
+def check_learns(agent, given, kind):
+    """Raise ValueError if what an agent's `learn` returns, or yields, is not of this kind."""
+    if not isinstance(given, kind):
+        does = "yields" if kind is Progress else "returns"
+        raise ValueError(
+            f"{type(agent).__name__}.learn {does} {brief(given)}; make it a generator that yields "
+            "rlkit.running.result.Progress(step, finished, metrics) after each iteration."
+        )
 
 
 def reason_to_stop(watchers, progress, result):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from math import inf
+from operator import attrgetter, is_not
 from typing import get_type_hints
 
 import numpy as np
@@ -14,10 +15,16 @@ from rlkit.running.messages import brief, similar
 
 LARGEST = {"num_envs": 100_000, "num_workers": 1_000, "frame_size": 1_000, "hidden": 1_000_000}
 LARGEST |= {"num_steps": 10_000_000, "t_max": 10_000_000, "n_step": 10_000_000, "batch_size": 10_000_000}
+BUILT_IN = (  # a change of these after an agent was made would do nothing, and its file could not be loaded
+    "env", "num_envs", "hidden", "activation", "orthogonal", "shared", "recurrent", "dueling", "normalize", "obs_shift",
+    "obs_scale", "frame_size", "life_loss", "actions", "adam_eps", "device",
+)  # fmt: skip
 
 
 def check_settings(agent):
-    """Raise ValueError, in one sentence, for the first setting that cannot be right.
+    """Raise ValueError, in one sentence, for the first setting that cannot be right, or that was changed too late.
+
+    It is called when an agent is made, and again before it learns or is saved, and when a setting has been changed.
 
     The others become plain Python, which a checkpoint can hold: NumPy's and torch's numbers become Python's, a list
     becomes a tuple, and `1e6` a whole number where one is meant. A field of another type, such as `env`, may be
@@ -25,15 +32,44 @@ def check_settings(agent):
     """
     kinds = get_type_hints(type(agent), include_extras=True)
     for field in dataclasses.fields(agent):
-        kind, given = kinds[field.name], in_python(getattr(agent, field.name))
+        kind, found = kinds[field.name], getattr(agent, field.name)
+        given = in_python(found)
         try:
             value = read(kind, given)
         except (ValueError, OverflowError):
             example = f", such as {field.default!r}" if isinstance(field.default, tuple) else ""
             raise ValueError(f"{field.name}={brief(given)} must be {words(kind)}{example}.") from None
         check_sizes(field.name, value)
-        setattr(agent, field.name, value)
+        if value is not found and repr(value) != repr(found):  # a slider may be setting it now, in another thread
+            setattr(agent, field.name, value)
     check_together(agent)
+    check_unchanged(agent)
+
+
+def check_unchanged(agent):
+    """Raise ValueError if a setting that the agent was built with has been changed since the first call."""
+    now = {name: vars(agent)[name] for name in BUILT_IN if name in vars(agent)}
+    for name, value in vars(agent).setdefault("built_with", now).items():
+        if now[name] != value:
+            raise ValueError(
+                f"{name}={brief(now[name])} comes too late: this agent was built with {name}={brief(value)}; put that "
+                f"back, or make a new one, as in dataclasses.replace(agent, {name}=...)."
+            )
+
+
+class Changes:
+    """The settings of an agent while it learns: they are checked again when one of them has been replaced."""
+
+    def __init__(self, agent):
+        names = [field.name for field in dataclasses.fields(agent)] if dataclasses.is_dataclass(agent) else []
+        self.agent, self.read, self.known = agent, attrgetter(*names) if names else lambda agent: (), None
+
+    def check(self):
+        """Raise ValueError if a setting cannot be right. It takes microseconds if none is new."""
+        now = self.read(self.agent)
+        if now and (self.known is None or any(map(is_not, now, self.known))):
+            check_settings(self.agent)
+            self.known = now
 
 
 def check_sizes(name, value):
@@ -57,8 +93,10 @@ def check_together(agent):
         raise ValueError(f"frame_size={agent.frame_size} must be at least 15, so that the convolutions fit.")
     if values["num_envs"] and agent.seed + agent.num_envs > 2**31:
         raise ValueError(f"seed={agent.seed} must be at most 2**31 - {agent.num_envs}: each environment has its own.")
-    if values["normalize"] and (agent.obs_shift, agent.obs_scale) != (0, None):
-        raise ValueError("normalize=True must not be set with obs_shift or obs_scale, because it replaces both.")
+    if values["normalize"] in (True, "obs") and (agent.obs_shift, agent.obs_scale) != (0, None):
+        raise ValueError(
+            f"normalize={agent.normalize!r} must not be set with obs_shift or obs_scale, because it replaces both."
+        )
     if values["kl_min"] and agent.kl_min > agent.kl_max:
         raise ValueError(f"kl_min={agent.kl_min} must not be above kl_max={agent.kl_max}.")
     if values["num_workers"] and values["replay_size"]:

@@ -16,14 +16,19 @@ import torch
 
 from rlkit.running.messages import brief
 from rlkit.running.resume import plain, play_state, resume_play, unplain
+from rlkit.running.settings import check_settings
 
 STAND_INS = {"target": "network", "server.target": "network"}  # an agent that was saved to act has no target network
 
 
 def settings_of(agent):
-    """What the agent was made with: {name: value}. Raises ValueError for what is not an agent."""
+    """What the agent was made with: {name: value}, in plain Python.
+
+    Raises ValueError for what is not an agent, and for a setting that has been changed to what it cannot be.
+    """
     if isinstance(agent, type) or not hasattr(agent, "saved_to_act"):
         raise ValueError(f"{brief(agent)} is not an agent; pass one of rlkit's, such as DQN('CartPole-v1').")
+    check_settings(agent)  # so that an agent can be made with them
     return {field.name: getattr(agent, field.name) for field in dataclasses.fields(agent) if field.init}
 
 
@@ -75,7 +80,7 @@ def restore_part(agent, name, saved):
     owner, _, attribute = name.rpartition(".")
     owner = attrgetter(owner)(agent) if owner else agent
     part = getattr(owner, attribute)
-    if isinstance(part, torch.optim.Optimizer):  # the agent's settings, not the saved ones, decide the learning rate
+    if hasattr(part, "param_groups"):  # the agent's settings, not the saved ones, decide the learning rate
         groups = part.state_dict()["param_groups"]
         part.load_state_dict(copy.deepcopy(saved) | {"param_groups": groups})  # it keeps the tensors that it is given
     elif hasattr(part, "load_state_dict"):

@@ -42,7 +42,6 @@ def seen():
     '''Is the run going on, how many threads learn, what went wrong, and the pixels of the emptiest curve.'''
     pictures = [(live.image, line.get_color()) for line in (live.curve.dots,) if live.result.returns]
     pictures += [(live.second_image, line.get_color()) for line in getattr(live, "lines", ())]
-    pictures += [(live.second_image, bar.get_facecolor()[:3]) for bar in getattr(live, "bars", ())]
     pixels = [coloured(image.value, colour) for image, colour in pictures]
     names = [thread.name for thread in threading.enumerate()]
     learning = sum(name.endswith(("Run", "(in_thread)")) for name in names)

@@ -24,14 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab import Chapter, Lab, browser_path, write_notebook  # noqa: E402
 
 EXPLORERS = {name: f"explore.{name}()" for name in (
-    "value_estimation", "two_states", "target_network", "max_bias", "replay", "priority", "atari57", "atari49",
-    "importance_sampling", "trust_region", "beta", "clip_epsilon", "t_max", "entropy_bonus", "worker_model",
-    "messages",
+    "value_estimation", "two_states", "target_network", "max_bias", "replay", "n_step", "dueling", "overestimation",
+    "priority", "atari57", "atari49", "gae", "importance_sampling", "cliff", "trust_region", "beta", "clip_epsilon",
+    "t_max", "entropy_bonus", "worker_model", "messages", "reward_hacking",
 )} | {"museum": "explore.museum(bug='acting on the shared network')"}  # fmt: skip
 ON_THE_PAGE = """
 window.bench = {
     start() {
-        bench.image = document.querySelector(".jp-Cell.jp-mod-active .rlkit-image");
+        // The last picture follows the controls, as in test_browser.
+        bench.image = [...document.querySelectorAll(".jp-Cell.jp-mod-active .rlkit-pictures .rlkit-image")].at(-1);
         bench.single = bench.image.naturalWidth / (bench.image.naturalWidth > 1200 ? 2 : 1);
         bench.loads = [];
         bench.image.addEventListener("load", () => {
