@@ -223,9 +223,9 @@ def test_the_others_go_on_when_a_worker_is_killed_and_without_others_the_run_sto
         further(run, a3c)
         send("Work", signal.SIGKILL)
         go(run, lambda progress: told)
+        theta = a3c.shared.theta.clone()
         further(run, a3c)
         assert str(told[0].message).startswith("Continuing with the other workers: Worker ") and len(told) == 1
-        theta = a3c.shared.theta.clone()
         send("Work", signal.SIGKILL)
         with pytest.raises(
             WorkerError, match=r"^Worker \d was lost because its process on node .* was killed"

@@ -19,8 +19,9 @@ import torch
 
 from rlkit.running.messages import reason
 from rlkit.running.state import agent_state, on_cpu, restore_agent
-from rlkit.running.workers import STARTUP, WorkerError
+from rlkit.running.workers import WorkerError
 
+STARTUP = 300.0  # seconds that an actor has to start: its node may be busy, and has to unpack and import first
 AWAY = 0.2  # seconds until one asks again who got no answer, because an actor is being restarted
 COPY = 0.5  # seconds between two copies for the driver, at least
 COPIED = 20e6  # bytes a second that they take of the network, at most

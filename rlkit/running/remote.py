@@ -18,9 +18,9 @@ import torch
 
 from rlkit.language import count
 from rlkit.running.cluster import connect, leave, modules_of, require_cores
-from rlkit.running.parameters import Server, told_if_unpicklable
+from rlkit.running.parameters import STARTUP, Server, told_if_unpicklable
 from rlkit.running.terminal import tell
-from rlkit.running.workers import GRACE, NO_ANSWER, STARTUP, WorkerError, in_words, interrupts_later
+from rlkit.running.workers import GRACE, NO_ANSWER, WorkerError, in_words, interrupts_later
 
 ANSWER = 0.5  # seconds within which a worker answers, even if there is nothing to tell
 GATHER = 0.1  # seconds in which it gathers what is sent, so that there are few messages
