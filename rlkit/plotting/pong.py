@@ -9,9 +9,9 @@ FAR = 80  # columns: half of the way to the player's paddle on the right
 
 def ball(recording):
     """The column of the ball at each step `[T]`, nan where there is none."""
-    seen = (recording.palette == BALL).all(1)[recording.screens[:, FIELD]]  # [T, H, W]
-    columns = seen.sum(1) @ np.arange(seen.shape[2])
-    return np.divide(columns, seen.sum((1, 2)), out=np.full(len(seen), np.nan), where=seen.any((1, 2)))
+    white = (recording.palette == BALL).all(1)
+    seen = (np.nonzero(white[screen[FIELD]])[1] for screen in recording.screens)  # one by one: a game has thousands
+    return np.array([columns.mean() if columns.size else np.nan for columns in seen])
 
 
 def moments(recording):
