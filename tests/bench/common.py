@@ -90,25 +90,27 @@ def seconds(cost, limit=None):
 # Atari ------------------------------------------------------------------------------------------------------
 
 
-def atari(title, ours, peer, warm_up, steps, rounds):
-    """Agent steps per CPU second. The sides, each (name, a function that learns for n steps), take turns."""
-    speeds = {}
-    for name, learn in (ours, peer):
-        speeds[name] = []
-        if learn is not None:
-            learn(warm_up)
+def atari(title, sides, warm_up, steps, rounds):
+    """Agent steps per CPU second, and the ratio to the last side, which is the peer.
+
+    `sides` maps a name to a function that learns for n steps, or to None. They take turns.
+    """
+    speeds = {name: [] for name in sides}
+    there = {name: learn for name, learn in sides.items() if learn is not None}
+    for learn in there.values():
+        learn(warm_up)
     for _ in range(rounds):
-        for name, learn in (ours, peer):
-            if learn is not None:
-                speeds[name].append(steps / cpu_time(lambda learn=learn: learn(steps)))
+        for name, learn in there.items():
+            speeds[name].append(steps / cpu_time(lambda learn=learn: learn(steps)))
     rows = [
         [name, f"{median(all_of):.0f}", f"{min(all_of):.0f} to {max(all_of):.0f}"] if all_of else [name, MISSING, ""]
         for name, all_of in speeds.items()
     ]
     table(title, ["", "median", f"{rounds} rounds"], rows)
-    our_speeds, peer_speeds = speeds.values()
-    if peer_speeds:
-        print(f"{ours[0]} / SB3: {median(our_speeds) / median(peer_speeds):.2f}")
+    *ours, peer = speeds
+    for name in ours if speeds[peer] else ():
+        ratios = [one / other for one, other in zip(speeds[name], speeds[peer])]
+        print(f"{name} / {peer}: {median(ratios):.2f}, in the rounds {min(ratios):.2f} to {max(ratios):.2f}")
 
 
 def our_atari(agent):

@@ -51,10 +51,12 @@ def cartpole(args):
 
 def atari(args):
     """Agent steps per CPU second on Pong, 84 x 84, network of 2015, one batch of 32 every 4 steps, steady state."""
-    ours = "dqn-atari-2015", common.our_atari(preset("dqn-atari-2015", **OUR_ATARI))
-    peer = "SB3 CnnPolicy", common.peer_atari("DQN", 1, PEER_ATARI)
+    sides = {
+        "dqn-atari-2015": common.our_atari(preset("dqn-atari-2015", **OUR_ATARI)),
+        "SB3 CnnPolicy": common.peer_atari("DQN", 1, PEER_ATARI),
+    }
     rounds, steps = (2, 80) if args.quick else (7, 400)
-    common.atari(atari.__doc__, ours, peer, warm_up=OUR_ATARI["learning_starts"] + 40, steps=steps, rounds=rounds)
+    common.atari(atari.__doc__, sides, warm_up=OUR_ATARI["learning_starts"] + 40, steps=steps, rounds=rounds)
 
 
 def memory(args):

@@ -1,6 +1,6 @@
 """What PPO costs, beside Stable-Baselines3 if that is installed. A script, not a test: it asserts nothing.
 
-    python tests/bench/ppo.py [cartpole] [atari] [estimators] [--seeds 5] [--peer-limit 180] [--quick]
+    python tests/bench/ppo.py [cartpole] [atari] [pong] [estimators] [--seeds 5] [--peer-limit 180] [--quick]
 
 See tests/bench/dqn.py for how to read the numbers, and how to make an environment for the peer.
 """
@@ -42,10 +42,23 @@ def cartpole(args):
 
 def atari(args):
     """Agent steps per CPU second on Pong, 84 x 84, network of 2015, 8 x 128 steps, 3 epochs of batches of 256."""
-    ours = "ppo-atari-2017", common.our_atari(preset("ppo-atari-2017", device="cpu"))
-    peer = "SB3 CnnPolicy", common.peer_atari("PPO", N, PEER_ATARI)
+    sides = {
+        "ppo-atari-2017": common.our_atari(preset("ppo-atari-2017", device="cpu")),
+        "SB3 CnnPolicy": common.peer_atari("PPO", N, PEER_ATARI),
+    }
     rollouts, rounds = (1, 2) if args.quick else (2, 7)
-    common.atari(atari.__doc__, ours, peer, warm_up=T * N, steps=T * N * rollouts, rounds=rounds)
+    common.atari(atari.__doc__, sides, warm_up=T * N, steps=T * N * rollouts, rounds=rounds)
+
+
+def pong(args):
+    """Agent steps per CPU second of the small preset on Pong, as it is and as it was first; the peer has 84 x 84."""
+    first = dict(num_envs=32, num_steps=64, gae_lambda=0.95, reward_ends=False, entropy_coef=0.01, entropy_steps=None)
+    sides = {
+        "ppo-pong-small": common.our_atari(preset("ppo-pong-small", device="cpu")),
+        "as it was first": common.our_atari(preset("ppo-pong-small", device="cpu", **first)),
+        "SB3 CnnPolicy, 84 x 84": common.peer_atari("PPO", N, PEER_ATARI),
+    }
+    common.atari(pong.__doc__, sides, warm_up=2_048, steps=2_048, rounds=2 if args.quick else 7)
 
 
 def estimators(args):
@@ -124,4 +137,4 @@ def clip_and_adam(flat, fused):
 
 
 if __name__ == "__main__":
-    common.main(__doc__, cartpole, atari, estimators)
+    common.main(__doc__, cartpole, atari, pong, estimators)
