@@ -54,7 +54,7 @@ def density():
     drawn, clipped = ([run["greedy"] for run in runs[kind]] for kind in ("drawn", "clipped"))
     clipped, drawn, low, high = compared(clipped, drawn)
     assert high < 0
-    return clipped, drawn, low, high
+    return clipped, low, high
 
 
 def outside():
@@ -232,8 +232,7 @@ SENTENCES = {
         pendulum,
     ),
     "ppo-clipped-density": (
-        "With the clipped action’s density the mean action gets {:.0f} in the end, with the drawn one’s {:.0f}; the "
-        "95 % interval of the difference is {:.0f} to {:.0f}.",
+        "With the clipped action’s density it gets {:.0f}; the 95 % interval of the difference is {:.0f} to {:.0f}.",
         density,
     ),
     "ppo-clipped-outside": (
@@ -266,7 +265,7 @@ SENTENCES = {
         value_of_a_point,
     ),
     "ppo-bug-broadcast": (
-        "The explained variance is {:.2f} with the bug and {:.2f} without it (95 % interval of the difference {:.2f} "
+        "the explained variance is {:.2f} with the bug and {:.2f} without it (95 % interval of the difference {:.2f} "
         "to {:.2f}).",
         broadcast,
     ),
