@@ -130,7 +130,7 @@ def saliency(agent=None, recording=None, **settings):
         draw,
         grips=[Grip(picture.curve, x="t")],
         plays="t",
-        t=slider("t, step of the game", min(74, len(recording) - 1), 0, len(recording) - 1, 1),
+        t=slider("t, step of the game", min(56, len(recording) - 1), 0, len(recording) - 1, 1),
         whose=choice("whose attention", "policy", ["policy", "V"]),
         layer=choice("layer", "convolution 1", ["frames", *convolutions]),
     )
