@@ -455,8 +455,8 @@ PLAIN = {"target_period": 500, "epsilon_steps": 10_000, "learning_rate": 2.5e-4}
 
 def test_the_results_of_shipped_agents_are_read_back():
     result = Result.read(AGENTS / "ppo-pong-small.json")
-    assert (len(result.returns), result.step, result.stopped) == (210, 477184, "reached 18.0")
-    assert result.mean_return() > 18 and result.seconds > 600
+    assert (len(result.returns), result.step, result.stopped) == (184, 425984, "reached 18.0")
+    assert result.mean_return() >= 18 and result.seconds > 600
     with pytest.raises(ValueError, match="does not hold the episodes"):
         Result.read(AGENTS / "dqn-pong-small.json")  # made by a script, before such files existed
 

@@ -149,7 +149,7 @@ def sanitized():
     [
         "<Picture size 900x580 with 25 Axes>",  # "0x580" is no address
         "a board of 10x10 and 0x1F",
-        "8.8 hours of play in 11 minutes of computing",  # read from a file, so the same everywhere
+        "7.9 hours of play in 9.7 CPU minutes",  # read from a file, so the same everywhere
         "318 steps/s with one worker",
         "three 1s and two 0s",
     ],
