@@ -47,7 +47,7 @@ def half(screens):
 
 
 if __name__ == "__main__":
-    save("chapter-1.png", *game("ppo-pong-small", PONG, 40, 75, seed=1), 15)
+    save("chapter-1.png", *game("ppo-pong-small", PONG, 85, 75, seed=7), 15)
     save("chapter-2.png", *pole(), 15)
     save("chapter-3.png", *game("ppo-breakout-small", BREAKOUT, 20, 75, seed=5), 15)
     four, palette = zip(*(game("a3c-pong-small", PONG, 40, 75, seed) for seed in range(4)), strict=True)
