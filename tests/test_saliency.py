@@ -204,8 +204,8 @@ def test_the_picture_of_filters_shows_those_that_change_most(agent):
     chosen = sorted(range(len(weights)), key=lambda number: -change[number])[:3]
     squares = images(figure.axes[: 4 * 3])
     for age in range(4):
-        for column, number in enumerate(chosen):
-            want = weights[number, age] / abs(weights[number]).max()
+        for column, which in enumerate(chosen):
+            want = weights[which, age] / abs(weights[which]).max()
             np.testing.assert_allclose(squares[3 * age + column], want, rtol=1e-6)
     assert [figure.axes[k].get_title() for k in range(3)] == [f"filter {number}" for number in chosen]
     assert_letters_are_large(figure)
