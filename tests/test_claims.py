@@ -1,8 +1,8 @@
 """Sentences of the chapters that report a result, each with the data that it rests on, and with a margin.
 
 Prose cannot change behind the back of this table: a test finds each sentence in its chapter. And when a sweep is made
-again, the table says which sentences are no longer true. So far it holds sections 1, 5 and 9 of chapter 1, chapters 2 and 3, and
-section 13 of chapter 4.
+again, the table says which sentences are no longer true. So far it holds sections 1, 5 and 9 of chapter 1,
+chapters 2 and 3, and section 13 of chapter 4.
 """
 
 import re
