@@ -59,6 +59,9 @@ PICTURES = {
     ),
     "until_goal": lambda: plotting.until_goal([pong_run(300), pong_run(500), pong_run(None)]),
     "against": lambda: plotting.against({"λ = 0.95": [pong_run(None)], "all": [pong_run(200)]}, [pong_run(400)]),
+    "by_rate": lambda: plotting.by_rate(
+        {score: np.ones((2, 3, 4)) for score in ("early", "end")}, (1e-3, 1e-2), (0.1, 0.2, "adaptive"), "ε"
+    ),
     "learning_curve": lambda: plotting.learning_curve(Result(steps=[1, 2], returns=[1.0, 2.0]), target=2),
 }
 DRAWN = [

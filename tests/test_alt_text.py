@@ -107,12 +107,6 @@ def test_points_say_how_many_and_where():
     )
 
 
-def test_a_heat_map_is_read_row_by_row():
-    figure, ax = plotting.picture()
-    plotting.heatmap(ax, np.array([[10.0, 20.0], [30.0, 40.0]]), ["a", "b"], [0.1, 0.2], xlabel="ε", ylabel="rate")
-    assert alt_text(figure) == "Rate over ε. The columns are 0.1, 0.2; the rows: a: 10, 20; b: 30, 40."
-
-
 def test_two_axes_say_their_labels_once_and_empty_ones_nothing():
     figure, axes = plotting.picture(3)
     for ax, title in zip(axes, "AB"):

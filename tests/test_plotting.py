@@ -220,22 +220,15 @@ def test_updates_are_points_where_each_run_ended():
     assert figure.alt.endswith("one: 1 of 2, 7.0; other: 1 of 1, 1.5")
 
 
-def test_a_heatmap_writes_every_number_in_its_place_and_in_a_readable_colour():
-    figure, ax = plotting.picture()
-    scores = np.array([[10.0, 20.0, 500.0], [30.0, 40.0, 250.0]])
-    plotting.heatmap(ax, scores, ["a", "b"], [1, 2, 3], xlabel="x")
-    written = {
-        (round(t.get_position()[1]), round(t.get_position()[0])): (t.get_text(), t.get_color()) for t in ax.texts
-    }
-    assert written[1, 2] == ("250", "white") and written[0, 2] == ("500", "black") and len(written) == 6
-    np.testing.assert_array_equal(ax.images[0].get_array(), scores)
-
-
-def test_the_names_and_numbers_of_a_heatmap_are_printed_as_in_a_textbook():
-    figure, ax = plotting.picture()
-    plotting.heatmap(ax, np.array([[-5.0, 10.0]]), [3e-5], [100.0, "adaptive"])
-    ticks = [text.get_text() for text in (*ax.get_yticklabels(), *ax.get_xticklabels())]
-    assert ticks == ["3 × 10⁻⁵", "100", "adaptive"] and [text.get_text() for text in ax.texts] == ["−5", "10"]
+def test_each_learning_rate_has_its_seeds_and_the_means_of_the_others_beside_them():
+    early = np.arange(12.0).reshape(2, 3, 2)
+    figure = plotting.by_rate({"early": early, "end": early + 100}, [3e-4, 0.01], [0.1, 0.2, "adaptive"], "ε")
+    assert [ax.get_title() for ax in figure.axes] == ["learning rate 0.0003", "learning rate 0.01", "", ""]
+    *others, thick = figure.axes[3].lines
+    assert thick.get_ydata().tolist() == [106.5, 108.5, 110.5] and others[0].get_ydata().tolist() == [100.5, 102.5, 104.5]
+    assert [line.get_ydata().tolist() for line in others[1:]] == [[106, 107], [108, 109], [110, 111]]
+    assert [text.get_text() for text in figure.axes[3].get_xticklabels()] == ["0.1", "0.2", "adaptive"]
+    assert "learning rate 0.01: 6, 8, 10; mean return" in figure.alt.replace("6.5", "6")
 
 
 # Pictures as bytes ----------------------------------------------------------------------------------------------------

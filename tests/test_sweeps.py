@@ -235,20 +235,11 @@ def over_seeds(runs):
         yield runs
 
 
-@pytest.mark.parametrize("name", [name for name in SWEEPS if name not in ("minibatch", "sensitivity", "spine")])
+@pytest.mark.parametrize("name", [name for name in SWEEPS if name not in ("minibatch", "spine")])
 def test_there_is_a_run_for_each_seed(name):
     runs, how = stored(name)
     lists = list(over_seeds(runs))
     assert lists and {len(seeds) for seeds in lists} == {len(how["seeds"])}
-
-
-def test_sensitivity_has_a_number_for_each_pair_of_settings_and_each_seed():
-    runs, how = stored("sensitivity")
-    rates, seeds = len(sensitivity.RATES), len(how["seeds"])
-    assert np.shape(runs["clip"]) == (rates, len(sensitivity.CLIPS), seeds)
-    assert np.shape(runs["kl"]) == (rates, len(sensitivity.BETAS) + 1, seeds)
-    for name, values in (("learning_rates", "RATES"), ("clips", "CLIPS"), ("betas", "BETAS")):
-        assert tuple(runs[name]) == getattr(sensitivity, values)
 
 
 def test_the_comparison_has_every_method_on_every_task():

@@ -27,7 +27,6 @@ from rlkit.plotting.figures import (
     compact,
     compare,
     foretold,
-    heatmap,
     learning_curve,
     look,
     message_costs,
@@ -39,13 +38,14 @@ from rlkit.plotting.figures import (
     updates,
 )
 from rlkit.plotting.growth import all_parts, each_alone, grown
+from rlkit.plotting.sensitive import by_rate
 from rlkit.plotting.switches import two_by_two, worth
 from rlkit.plotting.until import against, until_goal
 
 __all__ = [
-    "against", "all_parts", "attention", "ATTENTION", "BLACK", "BLUE", "by_clock", "by_method", "by_task", "CASES",
-    "compact", "compare", "DPI", "each_alone", "feature_maps", "filters", "foretold", "GREEN", "GREY", "grown",
-    "heatmap", "learning_curve", "lit", "look", "message_costs", "METHODS", "Moving", "ORANGE", "outline",
+    "against", "all_parts", "attention", "ATTENTION", "BLACK", "BLUE", "by_clock", "by_method", "by_rate", "by_task",
+    "CASES", "compact", "compare", "DPI", "each_alone", "feature_maps", "filters", "foretold", "GREEN", "GREY", "grown",
+    "learning_curve", "lit", "look", "message_costs", "METHODS", "Moving", "ORANGE", "outline",
     "over_seeds", "picture", "Picture", "PINK", "RED", "SKY", "smooth", "spot", "stacked", "thin", "tiles",
     "two_by_two", "until_goal", "updates", "worth", "YELLOW",
 ]  # fmt: skip

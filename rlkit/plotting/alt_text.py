@@ -145,7 +145,7 @@ def contents(ax, detail):
     if not named and len(thickest) == 1:  # a single thick line is what the picture is about
         nameless.remove(thickest[0])
         texts.append(line_in_words(ax, thickest[0], say("the line" if len(joined) == 1 else "the thick line"), detail))
-    texts += [*references(ax), *table(ax)]
+    texts += references(ax)
     if detail != END:
         texts += [say("and {rest}", rest=text) if texts else text for text in together(ax, nameless)]
     return texts
@@ -283,14 +283,3 @@ def bars_in_words(ax, bars):
             n=len(words), lowest=words[np.argmin(lengths)], highest=words[np.argmax(lengths)],
         )  # fmt: skip
     return called + ("; " if "," in "".join(names) else ", ").join(words)
-
-
-def table(ax):
-    """The numbers that `plotting.heatmap` writes into the cells of an image, row by row: a text for each image."""
-    for image in ax.images:
-        rows, columns = image.get_size()
-        if len(ax.texts) == rows * columns:
-            cells = np.reshape([text.get_text() for text in ax.texts], (rows, columns))
-            down = "; ".join(f"{name(ax.yaxis, i)}: {', '.join(row)}" for i, row in enumerate(cells))
-            across_them = ", ".join(name(ax.xaxis, j) for j in range(columns))
-            yield say("the columns are {columns}; the rows: {rows}", columns=across_them, rows=down)

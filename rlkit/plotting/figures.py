@@ -455,22 +455,6 @@ def updates(runs):
     return figure
 
 
-def heatmap(ax, scores, rows, columns, **labels):
-    """Draw a grid of numbers on these axes, dark where they are low: scores `[rows, columns]`.
-
-    `rows` and `columns` are the names of the ticks; `labels` are options of `Axes.set`, such as `xlabel` and `title`.
-    """
-    ax.imshow(scores, cmap="cividis", aspect="auto")
-    for (i, j), score in np.ndenumerate(scores):
-        dark = score < (scores.min() + scores.max()) / 2
-        ax.text(j, i, number(score, ".0f"), ha="center", va="center", color="white" if dark else "black", fontsize=11)
-    rows, columns = (
-        [number(name, "g") if isinstance(name, Real) else name for name in each] for each in (rows, columns)
-    )
-    ax.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows, **labels)
-    ax.grid(False)
-
-
 def message_costs(sizes):
     """What an update costs with messages, as a multiple of shared memory -> Picture.
 
