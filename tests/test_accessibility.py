@@ -58,7 +58,7 @@ PICTURES = {
         {kind: [{"total_steps": 9, "solved": solved, "largest_weight": 2} for solved in (1, None)] for kind in "ab"}
     ),
     "until_goal": lambda: plotting.until_goal([pong_run(300), pong_run(500), pong_run(None)]),
-    "against": lambda: plotting.against({"λ = 0.95": [pong_run(None)], "all": [pong_run(200)]}, [pong_run(400)]),
+    "against": lambda: plotting.against({"the preset": [pong_run(None)], "one change": [pong_run(400)]}),
     "by_rate": lambda: plotting.by_rate(
         {score: np.ones((2, 3, 4)) for score in ("early", "end")}, (1e-3, 1e-2), (0.1, 0.2, "adaptive"), "ε"
     ),

@@ -225,7 +225,8 @@ def test_each_learning_rate_has_its_seeds_and_the_means_of_the_others_beside_the
     figure = plotting.by_rate({"early": early, "end": early + 100}, [3e-4, 0.01], [0.1, 0.2, "adaptive"], "ε")
     assert [ax.get_title() for ax in figure.axes] == ["learning rate 0.0003", "learning rate 0.01", "", ""]
     *others, thick = figure.axes[3].lines
-    assert thick.get_ydata().tolist() == [106.5, 108.5, 110.5] and others[0].get_ydata().tolist() == [100.5, 102.5, 104.5]
+    means = [line.get_ydata().tolist() for line in (thick, others[0])]
+    assert means == [[106.5, 108.5, 110.5], [100.5, 102.5, 104.5]]
     assert [line.get_ydata().tolist() for line in others[1:]] == [[106, 107], [108, 109], [110, 111]]
     assert [text.get_text() for text in figure.axes[3].get_xticklabels()] == ["0.1", "0.2", "adaptive"]
     assert "learning rate 0.01: 6, 8, 10; mean return" in figure.alt.replace("6.5", "6")

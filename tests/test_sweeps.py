@@ -7,7 +7,6 @@ from functools import partial
 from inspect import signature
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import one_line
 from test_asynchrony import agent_with_laps
@@ -108,7 +107,7 @@ def test_every_file_is_read_by_a_chapter_or_an_explorer():
 
 STEPS = {  # where they can be given
     "segment_length": 1_600, "memory": 1_100, "virtual_workers": 400, "updates": 400, "compared": 2_000,
-    "pong": 4_096,
+    "pong": 4_096, "pong_points": 4_096,
 }  # fmt: skip
 SMALLER = {  # fewer settings for sweeps that need extras, processes or minutes
     "policy_gradients": (policy_gradients, "TASKS", {"CartPole-v1": 100_000}),

@@ -22,9 +22,7 @@ def sensitivity(seeds=range(10), total_steps=TOTAL):
     arms = {"clip": (by_clip, CLIPS), "kl": (by_price, [*BETAS, "adaptive"])}
     return {
         kind: {
-            name(rate, value): [
-                run(scores, seed, total_steps, learning_rate=rate, **changes(value)) for seed in seeds
-            ]
+            name(rate, value): [run(scores, seed, total_steps, learning_rate=rate, **changes(value)) for seed in seeds]
             for rate in RATES
             for value in values
         }
@@ -58,5 +56,8 @@ def scores(seed, total_steps, **changes):
 
 def table(arms, values):
     """Runs of one kind as numbers: {"early" and "end": `[rates, values, seeds]`}."""
-    rows = [[arms[name(rate, value)] for value in values] for rate in RATES]
-    return {score: np.array([[[one[score] for one in runs] for runs in row] for row in rows]) for score in rows[0][0][0]}
+
+    def each(score):
+        return np.array([[[one[score] for one in arms[name(rate, value)]] for value in values] for rate in RATES])
+
+    return {score: each(score) for score in ("early", "end")}

@@ -38,7 +38,7 @@ from rlkit.experiments.museum.runs import museum
 from rlkit.experiments.one_batch import minibatch, reuse
 from rlkit.experiments.overestimation import overestimation
 from rlkit.experiments.policy_gradients import policy_gradients
-from rlkit.experiments.pong import pong, pong_causes
+from rlkit.experiments.pong import pong, pong_points
 from rlkit.experiments.prices import prices
 from rlkit.experiments.segment_length import segment_length
 from rlkit.experiments.sensitivity import sensitivity
@@ -88,7 +88,7 @@ SWEEPS = {
         exploration,
         clinic,
         pong,
-        pong_causes,
+        pong_points,
         # Chapter 4
         segment_length,
         memory,

@@ -8,7 +8,6 @@ style, so that nothing is told by colour alone.
 
 import io
 import re
-from numbers import Real
 
 import matplotlib
 import numpy as np

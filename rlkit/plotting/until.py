@@ -23,28 +23,21 @@ def until_goal(seeds):
     return figure
 
 
-def against(seeds, reference):
-    """Several settings -> Picture: a panel for each, its seeds thin and their median thick, over that of `reference`.
+def against(settings):
+    """Two settings on the same seeds -> Picture: thin lines for seeds, thick ones for their medians.
 
-    `seeds` maps a setting to its runs. All runs are drawn to the step at which the shortest experiment ends.
+    `settings` maps a name to its runs. They are drawn to the step at which the shorter experiment ends; a run that has
+    reached the goal keeps its last score.
     """
-    until = min(max(run["end"] for run in runs) for runs in seeds.values())
+    until = min(max(run["end"] for run in runs) for runs in settings.values())
     grid = np.linspace(0, until, 60)
-    figure, axes = picture(len(seeds), width=11, height=3.4, sharey=True)
-    for ax, (name, runs) in zip(axes, seeds.items()):
-        ax.plot(
-            grid / 1_000,
-            np.median(on(grid, reference), axis=0),
-            color=GREY,
-            linewidth=3,
-            linestyle=DASHED,
-            label="the preset",
-        )
-        ax.plot(grid / 1_000, on(grid, runs).T, color=BLUE, linewidth=0.8, alpha=0.6)
-        ax.plot(grid / 1_000, np.median(on(grid, runs), axis=0), color=BLUE, linewidth=2.4, label="with this change")
-        ax.set(title=name, xlabel="steps, thousands", ylim=(-22, 22))
-    axes[0].set_ylabel("score, last 20 games")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure, ax = picture(height=3.4)
+    for (name, runs), (colour, style) in zip(settings.items(), ((GREY, DASHED), (BLUE, "-"))):
+        scores = on(grid, runs)
+        ax.plot(grid / 1_000, scores.T, color=colour, linewidth=0.8, alpha=0.7, linestyle=style)
+        ax.plot(grid / 1_000, np.median(scores, axis=0), color=colour, linewidth=2.8, linestyle=style, label=name)
+    ax.set(xlabel="agent steps, thousands", ylabel="score, last 20 games", ylim=(-22, 22), xlim=(0, None))
+    ax.legend(loc="upper left", title="median of five seeds")
     return figure
 
 
