@@ -10,11 +10,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from claims import a3c, dqn, overview, ppo, ppo_limits
+from claims import a3c, dqn, overview, ppo, ppo_limits, ppo_sensitivity
 
 LECTURES = Path(__file__).parent.parent / "lectures"
 NUMBER = r"([−\d.,]*\d)"
-CLAIMS = overview.CLAIMS | dqn.CLAIMS | ppo.CLAIMS | ppo_limits.CLAIMS | a3c.CLAIMS
+CLAIMS = overview.CLAIMS | dqn.CLAIMS | ppo.CLAIMS | ppo_limits.CLAIMS | ppo_sensitivity.CLAIMS | a3c.CLAIMS
 
 
 def prose(chapter):

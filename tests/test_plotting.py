@@ -221,15 +221,16 @@ def test_updates_are_points_where_each_run_ended():
 
 
 def test_each_learning_rate_has_its_seeds_and_the_means_of_the_others_beside_them():
-    early = np.arange(12.0).reshape(2, 3, 2)
-    figure = plotting.by_rate({"early": early, "end": early + 100}, [3e-4, 0.01], [0.1, 0.2, "adaptive"], "ε")
-    assert [ax.get_title() for ax in figure.axes] == ["learning rate 0.0003", "learning rate 0.01", "", ""]
-    *others, thick = figure.axes[3].lines
-    means = [line.get_ydata().tolist() for line in (thick, others[0])]
-    assert means == [[106.5, 108.5, 110.5], [100.5, 102.5, 104.5]]
-    assert [line.get_ydata().tolist() for line in others[1:]] == [[106, 107], [108, 109], [110, 111]]
-    assert [text.get_text() for text in figure.axes[3].get_xticklabels()] == ["0.1", "0.2", "adaptive"]
-    assert "learning rate 0.01: 6, 8, 10; mean return" in figure.alt.replace("6.5", "6")
+    early = np.arange(18.0).reshape(3, 3, 2)
+    figure = plotting.by_rate({"early": early, "end": early + 100}, [3e-4, 0.01, 0.03], [0.1, 0.2, "adaptive"], "ε")
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["learning rate 0.0003", "learning rate 0.01", "learning rate 0.03", "", "", ""]
+    *others, thick = figure.axes[4].lines
+    means = [line.get_ydata().tolist() for line in (thick, *others[:2])]
+    assert means == [[106.5, 108.5, 110.5], [100.5, 102.5, 104.5], [112.5, 114.5, 116.5]]
+    assert [line.get_ydata().tolist() for line in others[2:]] == [[106, 107], [108, 109], [110, 111]]
+    assert [text.get_text() for text in figure.axes[4].get_xticklabels()] == ["0.1", "0.2", "adaptive"]
+    assert "last 20 episodes, learning rate 0.03: 112, 114, 116" in figure.alt
 
 
 # Pictures as bytes ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def by_rate(scores, rates, values, xlabel):
     `scores` maps "early" and "end" to `[rates, values, seeds]`. Dots are seeds, the thick line goes through their
     interquartile means, the thin ones are those of the other rates.
     """
-    figure, axes = picture(len(SCORES), len(rates), width=12, height=5.4, sharex=True, sharey=True)
+    figure, axes = picture(len(rates), len(SCORES), width=12, height=5.4, sharex=True, sharey="row")
     names = [value if isinstance(value, str) else number(value, "g") for value in values]
     said = []
     for row, (score, label) in zip(axes, SCORES.items()):
@@ -26,7 +26,7 @@ def by_rate(scores, rates, values, xlabel):
             for x, seeds in enumerate(scores[score][place]):
                 ax.plot(x + spread, np.sort(seeds), "o", color=BLUE, markersize=3, alpha=0.5)
             ax.plot(middle[place], color=BLUE, linewidth=2.4)
-            ax.set(xticks=range(len(names)), xticklabels=names, ylim=(0, 515))
+            ax.set(xticks=range(len(names)), xticklabels=names, ylim=(0, 1.03 * scores[score].max()))
             means = ", ".join(number(value, ".0f") for value in middle[place])
             said.append(f"{' '.join(label.split())}, learning rate {number(rate, 'g')}: {means}")
         row[0].set_ylabel(label)

@@ -11,7 +11,6 @@ from claims.common import says
 from rlkit.experiments import published, sentences
 from rlkit.experiments.cliff import WEIGHTS, Line, lowest_truths, path
 from rlkit.experiments.policy_gradients import METHODS, TASKS
-from rlkit.experiments.sensitivity import BETAS, CLIPS, RATES
 from rlkit.experiments.statistics import (
     bootstrap_interval,
     difference_interval,
@@ -347,39 +346,6 @@ def steps_of_the_policy(trpo, reinforce, a2c):
     assert int(a2c) == round(steps / (other.num_envs * other.t_max))
 
 
-def speeds(kind):
-    """Scores of the sensitivity sweep `[rates, columns, seeds]`."""
-    return np.array(stored("sensitivity")[0][kind])
-
-
-def rises_with_the_rate(first, last):
-    best = np.median(speeds("clip"), axis=2).max(1)
-    assert says(first, best[RATES.index(1e-4)]) and says(last, best[RATES.index(1e-2)])
-
-
-def usual_epsilon(rate, epsilon, low, high):
-    scores, usual = speeds("clip"), CLIPS.index(0.2)
-    middle = np.median(scores, axis=2)
-    assert (middle[:, usual] > 0.8 * middle.max(1)).all()
-    found = [difference_interval(row[best], row[usual]) for row, best in zip(scores, middle.argmax(1))]
-    assert [at for at, (lowest, _) in zip(RATES, found) if lowest > 0] == [float(rate)]
-    told = found[RATES.index(float(rate))]
-    assert CLIPS[middle[RATES.index(float(rate))].argmax()] == float(epsilon)
-    assert says(low, told[0]) and says(high, told[1])
-
-
-def spans(rate, epsilon, span):
-    assert says(span, np.ptp(speeds("clip")[RATES.index(float(rate)), CLIPS.index(float(epsilon))]))
-
-
-def a_small_price(first, second, third, one, other):
-    found = [difference_interval(row[-1], row[BETAS.index(0.01)]) for row in speeds("kl")]
-    ahead = [(rate, low) for rate, (low, _) in zip(RATES, found) if low > 0]
-    assert float(first) == 0.003 and [rate for rate, _ in ahead] == [float(second), float(third)]
-    assert all(low >= float(text) > low - 1 for text, (_, low) in zip((one, other), ahead))
-    assert all(low < 0 < high for rate, (low, high) in zip(RATES, found) if rate <= 0.003)
-
-
 # From here to language models -----------------------------------------------------------------------------------------
 
 
@@ -444,11 +410,6 @@ def scaled(low, high):
     far = ends("KL in the loss, scaled", "distance")
     assert says(low, far.min()) and says(high, far.max())
     assert difference_interval(far, ends("KL in the loss", "distance"))[0] > 0
-
-
-def the_best_price(price, percent):
-    middle = np.median(speeds("kl")[:, :-1], axis=2)
-    assert (middle[:, BETAS.index(float(price))] >= (1 - float(percent) / 100) * middle.max(1)).all()
 
 
 def what_can_be_told():
@@ -554,11 +515,6 @@ CLAIMS = {
         "With the table no step made anything worse, in any of the # problems; with one shared weight some step did in "
         "# of them.",
         tables_and_shared_weights,
-    ),
-    "ppo-best-price": (
-        "03_ppo.ipynb",
-        "Of the held prices \\beta = #, where the rule begins, is within # % of the best in every row",
-        the_best_price,
     ),
     "ppo-what-can-be-told": (
         "03_ppo.ipynb",
@@ -669,28 +625,6 @@ CLAIMS = {
         "On Pendulum that is # steps of its policy in the whole run, against # of REINFORCE's and # of A2C's, "
         "and it ends where PPO does.",
         steps_of_the_policy,
-    ),
-    "ppo-rate": (
-        "03_ppo.ipynb",
-        "from 0.0001 to 0.01 the best score of a row rises from # to #.",
-        rises_with_the_rate,
-    ),
-    "ppo-usual-epsilon": (
-        "03_ppo.ipynb",
-        "The usual \\varepsilon = 0.2 is within a fifth of the best in every row, and at five of the six "
-        "rates it cannot be told from it with five seeds; at #, \\varepsilon = # is ahead by # to #.",
-        usual_epsilon,
-    ),
-    "ppo-spread": (
-        "03_ppo.ipynb",
-        "at a rate of # and \\varepsilon = # the five seeds span # points.",
-        spans,
-    ),
-    "ppo-small-price": (
-        "03_ppo.ipynb",
-        "The smallest held price, \\beta = 0.01, cannot be told from the adaptive rule at rates up to #, and "
-        "is ruinous at # and #, where the interval of the rule's lead begins at # and #.",
-        a_small_price,
     ),
     "ppo-gamed-shares": (
         "03_ppo.ipynb",
