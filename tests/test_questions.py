@@ -16,7 +16,7 @@ from rlkit.experiments import published
 from rlkit.experiments.stored import stored
 from rlkit.explore.entropy_bonus import BETAS, RATES, learn, outcomes
 from rlkit.explore.max_bias import biases
-from rlkit.explore.questions import QUESTIONS, Curve, Number, Options
+from rlkit.explore.questions import QUESTIONS, Axis, Curve, Number, Options
 from rlkit.language import pseudo_translation
 from rlkit.plotting.alt_text import plain
 
@@ -122,6 +122,23 @@ def test_the_right_option_cannot_be_told_by_its_place_or_its_length():
 def test_a_guess_that_was_not_made_is_wrong(name):
     question = explore.ask(name)
     assert question.kind.judge(0)[0] is False  # where the mark stands at first
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_stop_of_a_line_is_the_number_that_is_printed_there_and_both_ends_are_reached(name):
+    kind = explore.ask(name).kind
+    texts = [text for _, text in kind.before()["line"]["stops"]]
+    for value, text in zip(kind.stops, texts, strict=True):
+        digits, share = re.fullmatch(r"([−\d.,]+)(\xa0%)?", text).groups()
+        assert value == pytest.approx(float(digits.replace(",", "").replace("−", "-")) / (100 if share else 1))
+    assert len(set(texts)) == len(texts)
+    assert (kind.stops[0], kind.stops[-1]) == (kind.line.low, kind.line.high)
+
+
+def test_guesses_equally_far_from_the_truth_are_judged_alike():
+    axis = Axis(0, 10, form="{value:.0f}")
+    kind = module.NumberForm(Number(1, "", axis, near=1, answer="", because=""), {"value": 7})
+    assert [kind.judge(kind.stops.index(guess))[0] for guess in (5, 6, 7, 8, 9)] == [False, True, True, True, False]
 
 
 # The answers are those of the data ----------------------------------------------------------------------------------

@@ -412,10 +412,14 @@ def places(axis, count):
 
 
 def stops(axis):
-    """The numbers of an axis that a guess can take, each with another text -> list."""
-    values = places(axis, STOPS + 1)
-    said = {say(axis.form, value=value): value for value in reversed(values)}
-    return sorted(said.values())
+    """The numbers of an axis that a guess can take, each exactly as it is printed -> list."""
+    return sorted({printed(axis, value) for value in places(axis, STOPS + 1)})
+
+
+def printed(axis, value):
+    """The number that a reader sees in place of `value`, which may be rounded: 8 for 7.6."""
+    text = axis.form.format(value=value).replace(",", "")
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
 
 # What was answered since the kernel started -------------------------------------------------------------------------
