@@ -175,8 +175,23 @@ def test_the_answer_is_the_disease_and_its_card_says_the_line(letter):
     assert patient.disease in question.options and question.question.endswith(f"patient {letter} suffer from?")
     text = card(letter)
     assert all(part in text for part in (patient.disease, patient.wrong, patient.right))
-    assert len(text.splitlines()) == 3 + len(METRICS)
+    assert len(text.splitlines()) == 4 + len(METRICS)
+    assert "e+" not in text and text.count("of the difference: ") == 4 and text.count("of the ratio: ") == 2
     assert patient.telling in METRICS and patient.misleading in METRICS and patient.telling != patient.misleading
+
+
+def test_the_panel_the_card_and_the_answer_give_the_same_numbers():
+    explorer = explore.clinic(patient="D")
+    seen, answer = plain(explorer.status.value), plain(explore.ask("patient_d").kind.said("because"))
+    assert "return −1,100, −463" in seen and "−1,100      −463  of the difference: −715 to −563" in card("D")
+    assert "explained variance 0.55, 0.74" in seen and "0.55, where healthy runs have 0.74" in answer
+
+
+@EACH
+def test_a_metric_that_is_the_same_in_healthy_runs_says_nothing(letter):
+    said = plain(explore.ask(f"patient_{letter.lower()}").kind.said("because"))
+    sick, well = departure(stored("clinic")[0], letter, PATIENTS[letter].misleading)[:2]
+    assert ("says nothing" in said) == (f"{sick:.2g}" == f"{well:.2g}") != ("misleads" in said)
 
 
 def test_the_letters_do_not_follow_the_order_of_the_diseases():

@@ -7,7 +7,7 @@ from rlkit.experiments.statistics import difference_interval, interquartile_mean
 from rlkit.experiments.stored import stored
 from rlkit.explore.controls import choice, shown
 from rlkit.explore.panel import Explorer
-from rlkit.language import say
+from rlkit.language import number, say
 from rlkit.plotting import GREY, RED, picture
 from rlkit.running.messages import brief
 from rlkit.running.settings import nearest
@@ -96,18 +96,18 @@ def clinic(**settings):
 
 
 def words(patient, runs):
-    """The line of text: each metric after the first third of the runs, medians over the seeds, and the healthy ones."""
+    """The line of text: each metric after the first third of the runs, and of the healthy ones."""
     numbers = {
-        f"{who}_{metric}": np.median(late(runs[name], metric))
+        f"{who}_{metric}": middle(late(runs[name], metric), metric)
         for who, name in (("sick", patient), ("well", HEALTHY))
         for metric in METRICS
     }
     return say(
-        "<b>Patient {patient}</b>. After the first third of the run, and in healthy runs: return {sick_return:.0f}, "
-        "{well_return:.0f}; KL {sick_kl:.2g}, {well_kl:.2g}; share beyond 1 ± ε {sick_clip_fraction:.2f}, "
+        "<b>Patient {patient}</b>. After the first third of the run, and in healthy runs: return {sick_return:.3g}, "
+        "{well_return:.3g}; KL {sick_kl:.2g}, {well_kl:.2g}; share beyond 1 ± ε {sick_clip_fraction:.2f}, "
         "{well_clip_fraction:.2f}; entropy {sick_entropy:.2f}, {well_entropy:.2f}; explained variance "
         "{sick_explained_variance:.2f}, {well_explained_variance:.2f}; gradient {sick_grad_norm:.2g}, "
-        "{well_grad_norm:.2g}. Medians of {n} seeds.",
+        "{well_grad_norm:.2g}. Interquartile means of {n} seeds.",
         patient=shown(patient), n=len(runs[patient]), **numbers,
     )  # fmt: skip
 
@@ -127,14 +127,20 @@ def card(patient):
         say("Patient {patient}: {disease}", patient=patient, disease=shown(known.disease)),
         say("the line as it is:    {wrong}", wrong=known.wrong),
         say("as it must be:        {right}", right=known.right),
+        say("interquartile means of {n} seeds   patient   healthy  95 % interval", n=len(runs[patient])),
     ]
     for metric in METRICS:
         sick, well, low, high = departure(runs, patient, metric)
-        values = dict(metric=shown(TITLES[metric]), sick=sick, well=well, low=low, high=high)
-        if metric in LOGARITHMIC:
-            lines.append(say("{metric:30} {sick:9.3g}, healthy {well:9.3g}: times {low:.3g} to {high:.3g}", **values))
-        else:
-            lines.append(say("{metric:30} {sick:9.3g}, healthy {well:9.3g}: {low:+.3g} to {high:+.3g}", **values))
+        values = {name: number(value, ".3g") for name, value in (("sick", sick), ("well", well))}
+        sign = "" if metric in LOGARITHMIC else "+"
+        values |= {name: number(value, f"{sign}.3g") for name, value in (("low", low), ("high", high))}
+        row = say(
+            "{metric:31} {sick:>9} {well:>9}  of the ratio: {low} to {high}"
+            if metric in LOGARITHMIC
+            else "{metric:31} {sick:>9} {well:>9}  of the difference: {low} to {high}",
+            metric=shown(TITLES[metric]), **values,
+        )  # fmt: skip
+        lines.append(row)
     return "\n".join(lines)
 
 
@@ -146,6 +152,14 @@ def departure(runs, patient, metric):
     """
     sick, well = (late(runs[name], metric) for name in (patient, HEALTHY))
     if metric in LOGARITHMIC:
-        sick, well = np.log(sick), np.log(well)
-    numbers = interquartile_mean(sick), interquartile_mean(well), *difference_interval(sick, well)
-    return tuple(float(number) for number in (np.exp(numbers) if metric in LOGARITHMIC else numbers))
+        low, high = np.exp(difference_interval(np.log(sick), np.log(well)))
+    else:
+        low, high = difference_interval(sick, well)
+    return middle(sick, metric), middle(well, metric), float(low), float(high)
+
+
+def middle(values, metric):
+    """The interquartile mean of a metric `[seeds]`; of LOGARITHMIC ones, that of the logarithms -> a number."""
+    if metric in LOGARITHMIC:
+        return float(np.exp(interquartile_mean(np.log(values))))
+    return float(interquartile_mean(values))

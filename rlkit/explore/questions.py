@@ -571,7 +571,7 @@ QUESTIONS = {
         answer="It takes the time limit for the end of the task.",
         because="The explained variance is the nearest to a sign: {telling:.2f}, where healthy runs have "
         "{telling_well:.2f}. V cannot know when the clock will strike, and now the clock decides what a state is worth."
-        " The entropy misleads: {misleading:.2f}, where healthy runs have {misleading_well:.2f}.",
+        " The entropy says nothing: {misleading:.2f}, and {misleading_well:.2f} in healthy runs.",
     ),
     "patient_e": patient(
         "E",
@@ -591,7 +591,7 @@ QUESTIONS = {
         },
         answer="Nothing is normalised: rewards, observations and advantages are used as they come.",
         because="The length of the gradient gives it away: {telling:,.0f}, where healthy runs have {telling_well:.1f}. "
-        "The explained variance misleads: {misleading:.2f}, where healthy runs have {misleading_well:.2f}.",
+        "The explained variance says nothing: {misleading:.2f}, and {misleading_well:.2f} in healthy runs.",
     ),
     # Chapter 4 --------------------------------------------------------------------------------------------------------
     "segment": Number(
