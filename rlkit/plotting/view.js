@@ -58,11 +58,12 @@ function render({ model, el }) {
         next();
     };
     const next = () => {
+        if (lost()) waiting = []; // nobody would answer
         if (unanswered || !waiting.length) return;
         const message = waiting.shift();
         unanswered = true;
         if (message.phase !== "hover") {
-            patience = setTimeout(() => say(model.get("words").busy ?? "", "busy"), PATIENCE);
+            patience = setTimeout(() => lost() || say(model.get("words").busy ?? "", "busy"), PATIENCE);
         }
         model.send(message);
     };
@@ -95,11 +96,12 @@ function render({ model, el }) {
         note.dataset.kind = kind;
         if (seconds) until = setTimeout(() => say(""), 1000 * seconds);
     };
-    const look_for_kernel = () => { // a restarted kernel knows nothing of this panel: Jupyter marks it
-        const lost = panel.classList.contains("jupyter-widgets-disconnected");
-        if (panel.querySelector(".rlkit-pictures .rlkit-view") !== el || lost === (note.dataset.kind === "lost")) return;
+    // A restarted kernel knows nothing of this panel: Jupyter marks it.
+    const lost = () => panel?.classList.contains("jupyter-widgets-disconnected") ?? false;
+    const look_for_kernel = () => {
+        if (panel.querySelector(".rlkit-pictures .rlkit-view") !== el || lost() === (note.dataset.kind === "lost")) return;
         clearTimeout(patience);
-        say(lost ? model.get("words").lost ?? "" : "", lost ? "lost" : "");
+        say(lost() ? model.get("words").lost ?? "" : "", lost() ? "lost" : "");
     };
     const copy = async (text, done) => {
         try {
