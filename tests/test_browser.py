@@ -193,7 +193,7 @@ def test_a_question_covers_its_panel_until_an_option_is_chosen(ran):
     assert cell.locator(".jp-OutputArea").locator("img, .noUi-handle, details").count() == 0
     assert "infinity" not in cell.locator(".rlkit-ask-reply").inner_text()
     press(cell, "to 0")
-    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("Not quite: you chose “to 0”.")
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("No: you chose “to 0”.")
     cell.locator(".rlkit-view img").wait_for()
 
 
@@ -208,7 +208,7 @@ def test_a_number_is_guessed_with_the_keys_alone(ran):
     sync_api.expect(guess).to_be_focused()
     chapter.page.keyboard.press("Tab")
     chapter.page.keyboard.press("Enter")
-    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("Not quite: you guessed 21\xa0%.")
+    sync_api.expect(cell.locator(".rlkit-ask-reply")).to_contain_text("Not close enough: you guessed 21\xa0%.")
     sync_api.expect(cell.locator(".rlkit-ask-reply")).to_be_focused()
 
 
@@ -231,7 +231,7 @@ def test_a_curve_is_drawn_with_the_pointer_and_the_truth_laid_over(ran):
 
 def test_a_class_raises_hands(ran):
     cell = ran("03_ppo").cell('explore.ask("kl_factor"')
-    press(cell, "Count hands")
+    press(cell, "Count hands (for a class)")
     press(cell, "one more hand: 5 to 20")
     cell.get_by_role("spinbutton", name="hands: 1 to 2", exact=True).fill("3")
     press(cell, "Show the answer")
@@ -328,6 +328,9 @@ def test_restarting_a_kernel_ends_its_workers(ran):
     kernel = psutil.Process(int(chapter.run("import os\nos.getpid()")))
     cell = chapter.cell("race = explore.workers(")
     unlock(cell)
+    question = chapter.cell('explore.ask("no_velocity"')
+    sync_api.expect(question.get_by_role("button", name="Skip", exact=True)).to_be_enabled()
+    cell = chapter.cell("race = explore.workers(")
     status, before = cell.locator("[role=status]").last, words(cell)
     press(cell, "Start")
     sync_api.expect(status).not_to_have_text(before)
@@ -342,6 +345,12 @@ def test_restarting_a_kernel_ends_its_workers(ran):
     assert left == []
     sync_api.expect(cell.locator(".rlkit-pictures .rlkit-note")).to_contain_text("Run the cell again.")
     sync_api.expect(state(cell)).to_be_hidden()  # it no longer starts or learns
+    cell.locator(".rlkit-panel").press("x")  # a panel asks whether the kernel answers
+    chapter.page.wait_for_timeout(2_000)
+    sync_api.expect(cell.locator(".rlkit-pictures .rlkit-note")).to_contain_text("Run the cell again.")
+    question = chapter.cell('explore.ask("no_velocity"')
+    sync_api.expect(question.locator(".rlkit-ask-reply")).to_contain_text("Run the cell again.")
+    sync_api.expect(question.get_by_role("button", name="Skip", exact=True)).to_be_disabled()
     assert chapter.run("1 + 1") == "2"
 
 

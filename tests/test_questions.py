@@ -99,6 +99,15 @@ def test_figures_and_texts_are_covered_too():
     assert "mean: 1 &lt; 2" in told.then.children[0].value
 
 
+def test_a_figure_below_a_question_is_described_on_the_live_page_too():
+    figure, ax = plotting.picture()
+    ax.plot([1, 2], label="seen")
+    question = explore.ask("unseen", then=figure)
+    assert question.then.image.alt == question.then.alt() and "Seen goes from 1 to 2" in question.then.image.alt
+    assert "The picture appears" in question.then.children[0].value  # it has no controls
+    assert "The picture and its controls appear" in explore.ask("gae", then=explore.gae()).then.children[0].value
+
+
 def test_what_the_page_sends_is_done_once():
     question = explore.ask("two_states")
     question.hear({"do": "hands", "on": True})
@@ -268,7 +277,7 @@ def test_replies_are_sentences(name):
         question = explore.ask(name)
         question.answer(guess)
         reply = plain(question.form.reply)
-        assert re.match(r"(Yes|Yes, close enough|Not quite)[.:] ", reply) and reply.endswith((".", "?"))
+        assert re.match(r"(Yes|Yes, close enough|No|Not close enough)[.:] ", reply) and reply.endswith((".", "?"))
         assert not re.search(r"\.\.|\.”\.| \.|[{}]|nan|None|(?<!\bw)\. [a-vx-z]", reply), reply
 
 
@@ -285,6 +294,14 @@ def test_hands_are_counted_in_groups_and_the_truth_is_well_inside_one(name):
     assert question.form.reply.startswith("1 hand of 1 was right.") and question.form.truth["group"] == right
 
 
+@pytest.mark.parametrize("name", CURVES)
+def test_a_drawn_curve_is_off_by_three_digits_at_most(name):
+    question = explore.ask(name)
+    for height in range(0, 101, 7):
+        said = question.kind.judge([height] * len(question.kind.places))[1]
+        assert len(re.sub(r"\D", "", said).strip("0")) <= 3, said
+
+
 # What was answered --------------------------------------------------------------------------------------------------
 
 
@@ -297,7 +314,7 @@ def test_answers_are_counted_once_and_skipped_ones_apart():
     explore.ask("rows").skip()
     explore.ask("staleness", hands=True).count([1, 2, 0, 0])
     text = plain(counted.value)
-    assert text.startswith("You guessed 1 of 2 questions. You skipped 1 question. 1 question is still open.")
+    assert text.startswith("You guessed 1 of 2 right. You skipped 1 question. 1 question is still open.")
     assert "You guessed “to infinity”, which is right." in text and "You guessed “the first”. By the median" in text
     assert counted._repr_mimebundle_()[0]["text/html"] == counted.value
 

@@ -65,19 +65,20 @@ function options(model, body) {
 
 function number(model, body) {
   const { label, stops, ticks, marks } = model.get("line");
-  const left = 40, width = WIDE - 80, y = 62;
+  const left = 40, width = WIDE - 80, y = 84;
   const at = (share) => left + width * share;
-  const picture = svg("svg", { viewBox: `0 0 ${WIDE} 124`, class: "rlkit-ask-picture" });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDE} 146`, class: "rlkit-ask-picture" });
   picture.append(svg("line", { class: "axis", x1: left, x2: left + width, y1: y, y2: y }));
   for (const [share, text] of ticks) {
     picture.append(svg("line", { class: "axis", x1: at(share), x2: at(share), y1: y, y2: y + 7 }));
     picture.append(svg("text", { class: "tick", x: at(share), y: y + 24 }, text));
   }
   picture.append(svg("text", { class: "tick", x: at(0.5), y: y + 48 }, label));
-  for (const [share, text] of marks) mark(picture, "given", at(share), y, text, -22);
 
+  // Three lines of text above the axis: they may be at the same place. The lowest is the guess and is drawn last.
   const truth = model.get("done") ? model.get("truth") : null;
-  if (truth) mark(picture, "truth", at(truth.share), y, truth.text, -44);
+  if (truth) mark(picture, "truth", at(truth.share), y, truth.text, -66);
+  for (const [share, text] of marks) mark(picture, "given", at(share), y, text, -44);
   const guess = svg("g", { class: "guess" });
   guess.append(svg("path", { d: "M 0 0 L -9 -16 L 9 -16 Z" }));
   const said = svg("text", { class: "value", x: 0, y: -22 });
@@ -287,6 +288,9 @@ function render({ model, el }) {
   root.setAttribute("aria-label", question.textContent);
   root.append(question, body, foot, reply);
 
+  // A restarted kernel knows nothing of this question: Jupyter marks the box around it.
+  const isLost = () => Boolean(el.closest(".jupyter-widgets-disconnected"));
+  let lost;
   const update = () => {
     const done = model.get("done"), counting = model.get("hands"), kind = model.get("kind");
     const focused = root.contains(document.activeElement);
@@ -307,16 +311,30 @@ function render({ model, el }) {
         foot.append(button(counting ? words.alone : words.hands, "quiet", () => model.send({ do: "hands", on: !counting })));
       }
     }
-    reply.innerHTML = model.get("reply");
+    lost = isLost();
+    body.inert = lost && !done;
+    if (body.inert) for (const part of root.querySelectorAll("button, input")) part.disabled = true;
+    reply.innerHTML = body.inert ? words.lost : model.get("reply");
     if (done && focused) reply.focus({ preventScroll: true });
   };
   update();
   const ended = new AbortController();
   keepKeys(root, ended.signal);
   model.on("change:done change:hands", update);
+  const kernel = new MutationObserver(() => isLost() === lost || update());
+  const placed = new ResizeObserver(() => {
+    const box = el.closest(".jupyter-widgets");
+    if (!box) return;
+    placed.disconnect();
+    kernel.observe(box, { attributes: true, attributeFilter: ["class"] });
+    if (isLost()) update();
+  });
+  placed.observe(el);
   el.append(root);
   return () => {
     ended.abort();
+    placed.disconnect();
+    kernel.disconnect();
     model.off("change:done change:hands", update);
   };
 }

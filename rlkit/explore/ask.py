@@ -159,12 +159,13 @@ def button_texts(kind):
             "Draw with the pointer. Or move a point up and down with the arrow keys, left and right to the next."
         ),
         "skip": say("Skip"),
-        "hands": say("Count hands"),
+        "hands": say("Count hands (for a class)"),
         "alone": say("Answer alone"),
         "show": say("Show the answer"),
         "more": say("one more hand"),
         "less": say("one hand less"),
         "count": say("hands"),
+        "lost": say("The kernel of this question is gone. Run the cell again."),
     }
 
 
@@ -193,6 +194,7 @@ class Still(Panel):
     def __init__(self, figure):
         self.figure = figure
         super().__init__(figure.png())
+        self.image.alt = self.alt()
 
     def alt(self):
         return alt_text(self.figure)
@@ -263,7 +265,7 @@ class OptionsForm:
         """Was the guess right, and what is said about it -> bool, HTML."""
         if guess == self.truth["right"]:
             return True, say("Yes.")
-        verdict = say("Not quite: you chose “{chosen}”.", chosen=html.escape(self.options[guess]).removesuffix("."))
+        verdict = say("No: you chose “{chosen}”.", chosen=html.escape(self.options[guess]).removesuffix("."))
         remark = list(self.question.options.values())[guess]
         return False, f"{verdict} {say(remark)}" if remark else verdict
 
@@ -323,7 +325,7 @@ class NumberForm:
         said = self.value(value)
         if right:
             return True, say("Yes, close enough: you guessed {guess}.", guess=said)
-        return False, say("Not quite: you guessed {guess}.", guess=said)
+        return False, say("Not close enough: you guessed {guess}.", guess=said)
 
     def said_guess(self, guess):
         return self.value(self.stops[guess])
@@ -372,10 +374,10 @@ class CurveForm:
         at = [share(self.x, place) for place in self.places]
         drawn = np.array([self.height(i) for i in guess])
         off = np.abs(drawn - np.interp(at, [share(self.x, each) for each in x], y)).mean()
-        said = say(self.y.form, value=off)
+        said = say(self.y.form, value=float(f"{off:.3g}"))
         if off <= self.question.near * (self.y.high - self.y.low):
             return True, say("Yes, close enough: your curve is off by {off} on average.", off=said)
-        return False, say("Not quite: your curve is off by {off} on average.", off=said)
+        return False, say("Not close enough: your curve is off by {off} on average.", off=said)
 
     def said_guess(self, guess):
         first, last = (say(self.y.form, value=self.height(guess[i])) for i in (0, -1))
@@ -466,7 +468,7 @@ def summary():
     right, skipped = sum(guessed.values()), len(given) - len(guessed)
     if not given:
         return f"<p>{say('You have answered no question yet. Your answers are counted here as you give them.')}</p>"
-    parts = [say("You guessed {right} of {all} questions.", right=right, all=len(guessed))] if guessed else []
+    parts = [say("You guessed {right} of {all} right.", right=right, all=len(guessed))] if guessed else []
     if skipped:
         parts.append(count(skipped, "You skipped {n} question.", "You skipped {n} questions."))
     left = len(asked) - len(given)

@@ -51,7 +51,11 @@ class Panel(widgets.VBox):
 
     def cover(self, covered=True):
         """Take all parts off the page until a question is answered, or put them back."""
-        text = say("The picture and its controls appear when the question is answered or skipped.")
+        text = say(
+            "The picture and its controls appear when the question is answered or skipped."
+            if self.control_box.children
+            else "The picture appears when the question is answered or skipped."
+        )
         self.children = (widgets.HTML(f"<em>{text}</em>"),) if covered else self.parts
         self.covered = covered
 
