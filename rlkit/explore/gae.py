@@ -174,8 +174,8 @@ def words(gae_lambda, samples, estimate, exact, parts):
     best = int(parts[:, 2].argmin())
     return "<br>".join([
         say(
-            "<b>λ = {gae_lambda:.2f}</b>: from this episode the first action’s advantage is {estimate:+.2f}; it is "
-            "{exact:+.2f}.",
+            "<b>λ = {gae_lambda:.2f}</b>: estimated from this episode, the first action’s advantage is "
+            "{estimate:+.2f}; exactly, it is {exact:+.2f}.",
             gae_lambda=gae_lambda, estimate=estimate, exact=exact,
         ),
         count(
