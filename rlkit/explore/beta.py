@@ -24,6 +24,7 @@ def along_the_line(samples, noise, seed):
     The policy is Gaussian with σ = 1. It has one mean for each of 40 states, which are visited equally often. The true
     advantage of an action falls with its squared distance from a target near the mean. A sample's advantage has `noise`
     on top, in units of the true advantages' standard deviation. The line goes along the gradient of the estimated J.
+    Both J are counted from their value at the beginning of the line.
     """
     rng = torch.Generator().manual_seed(seed)
     target = torch.randn(STATES, generator=rng)  # the means are at 0
@@ -43,7 +44,8 @@ def along_the_line(samples, noise, seed):
     moved = LINE[:, None, None] * direction / direction.norm()  # [81, S, 1]
     kl = F.gaussian_kl(zero, width, moved, width).mean(-1)
     true_J = (value(moved[..., 0], target) - value(0.0, target)).mean(-1)
-    return F.surrogate(ratio(moved), advantages).mean(-1), kl, true_J
+    J = F.surrogate(ratio(moved), advantages).mean(-1)
+    return J - J[0], kl, true_J
 
 
 def maximisers(J, kl, betas):
