@@ -57,7 +57,7 @@ class BetaRun(TracedRun):
         if self.numbers is None:
             return f"{super().words()} {band}"
         kl, acted = self.numbers
-        now = say("KL {kl:.4f}, β = {acted:.3g}.", kl=kl, acted=acted)
+        now = say("KL {kl:.3g}, β = {acted:.3g}.", kl=kl, acted=acted)
         text = f"{super().words()} {now} {band}"
         if self.by_hand.value and not math.isclose(self.price.value, acted):
             text += " " + say("β = {price:.3g} {since}.", price=self.price.value, since=self.since_when())

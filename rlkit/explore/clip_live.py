@@ -43,7 +43,7 @@ class ClipRun(TracedRun):
         dead, outside, kl, acted = self.numbers
         text += " " + say(
             "ε = {acted:.2f}: {outside:.0%} of the ratios outside, {dead:.0%} of the samples without a gradient, "
-            "KL {kl:.4f}.",
+            "KL {kl:.3g}.",
             acted=acted, outside=outside, dead=dead, kl=kl,
         )  # fmt: skip
         if not math.isclose(acted, now):

@@ -86,7 +86,7 @@ class RegionPicture:
         shades = dict(cmap="Greys", norm=LogNorm(1e-3, 10), aspect="auto")
         self.shade = ax.imshow(self.points[..., 0], extent=PLANE, origin="lower", **shades)
         scale = self.figure.colorbar(self.shade, ax=ax, pad=0.02, extend="both")
-        scale.set_label("KL, nats")
+        scale.set_label("KL from the old policy, nats")
         (self.steps,) = ax.plot([], [], "-.", color=ORANGE, label="steps of length d")
         (self.region,) = ax.plot([], [], color=BLUE, label="KL = δ")
         (self.model,) = ax.plot([], [], "--", color=BLUE, linewidth=1.2, label="½ xᵀHx = δ")
@@ -104,7 +104,13 @@ class RegionPicture:
         self.budget = ax.axhline(1, color=BLUE, linestyle="--", linewidth=1.5)
         (self.mark,) = ax.plot([0], [1], "D", color=RED, markersize=9)
         (self.extremes,) = ax.plot([], [], "s", color=ORANGE, markeredgecolor=BLACK, markersize=8)
-        ax.set(xlabel="angle φ of the step, degrees", ylabel="KL, nats", yscale="log", ylim=(1e-4, 10), xlim=(0, 360))
+        ax.set(
+            xlabel="angle φ of the step, degrees",
+            ylabel="KL of a step of length d, nats",
+            yscale="log",
+            ylim=(1e-4, 10),
+            xlim=(0, 360),
+        )
         ax.set_xticks([0, 90, 180, 270, 360])
         self.factor = ax.set_title("", loc="left")
 
@@ -140,7 +146,7 @@ class RegionPicture:
         self.extremes.set_data(degrees[ends], around[ends])
         self.ends.set_data(*steps[ends].T)
         factor = number(around.max() / around.min(), ".0f")
-        self.factor.set_text(say("squares: 1 to {factor}", factor=factor))
+        self.factor.set_text(say("KLs at the squares, 1 : {factor}", factor=factor))
 
 
 # Explorer -------------------------------------------------------------------------------------------------------------
@@ -157,7 +163,7 @@ def trust_region(**settings):
         old = np.array([confidence, 0.0])
         new = old + length * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
         steps = circle(old, length)
-        around, reached = kl(old, steps), kl(old, new)
+        around, reached = kl(old, steps), float(kl(old, new))
         picture.draw(old, new, steps, max_kl)
         picture.draw_angles(around, steps, angle, reached)
         return words(length, angle, reached, max_kl, around)
