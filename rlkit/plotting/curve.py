@@ -60,13 +60,13 @@ class CurvePicture:
         self.said, self.every = "", 1
         self.range = math.inf, -math.inf  # of the returns, as soon as there are some
         self.least = 0  # the steps that are shown at least
+        self.moving = Moving(self.figure)
         if before is not None:
             steps, means = before
             self.before.set_data(steps, means)
             self.first = self.least = steps[-1]
             self.ax.set_xlim(0, self.first)
             self.reach(0, min(means), max(means))
-        self.moving = Moving(self.figure)
 
     def draw(self, result):
         """Move the artists to the returns of a Result. `said` are its numbers in words."""
@@ -95,6 +95,7 @@ class CurvePicture:
         if low < bottom or high > top:
             margin = 0.1 * (high - low) or 1.0
             self.range = self.ax.set_ylim(low - margin, high + margin)
+            self.moving.lay_out()  # the numbers may be longer: −1,800
 
     @painted
     def begin_again(self):

@@ -214,9 +214,15 @@ class Moving:
         self.figure, self.ghosts, self.past = figure, ghosts, []
         self.canvas = FigureCanvasAgg(figure)
         figure.set_dpi(DPI)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, so the axes stay where they are when a slider moves the data
+        self.layout = figure.get_layout_engine()
+        self.lay_out()
         self.frames, self.backgrounds = {}, {}  # by scale
+
+    def lay_out(self):
+        """Place the axes beside their present labels. There they stay when a slider moves the data."""
+        self.figure.set_layout_engine(self.layout)
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
 
     def png(self, scale=1, unless=lambda: False):
         """The figure as it is now -> PNG bytes, made fast and not small, with `scale` times the pixels each way.
