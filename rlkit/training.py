@@ -25,11 +25,11 @@ def train(agent, total_steps, *watchers):
     check_positive(total_steps=total_steps)
     check_watchers(watchers)
     result = Result(agent=agent)
-    if in_notebook():
-        from rlkit.plotting.curve import Curve  # loads matplotlib, which a run without a screen must not
-
-        watchers = (*watchers, Curve(total_steps))
     try:
+        if in_notebook():
+            from rlkit.plotting.curve import Curve  # loads matplotlib, which a run without a screen must not
+
+            watchers = (*watchers, Curve(total_steps))
         for progress in watch(agent, total_steps, result):
             result.stopped = reason_to_stop(watchers, progress, result)
             if result.stopped:

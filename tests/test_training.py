@@ -173,6 +173,16 @@ def test_an_interrupt_returns_the_result_so_far_and_training_can_continue():
     assert torch.isfinite(weights(agent.network)).all()
 
 
+def test_an_interrupt_while_the_first_picture_is_drawn_works_too(monkeypatch):
+    def interrupted(total_steps):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "in_notebook", lambda: True)
+    monkeypatch.setattr("rlkit.plotting.curve.Curve", interrupted)
+    agent = tiny()
+    assert train(agent, 400).stopped == "interrupted" and agent.step == 0
+
+
 def test_an_interrupt_between_iterations_works_too():
     def press(progress, result):
         if progress.step == 100:
