@@ -204,6 +204,7 @@ def test_the_rounds_have_a_row_for_each_patient():
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == [HEALTHY, *PATIENTS]  # and no disease, because the figure stands below questions
     assert figure.axes[0].get_title() == "return"
+    assert "return: healthy −460, A −1,100" in figure.alt and "KL: healthy 0.011, A 0.0067" in figure.alt
 
 
 @pytest.mark.parametrize(

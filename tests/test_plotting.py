@@ -172,7 +172,7 @@ def test_by_task_draws_the_interquartile_mean_in_its_interval():
             assert edge.min() == pytest.approx(low.min()) and edge.max() == pytest.approx(high.max())
 
 
-def test_by_method_gives_each_method_axes_of_its_own_over_the_others_in_grey():
+def test_by_method_gives_each_method_axes_of_its_own_over_the_others_in_pale_grey():
     runs = some_runs(("PPO clip", "TRPO"), ("A-v1", "B-v1"))
     figure = plotting.by_method(runs, ("A-v1", "B-v1"))
     for ax, (task, method) in zip(figure.axes, [(t, m) for t in ("A-v1", "B-v1") for m in ("TRPO", "PPO clip")]):
@@ -181,7 +181,11 @@ def test_by_method_gives_each_method_axes_of_its_own_over_the_others_in_grey():
         assert mean.get_label() == method and mean.get_color() == plotting.METHODS[method][0]
         np.testing.assert_allclose(mean.get_ydata(), statistics.interquartile_mean(returns))
         seeds = [line.get_ydata().tolist() for line in ax.lines[1:-1]]
-        assert sorted(seeds) == sorted(returns.tolist()) and ax.lines[0].get_color() == plotting.GREY
+        assert (
+            sorted(seeds) == sorted(returns.tolist())
+            and ax.lines[0].get_color() == "0.8"
+            and ax.lines[0].get_linewidth() < 1
+        )
     assert [ax.get_ylabel() for ax in figure.axes] == ["A", "", "B", ""]
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from rlkit.experiments.clinic import HEALTHY, LOGARITHMIC, METRICS, PATIENTS, TOTAL, late
-from rlkit.experiments.statistics import difference_interval, interquartile_mean
+from rlkit.experiments.statistics import difference_interval
 from rlkit.experiments.stored import stored
 from rlkit.explore.controls import choice, shown
 from rlkit.explore.panel import Explorer
 from rlkit.language import number, say
 from rlkit.plotting import GREY, RED, picture
+from rlkit.plotting.clinic import middle
 from rlkit.running.messages import brief
 from rlkit.running.settings import nearest
 
@@ -156,10 +157,3 @@ def departure(runs, patient, metric):
     else:
         low, high = difference_interval(sick, well)
     return middle(sick, metric), middle(well, metric), float(low), float(high)
-
-
-def middle(values, metric):
-    """The interquartile mean of a metric `[seeds]`; of LOGARITHMIC ones, that of the logarithms -> a number."""
-    if metric in LOGARITHMIC:
-        return float(np.exp(interquartile_mean(np.log(values))))
-    return float(interquartile_mean(values))

@@ -390,7 +390,7 @@ def by_task(runs, tasks):
 def by_method(runs, tasks):
     """The same runs as for `by_task`, with axes for each method and task, so that no line hides another -> Picture.
 
-    Each seed is a thin line, and their interquartile mean is thick. Grey are the means of the other methods.
+    Each seed is a thin line, and their interquartile mean is thick. Pale and thin are the means of the others.
     """
     order = [*METHODS]
     methods = sorted({name.split(", ")[0] for name in runs}, key=lambda name: order.index(name) if name in order else 0)
@@ -401,7 +401,7 @@ def by_method(runs, tasks):
         for ax, method in zip(row, methods):
             for other in methods:
                 if other != method:
-                    ax.plot(steps, interquartile_mean(curves[other]), color=GREY, linewidth=1, alpha=0.6)
+                    ax.plot(steps, interquartile_mean(curves[other]), color="0.8", linewidth=0.8)
             colour, _ = colour_and_style(method)
             ax.plot(steps, curves[method].T, color=colour, linewidth=0.8, alpha=0.8)
             ax.plot(steps, interquartile_mean(curves[method]), color=colour, linewidth=3, label=method)

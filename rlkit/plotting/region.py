@@ -3,6 +3,7 @@
 import numpy as np
 
 from rlkit.experiments.statistics import bootstrap_interval, interquartile_mean
+from rlkit.language import number
 from rlkit.plotting.figures import BLACK, BLUE, GREY, ORANGE, SKY, picture
 from rlkit.running.messages import brief
 
@@ -72,7 +73,7 @@ def conjugate_steps(H, g, path, downhill):
     off = np.linalg.norm(downhill[-1] - y) / np.linalg.norm(y)
     figure.alt = (
         "Contour lines of a narrow valley. Conjugate gradients reach its lowest point in two steps. The path downhill "
-        f"zigzags, and after {len(downhill) - 1} steps {off:.0%} of the way are left."
+        f"zigzags, and after {len(downhill) - 1} steps {number(off, '.0%')} of the way is left."
     )
     return figure
 

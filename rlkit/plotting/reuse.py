@@ -89,13 +89,12 @@ def thermostat(runs, band):
         kls = np.array([np.percentile(run["kl"], [10, 50, 90]) for run in runs[name]])
         for place_of_seed, (low, middle, high) in enumerate(kls):
             x = place + 0.07 * (place_of_seed - (len(kls) - 1) / 2)
-            left.plot(
-                [x, x], [low, high], color=BLUE, linewidth=1.2, label="10 to 90 % of the updates" if x == 0 else None
-            )
+            label = "10 to 90 % of a seed’s updates" if place == place_of_seed == 0 else None
+            left.plot([x, x], [low, high], color=BLUE, linewidth=1.2, label=label)
             left.plot(x, middle, "o", color=BLACK, markersize=4)
     left.set(yscale="log", ylabel="KL of an update, nats", xticks=range(len(names)), xticklabels=names)
     left.set_ylim(3e-7, 30)
-    left.legend(fontsize=11, loc="lower left", title="a line: 10 to 90 % of\na seed’s updates", title_fontsize=11)
+    left.legend(fontsize=11, loc="lower center", bbox_to_anchor=(0.5, 1))  # above: lines go through all the rest
     curves = np.array([run["returns"] for run in runs["adaptive"]])
     steps = np.linspace(0, 80, curves.shape[1])
     right.plot(steps, curves.T, color=GREEN, linewidth=0.9, alpha=0.6)
