@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import threading
 import time
 from functools import partial
@@ -15,7 +16,7 @@ from PIL import Image
 from rlkit import checkpoint, explore, load, preset
 from rlkit import functional as F
 from rlkit.experiments.stored import stored
-from rlkit.explore.beta import LINE, along_the_line
+from rlkit.explore.beta import BETAS, LINE, along_the_line, maximisers
 from rlkit.explore.clip_epsilon import shares, slope
 from rlkit.explore.controls import allowed
 from rlkit.explore.importance_sampling import FUNCTIONS, exact_mean, final_estimates, normals, weighted_samples
@@ -249,6 +250,13 @@ def test_many_clean_samples_estimate_the_true_surrogate():
     np.testing.assert_allclose(estimate[near], true_J[near], atol=0.02)
 
 
+@pytest.mark.parametrize("samples, noise, seed", [(30, 5.0, 0), (30, 2.0, 3), (100, 2.0, 0)])
+def test_a_batch_promises_nothing_where_its_line_begins_and_no_loss_at_its_maximiser(samples, noise, seed):
+    estimate, kls, _ = along_the_line(samples, noise, seed)
+    assert estimate[0] == 0
+    assert all(estimate[top] >= 0 for top in maximisers(estimate, kls, BETAS))
+
+
 def test_few_noisy_samples_promise_too_much_and_a_price_holds_them_back():
     gap, at = [], []
     for seed in range(10):
@@ -311,6 +319,11 @@ def test_the_surer_the_policy_the_more_steps_of_one_length_differ():
     assert factors[0] == pytest.approx(3) and factors == sorted(factors)
 
 
+def test_a_very_small_kl_is_printed_as_all_numbers_are():
+    said = explore.trust_region(confidence=5.0, length=0.1, angle=0).status.value
+    assert "× 10⁻" in said and "e-" not in said
+
+
 @pytest.mark.parametrize("confidence", [0.0, 3.0, 5.0])
 def test_the_trust_region_marks_the_steps_with_the_least_and_the_largest_kl(confidence):
     panel = explore.trust_region(confidence=confidence)
@@ -322,7 +335,7 @@ def test_the_trust_region_marks_the_steps_with_the_least_and_the_largest_kl(conf
     for point, extreme in zip(marked[0].get_xydata(), (kls.min(), kls.max())):
         assert kl(old, point) == pytest.approx(extreme)
     np.testing.assert_allclose(marked[1].get_ydata(), [kls.min(), kls.max()])
-    assert f"1 to {kls.max() / kls.min():.0f}" in around.get_title(loc="left")
+    assert f"1 : {kls.max() / kls.min():.0f}" in around.get_title(loc="left")
 
 
 def test_samples_beyond_the_edge_are_counted_and_no_sample_is_lost():
@@ -429,6 +442,15 @@ def test_a_curve_draws_the_returns_and_its_axis_grows_in_jumps():
     result.step, result.stopped = 3_500, "stopped"
     curve.draw(result)
     assert curve.ax.get_xlim() == (0, 3_500)
+
+
+def test_the_margin_of_a_curve_follows_its_numbers():
+    curve = CurvePicture(math.inf)
+    curve.draw(Result(steps=[10, 20], returns=[-1_834.0, -1_200.0], step=20))
+    assert curve.ax.yaxis.label.get_window_extent().x0 >= 0
+    assert curve.ax.yaxis.label.get_window_extent().x1 <= min(
+        label.get_window_extent().x0 for label in curve.ax.get_yticklabels() if label.get_text()
+    )
 
 
 def test_a_curve_over_a_stored_one_shows_all_of_that_from_the_start():
