@@ -32,7 +32,7 @@ def test_the_way_of_conjugate_gradients_ends_at_the_star():
     figure = conjugate_steps(H, g, np.array([[0, 0], [0.5, -0.5], y]), np.array([[0, 0], y / 2]))
     np.testing.assert_allclose(line(figure, "the solution")[0], y)
     np.testing.assert_allclose(line(figure, "conjugate")[-1], y)
-    assert "after 1 steps 50%" in figure.alt
+    assert "after 1 steps 50\xa0% of the way is left" in figure.alt
 
 
 def test_the_shares_of_the_line_search_add_up():
