@@ -37,6 +37,27 @@ def set_stage(agent, seed):
     return Atari(agent, seed) if agent.envs.name.startswith("ALE/") else Scene(agent, seed)
 
 
+class Roll:
+    """Rows of one shape in an array that grows where it lies. In a list all would be there twice in the end."""
+
+    ROOM = 256  # rows, before there has to be more
+
+    def __init__(self):
+        self.count, self.rows = 0, None
+
+    def append(self, row):
+        if self.rows is None:
+            self.rows = np.empty((self.ROOM, *row.shape), row.dtype)
+        if self.count == len(self.rows):
+            self.rows.resize((self.count + self.ROOM, *row.shape), refcheck=False)
+        self.rows[self.count] = row
+        self.count += 1
+
+    def all(self):
+        """All rows `[T, ...]`; nothing may be appended later."""
+        return self.rows[: self.count]
+
+
 class Atari:
     """A game in the readable twin of the emulator, which can show its screen in colour."""
 
@@ -50,25 +71,26 @@ class Atari:
         self.names = tuple(self.game.actions[button].name for button in self.buttons)
         self.palette = np.zeros((256, 3), np.uint8)
         self.obs = self.game.reset()
+        self.screens = Roll()
 
     @property
     def over(self):
         return self.game.over  # a lost life is not the end: the score goes on
 
-    def screen(self):
-        """The colours of the screen by their numbers in the console: `[H, W]`."""
+    def shoot(self):
+        """Take a picture of the screen: the colours by their numbers in the console, `[H, W]`."""
         screen = self.game.ale.getScreen()
         self.palette[screen] = self.game.screen()  # the same as red, green, blue
-        return screen
+        self.screens.append(screen)
 
     def step(self, action):
         """Take an action -> its reward."""
         self.obs, reward, *_ = self.game.step(self.buttons[action])
         return reward
 
-    def develop(self, screens):
-        """All screens `[T, H, W]`, as numbers of colours, and the palette `[256, 3]`."""
-        return np.array(screens), self.palette
+    def develop(self):
+        """All pictures `[T, H, W]`, as numbers of colours, and the palette `[256, 3]`."""
+        return self.screens.all(), self.palette
 
     def close(self):
         """There is nothing to close."""
@@ -85,6 +107,7 @@ class Scene:
         self.title = agent.envs.name
         self.names = action_names(agent.envs)
         self.speed = scenes.inside(self.envs).metadata.get("render_fps") or UNHURRIED
+        self.pictures = []
 
     @property
     def obs(self):
@@ -94,17 +117,17 @@ class Scene:
     def over(self):
         return bool(self.envs.ended[0])
 
-    def screen(self):
-        """What it looks like now: numbers of colours `[H, W]`, or a PIL image."""
-        return self.draw(self.obs) if self.draw else fitted(self.envs.vector.envs[0].render())
+    def shoot(self):
+        """Take a picture: numbers of colours `[H, W]`, or a PIL image."""
+        self.pictures.append(self.draw(self.obs) if self.draw else fitted(self.envs.vector.envs[0].render()))
 
     def step(self, action):
         """Take an action -> its reward."""
         return self.envs.step(np.array([action]))[1][0]
 
-    def develop(self, screens):
-        """All screens `[T, H, W]`, as numbers of colours, and the palette `[256, 3]`."""
-        return (np.array(screens), scenes.PALETTE) if self.draw else in_one_palette(screens)
+    def develop(self):
+        """All pictures `[T, H, W]`, as numbers of colours, and the palette `[256, 3]`."""
+        return (np.array(self.pictures), scenes.PALETTE) if self.draw else in_one_palette(self.pictures)
 
     def close(self):
         self.envs.close()

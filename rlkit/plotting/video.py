@@ -22,7 +22,7 @@ import numpy as np
 from rlkit.experiments.saliency import outputs
 from rlkit.networks import ActorCritic
 from rlkit.plotting.film import STEPS_PER_SECOND, Video, contact_sheet
-from rlkit.plotting.stage import set_stage
+from rlkit.plotting.stage import Roll, set_stage
 from rlkit.policies import Gaussian
 from rlkit.training import check_agent, check_seed, check_whole
 
@@ -42,26 +42,27 @@ def play(agent, steps=1_000, seed=1_000_000):
     stage = set_stage(agent, seed)
     forget = getattr(agent, "forget", lambda: None)  # a recurrent agent must not remember other episodes
     forget()
-    screens, rows, total = [], [], 0.0
+    stacks, rows, total = Roll(), [], 0.0
     try:
         while not stage.over and len(rows) < steps:
-            screens.append(stage.screen())
+            stage.shoot()
             obs = stage.obs
+            stacks.append(obs)
             bars, action, low, high = think(agent, obs[None])
             if low is None:
                 low = high = total
             reward = stage.step(action)
-            rows.append((obs, bars, low, high, action, reward))
+            rows.append((bars, low, high, action, reward))
             total += reward
         if stage.over:
-            screens.append(stage.screen())
+            stage.shoot()
     finally:
         forget()
         stage.close()
-    screens, palette = stage.develop(screens)
+    screens, palette = stage.develop()
     columns = (np.array(column) for column in zip(*rows))
     names, about = stage.names, (stage.over, stage.title, stage.zoom, stage.speed)
-    return Recording(screens[: len(rows)], palette, *columns, names, titles, *about, screens[len(rows) :])
+    return Recording(screens[: len(rows)], palette, stacks.all(), *columns, names, titles, *about, screens[len(rows) :])
 
 
 def thoughts(agent):
