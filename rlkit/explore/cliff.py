@@ -6,7 +6,7 @@ import numpy as np
 
 from rlkit.experiments.cliff import PLACES, WEIGHTS, path
 from rlkit.explore.controls import choice, log_slider, slider
-from rlkit.explore.panel import Explorer, Grip
+from rlkit.explore.panel import Explorer, Grip, still_legend
 from rlkit.language import say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
@@ -50,7 +50,7 @@ class CliffPicture:
         for ax in (where, adds):
             ax.set_xticks(places)
             ax.grid(False, axis="x")
-            ax.legend(loc="upper right" if ax is where else "lower left")
+            still_legend(ax, loc="upper right" if ax is where else "lower left")
         self.figure.legend(handles=self.named, loc="outside upper center", ncols=4)
 
     def add_lines(self, ax):

@@ -7,7 +7,7 @@ import numpy as np
 from rlkit import functional as F
 from rlkit.experiments.tables import little_mdp
 from rlkit.explore.controls import slider, steps
-from rlkit.explore.panel import Explorer, Grip
+from rlkit.explore.panel import Explorer, Grip, still_legend
 from rlkit.language import count, say
 from rlkit.plotting import BLACK, BLUE, GREY, ORANGE, RED, picture
 
@@ -101,12 +101,12 @@ class LambdaPicture:
         self.weighted = terms.bar(later, np.zeros(SHOWN), 0.5, color=BLUE, hatch="//", label="with this λ")
         terms.set(xlabel="k, steps later", ylabel="the term (γλ)$^k$ δ", ylim=(-4, 4))
         terms.set_xticks(range(0, SHOWN, 5))
-        terms.legend(loc="upper right")
+        still_legend(terms, loc="upper right")
         (self.n_step,) = sums.plot(later + 1, np.zeros(SHOWN), "o", color=GREY, markersize=5, label="n-step advantage")
         self.estimate = sums.axhline(0, color=BLUE, label="average, GAE")
         self.exact = sums.axhline(0, color=BLACK, linestyle="--", label="exact advantage")
         sums.set(xlabel="n, real rewards", ylabel="estimates for the first step", ylim=(-5, 7), xlim=(0, SHOWN + 1))
-        sums.legend(loc="upper left")
+        still_legend(sums, loc="upper left")
         self.add_errors(self.by_lambda)
 
     def add_errors(self, ax):
@@ -115,7 +115,7 @@ class LambdaPicture:
         self.lines = [ax.plot(LAMBDAS, LAMBDAS, style, color=colour, label=label)[0] for colour, style, label in looks]
         (self.dot,) = ax.plot([0], [0], "o", color=BLACK, markersize=10)
         ax.set(xlabel="λ", ylabel="error of an advantage", xlim=(0, 1), xticks=np.linspace(0, 1, 6))
-        ax.legend(loc="upper center")
+        still_legend(ax, loc="upper center")
 
     def draw_episode(self, td_errors, gae_lambda, estimate, exact):
         """The TD errors δ `[150]`, the estimate with this λ, and the exact advantage."""
