@@ -20,7 +20,7 @@ from rlkit.experiments.goal import middle
 from rlkit.experiments.statistics import bootstrap_interval, difference_interval, interquartile_mean, permutation_p
 from rlkit.experiments.stored import stored
 from rlkit.explore.clinic import departure
-from rlkit.plotting.pong import moments
+from rlkit.plotting.pong import ball, moments
 from rlkit.plotting.video import play
 
 CHAPTER = "03_ppo.ipynb"
@@ -111,12 +111,19 @@ def sharp():
 
 
 def value_of_a_point():
-    """V when the ball is hit, on its way to the opponent, and after the point, in the part that is shown."""
+    """V before the ball is hit, at the hit, on its way to the opponent, in the part of the game that is shown."""
     value, rewards = game(2).curve_low, game(2).rewards
-    point = int(np.flatnonzero(rewards == 1)[0])
-    hit, flies, after = value[840], value[857:875].mean(), value[point + 3 : point + 13].mean()
-    assert point == 875 and flies > hit + 0.25 and flies > after + 0.3
-    return hit, flies, after
+    (point, *_) = np.flatnonzero(rewards == 1)
+    assert point == 875 and abs(value[point + 1]) < 0.05
+    return value[840], value[841], value[857:875].mean()
+
+
+def least_sure():
+    """The smallest of the largest probabilities, and how many of all steps have one below 0.4."""
+    recording = game(2)
+    largest = recording.bars.max(1)
+    assert np.isnan(ball(recording)[largest.argmin()])
+    return largest.min(), (largest < 0.4).sum(), len(recording)
 
 
 def value_before_a_point():
@@ -294,9 +301,13 @@ SENTENCES = {
         sharp,
     ),
     "ppo-pong-value": (
-        "V is {:.2f} just before the ball is hit, {:.2f} on average while it flies to the opponent, and {:.2f} after "
-        "the point.",
+        "V is {:.2f} just before the ball is hit, {:.2f} at the hit itself, {:.2f} on average in the second half of "
+        "the flight to the opponent, and about 0 when the point is over.",
         value_of_a_point,
+    ),
+    "ppo-pong-least-sure": (
+        "Its smallest is {:.2f}, with no ball on the screen; it is below 0.4 in {} of the {:,} steps.",
+        least_sure,
     ),
     "ppo-pong-value-ends": (
         "In the ten steps before a point V is {:.2f} on average if the point is won, and {:.2f} if it is lost.",
@@ -305,6 +316,10 @@ SENTENCES = {
     "ppo-pong-shipped": (
         "The agent that is shipped is that run in the middle, seed {}.",
         shipped,
+    ),
+    "ppo-pong-greedy-mean": (
+        "Its 30 greedy games have a mean of {:.1f}, and the last 20 games of training had {:.1f}.",
+        lambda: (np.mean(RECORD["evaluation"]["returns"]), np.mean(RECORD["returns"][-20:])),
     ),
     "ppo-pong-greedy": (
         "Of {} greedy games it wins {}, and it loses the other {}, each by {} points. Only four scores occur.",
