@@ -37,7 +37,7 @@ def against(settings):
         ax.plot(grid / 1_000, scores.T, color=colour, linewidth=0.8, alpha=0.7, linestyle=style)
         ax.plot(grid / 1_000, np.median(scores, axis=0), color=colour, linewidth=2.8, linestyle=style, label=name)
     ax.set(xlabel="agent steps, thousands", ylabel="score, last 20 games", ylim=(-22, 22), xlim=(0, None))
-    ax.legend(loc="upper left", title="median of five seeds")
+    ax.legend(loc="upper left", title=f"median of {len(scores)} seeds")
     return figure
 
 

@@ -306,7 +306,8 @@ SENTENCES = {
         value_of_a_point,
     ),
     "ppo-pong-least-sure": (
-        "Its smallest is {:.2f}, with no ball on the screen; it is below 0.4 in {} of the {:,} steps.",
+        "At its smallest the largest of them is {:.2f}, with no ball on the screen; it is below 0.4 in {} of the "
+        "{:,} steps.",
         least_sure,
     ),
     "ppo-pong-value-ends": (

@@ -176,7 +176,7 @@ CLAIMS = {
     "ppo-small-epsilon-ahead": (
         CHAPTER,
         "At 0.001 the slow ones end ahead of 0.2: # with \\varepsilon = # against # with # (95 % interval of the "
-        "difference # to #). From 0.4 they cannot be told.",
+        "difference # to #). They cannot be told apart from 0.4.",
         slow_and_ahead,
     ),
     "ppo-large-rate": (
